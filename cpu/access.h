@@ -1,0 +1,117 @@
+// Guest memory as op_* functions reach it: loadN, storeN, load_bytes, store_bytes. They return only when the access succeeded.
+//
+// A fault unwinds to cpu_run, so the instruction must be known and nothing may have changed before: each access first stores
+// cpu->insn, and compiler barriers stand on both sides, because a host fault is a jump the compiler does not see.
+// Reads and writes of a read-modify-write go in this order: load, store, then flags and registers.
+// n is 1 to 512 bytes, a constant. An access that crosses into a page that faults changes nothing.
+#pragma once
+#include "cpu/insn.h"
+#include "cpu/mem.h"
+#include <string.h>
+
+static inline void access_barrier(void) { __asm__ volatile("" ::: "memory"); }
+
+#ifdef OPS_CHECKED
+
+// Across pages, or with a fault; in the second case they do not return (cpu/mem_checked.c).
+void access_load_slow(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n);
+void access_store_slow(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n);
+
+static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n)
+{
+    const uint8_t *p = mem_checked_fast(cpu->mem, a, n, MEM_R);
+    if (__builtin_expect(p != NULL, 1)) memcpy(to, p, n);
+    else access_load_slow(cpu, in, a, to, n);
+}
+
+static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n)
+{
+    uint8_t *p = mem_checked_fast(cpu->mem, a, n, MEM_W);
+    if (__builtin_expect(p != NULL, 1)) memcpy(p, from, n);
+    else access_store_slow(cpu, in, a, from, n);
+}
+
+// As for the direct back end, below.
+void access_probe_slow(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n, unsigned need);
+
+static inline void probe_store(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n)
+{
+    if (!mem_checked_fast(cpu->mem, a, n, MEM_W)) access_probe_slow(cpu, in, a, n, MEM_W);
+}
+
+static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n)
+{
+    if (!mem_checked_fast(cpu->mem, a, n, MEM_R)) access_probe_slow(cpu, in, a, n, MEM_R);
+}
+
+#else
+
+// The host does accesses of these sizes in one instruction, so they are all or nothing there too.
+static inline bool access_is_single(unsigned n) { return n == 1 || n == 2 || n == 4 || n == 8 || n == 16; }
+
+static inline void access_touch_store(struct cpu *cpu, uint64_t a, unsigned n)
+{
+    uint8_t *first = cpu->region + (uint32_t)a, *last = first + (n - 1);
+    __atomic_fetch_or(first, 0, __ATOMIC_RELAXED); // a write to the page tables, of nothing
+    if (((uintptr_t)first ^ (uintptr_t)last) >> PAGE_SHIFT)
+        __atomic_fetch_or((uint8_t *)((uintptr_t)last & -(uintptr_t)PAGE_BYTES), 0, __ATOMIC_RELAXED);
+}
+
+// A store of several host instructions: let the last byte fault before the first is written.
+static inline void access_probe_store(struct cpu *cpu, uint64_t a, unsigned n)
+{
+    if ((a & (PAGE_BYTES - 1)) + n > PAGE_BYTES) access_touch_store(cpu, a, n);
+}
+
+// Fault as an access of n bytes at a would, and change nothing. For instructions that the hardware checks before it starts.
+static inline void probe_store(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n)
+{
+    cpu->insn = in;
+    access_barrier();
+    access_touch_store(cpu, a, n);
+    access_barrier();
+}
+
+static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n)
+{
+    const volatile uint8_t *first = cpu->region + (uint32_t)a, *last = first + (n - 1);
+    cpu->insn = in;
+    access_barrier();
+    (void)*first;
+    if (((uintptr_t)first ^ (uintptr_t)last) >> PAGE_SHIFT) (void)*(const volatile uint8_t *)((uintptr_t)last & -(uintptr_t)PAGE_BYTES);
+    access_barrier();
+}
+
+static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n)
+{
+    cpu->insn = in;
+    access_barrier();
+    memcpy(to, cpu->region + (uint32_t)a, n);
+    access_barrier();
+}
+
+static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n)
+{
+    cpu->insn = in;
+    access_barrier();
+    if (!access_is_single(n)) access_probe_store(cpu, a, n);
+    memcpy(cpu->region + (uint32_t)a, from, n);
+    access_barrier();
+}
+
+#endif
+
+#define ACCESS_SIZES(X) X(8) X(16) X(32) X(64)
+#define ACCESS_DEFINE(bits)                                                                                            \
+    static inline uint##bits##_t load##bits(struct cpu *cpu, const struct insn *in, uint64_t a)                        \
+    {                                                                                                                  \
+        uint##bits##_t v;                                                                                              \
+        load_bytes(cpu, in, a, &v, bits / 8);                                                                          \
+        return v;                                                                                                      \
+    }                                                                                                                  \
+    static inline void store##bits(struct cpu *cpu, const struct insn *in, uint64_t a, uint##bits##_t v)               \
+    {                                                                                                                  \
+        store_bytes(cpu, in, a, &v, bits / 8);                                                                         \
+    }
+ACCESS_SIZES(ACCESS_DEFINE)
+#undef ACCESS_DEFINE

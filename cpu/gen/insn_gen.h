@@ -1,0 +1,66 @@
+// What the parts of insn_gen share: the rows as read, and the switch tree that finds a row from an instruction's bytes.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { MAX_ROWS = 4000, MAX_FEATURES = 100, MAX_WORDS = 12 };
+
+// What an encoding can ask of the bytes besides map and opcode. A row that asks nothing of one has ANY there.
+enum dim { DIM_LEVEL, DIM_B, DIM_W, DIM_L, DIM_PP, DIM_MOD, DIM_REG, DIM_RM, DIM_COUNT };
+enum { ANY = -1 };
+
+struct row {
+    const char *file;
+    int line;
+    char *id, *encoding, *operands, *feature; // as written
+    int number;                               // index among all rows; the decoder's row number is one more
+    bool vex;
+    int map;     // 0 M1 .. 3 M4
+    int opcode;
+    bool plus_r; // the low three bits of the opcode are a register
+    int want[DIM_COUNT];
+    bool modrm;
+    int level;
+    unsigned attr, flags_read, flags_written, flags_undefined;
+    bool by_size, by_kind, by_base; // forms s, m, b
+    const char *jit, *test;
+    // From the operands, for the decoder.
+    const char *size_rule, *imm;
+    int size;
+    unsigned decode; // DECODE_* bits
+    int fn;          // index of its first function
+};
+
+struct feature {
+    char *name;
+    int level;
+    unsigned long leaf;
+    int reg, bit; // reg ANY: no CPUID bit
+    int rows;
+};
+
+enum {
+    ATTR_LOCK = 1, ATTR_REP = 2, ATTR_REPZ = 4, ATTR_BRANCH = 8, ATTR_ALIGNED16 = 16, // as INSN_ATTR_* of cpu/insn.h
+    ATTR_D64 = 32, ATTR_F64 = 64, ATTR_W0 = 128, ATTR_W1 = 256, ATTR_SIZE8 = 512, ATTR_PFX = 1024, ATTR_B0 = 2048,
+    ATTR_NOSEG = 4096,
+    ATTR_IN_ROW = 31,
+};
+
+// As in cpu/decode.c, which sees them through the generated table.
+enum {
+    DECODE_MODRM = 1, DECODE_REG_BYTE = 2, DECODE_RM_BYTE = 4, DECODE_REG_LOW = 8, DECODE_RM_LOW = 16, DECODE_LOCK = 32,
+    DECODE_NOSEG = 64, DECODE_PLUS_R = 128, DECODE_NO_MOD = 256,
+};
+
+extern struct row rows[MAX_ROWS];
+extern int row_count;
+extern struct feature features[MAX_FEATURES];
+extern int feature_count;
+
+// Prints `file:line: message` and exits with 1.
+_Noreturn void row_error(const struct row *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void read_table(const char *file);         // insn_read.c: appends to rows and features
+void parse_operands(struct row *);         // insn_operands.c
+void write_trees(FILE *);                  // insn_tree.c: nodes[] and roots[]; ends with an error when two rows are ambiguous

@@ -1,0 +1,402 @@
+// The guest page table and its mirror, the region. See mem.h.
+//
+// The mirror: MEM_SHOWN and MEM_SHOWN_W in an entry say what the region maps at that page now. A page may be shown with less
+// than the table allows (not at all after mem_clone, without W on code pages), never with more.
+#include "cpu/mem.h"
+#include "cpu/code.h"
+#include "host/fault.h"
+#include "host/pages.h"
+#include "host/region.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    CHUNK_SHIFT = 9,  // pages in a chunk of the table: one host page of entries
+    AROUND = 32,      // pages mirrored around a fault
+    // Linux allows a process 65,530 mappings (vm.max_map_count), which must do for malloc and other boxes too.
+    BOX_MAPPINGS = 24000,
+    MIN_MAPPINGS = 1000, // a region with fewer is not worth dropping
+    ENOMEM_GUEST = 12 // LX_ENOMEM
+};
+
+#define SHOWN_BITS ((pte_t)(MEM_SHOWN | MEM_SHOWN_W))
+#define PROT_BITS ((pte_t)(MEM_R | MEM_W | MEM_X))
+
+struct mem *mem_new(struct ram *ram, enum mem_backend backend)
+{
+    struct mem *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->ram = ram;
+    m->frames = ram->base;
+    m->table = pages_new(MEM_PAGES * sizeof(pte_t));
+    if (backend == MEM_DIRECT && host_fault_install() == 0) m->region = region_new();
+    if (!m->table || (backend == MEM_DIRECT && !m->region)) {
+        mem_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+static bool chunk_used(const struct mem *m, uint32_t page)
+{
+    uint32_t c = page >> CHUNK_SHIFT;
+    return m->chunks[c / 64] >> (c % 64) & 1;
+}
+
+static void use_chunks(struct mem *m, uint32_t page, uint32_t npages)
+{
+    for (uint32_t c = page >> CHUNK_SHIFT; c <= (page + npages - 1) >> CHUNK_SHIFT; c++)
+        m->chunks[c / 64] |= 1ull << (c % 64);
+}
+
+uint32_t mem_next_present(const struct mem *m, uint32_t page, uint32_t end)
+{
+    while (page < end) {
+        if (!chunk_used(m, page)) {
+            page = ((page >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+            continue;
+        }
+        if (m->table[page]) return page;
+        page++;
+    }
+    return end;
+}
+
+void mem_free(struct mem *m)
+{
+    if (!m) return;
+    m->ram->mappings -= m->mappings;
+    region_free(m->region); // before the references go: a frame must not be reused while something shows it
+    for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
+        ram_unref(m->ram, pte_frame(m->table[p]));
+    pages_free(m->table, MEM_PAGES * sizeof(pte_t));
+    free(m);
+}
+
+void mem_set_code(struct mem *m, struct code *code) { m->code = code; }
+
+// ---- the mirror ----
+
+// What the region should show of an entry when everything is up to date.
+static pte_t wanted_bits(pte_t p)
+{
+    if (pte_allows(p, MEM_R | MEM_W)) return MEM_SHOWN | MEM_SHOWN_W;
+    return pte_allows(p, MEM_R) ? MEM_SHOWN : 0;
+}
+
+static int host_prot(pte_t shown) { return shown & MEM_SHOWN_W ? PROT_READ | PROT_WRITE : PROT_READ; }
+
+// The run of pages from `page` to at most `end` that one host mapping can show: consecutive frames, the same rights.
+static uint32_t run_end(const struct mem *m, uint32_t page, uint32_t end)
+{
+    pte_t first = m->table[page], wanted = wanted_bits(first);
+    uint32_t frame = pte_frame(first), p = page + 1;
+    for (; p < end; p++) {
+        pte_t e = m->table[p];
+        if (pte_frame(e) != frame + (p - page) || wanted_bits(e) != wanted || e & SHOWN_BITS) break;
+        if (pte_frame(e) == RAM_FILE_BASE) break; // RAM and files are neighbours in number only
+    }
+    return p;
+}
+
+// Does the host need another mapping at page p, other than the one before it?
+static bool is_edge(const struct mem *m, uint32_t p)
+{
+    pte_t e = m->table[p], before = p ? m->table[p - 1] : 0;
+    if (!(e & SHOWN_BITS)) return (before & SHOWN_BITS) != 0;
+    return (e & SHOWN_BITS) != (before & SHOWN_BITS) || pte_frame(e) != pte_frame(before) + 1;
+}
+
+static uint32_t edges(const struct mem *m, uint32_t page, uint32_t end)
+{
+    uint32_t n = 0;
+    for (uint32_t p = page; p <= end && p < MEM_PAGES; p++) n += is_edge(m, p);
+    return n;
+}
+
+static void count_mappings(struct mem *m, uint32_t gone, uint32_t come)
+{
+    m->mappings += come - gone;
+    m->ram->mappings += come - gone;
+}
+
+static void set_shown(struct mem *m, uint32_t page, uint32_t end, pte_t shown)
+{
+    uint32_t before = edges(m, page, end);
+    for (uint32_t p = page; p < end; p++) m->table[p] = (m->table[p] & ~SHOWN_BITS) | shown;
+    count_mappings(m, before, edges(m, page, end));
+}
+
+// Forget the whole mirror: the host has run out of mappings. It is rebuilt page by page as the guest faults.
+static void drop_mirror(struct mem *m)
+{
+    if (region_clear(m->region, 0, MEM_PAGES) != 0) abort(); // would leave the guest with rights it lost
+    for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
+        m->table[p] &= ~SHOWN_BITS;
+    count_mappings(m, m->mappings, 0);
+}
+
+// Show [page, end), one run with some right. False when the host refuses even after everything else was dropped.
+static bool show_run(struct mem *m, uint32_t page, uint32_t end)
+{
+    pte_t shown = wanted_bits(m->table[page]);
+    uint32_t frame = pte_frame(m->table[page]), addr = page << PAGE_SHIFT;
+    if (m->ram->mappings > BOX_MAPPINGS && m->mappings > MIN_MAPPINGS) drop_mirror(m);
+    if (region_map(m->region, addr, end - page, m->ram, frame, host_prot(shown)) != 0) {
+        drop_mirror(m);
+        if (region_map(m->region, addr, end - page, m->ram, frame, host_prot(shown)) != 0) return false;
+    }
+    set_shown(m, page, end, shown);
+    return true;
+}
+
+// Take what the region shows in the range away; one system call per stretch of shown pages.
+static void hide(struct mem *m, uint32_t page, uint32_t end)
+{
+    if (!m->region) return;
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p, end)) {
+        uint32_t q = p;
+        while (q < end && m->table[q] & MEM_SHOWN) q++;
+        if (q == p) {
+            p++;
+            continue;
+        }
+        if (region_clear(m->region, p << PAGE_SHIFT, q - p) != 0) {
+            drop_mirror(m);
+            return;
+        }
+        set_shown(m, p, q, 0);
+        p = q;
+    }
+}
+
+// Take W from what the region shows in the range.
+static void withdraw_write(struct mem *m, uint32_t page, uint32_t end)
+{
+    if (!m->region) return;
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p, end)) {
+        uint32_t q = p;
+        while (q < end && m->table[q] & MEM_SHOWN_W) q++;
+        if (q == p) {
+            p++;
+            continue;
+        }
+        if (region_protect(m->region, p << PAGE_SHIFT, q - p, PROT_READ) != 0) {
+            drop_mirror(m);
+            return;
+        }
+        set_shown(m, p, q, MEM_SHOWN);
+        p = q;
+    }
+}
+
+// Give W back where the table allows it again and the region already shows the page.
+static void regain_write(struct mem *m, uint32_t page, uint32_t end)
+{
+    if (!m->region) return;
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p, end)) {
+        uint32_t q = p;
+        while (q < end && (m->table[q] & SHOWN_BITS) == MEM_SHOWN && wanted_bits(m->table[q]) & MEM_SHOWN_W) q++;
+        if (q == p) {
+            p++;
+            continue;
+        }
+        if (region_protect(m->region, p << PAGE_SHIFT, q - p, PROT_READ | PROT_WRITE) != 0) {
+            drop_mirror(m);
+            return;
+        }
+        set_shown(m, p, q, MEM_SHOWN | MEM_SHOWN_W);
+        p = q;
+    }
+}
+
+// Bring [page, end) of the region up to what the table allows.
+static void show(struct mem *m, uint32_t page, uint32_t end)
+{
+    if (!m->region) return;
+    while (page < end) {
+        uint32_t q = page + 1;
+        if (!(m->table[page] & MEM_SHOWN) && wanted_bits(m->table[page])) {
+            q = run_end(m, page, end);
+            if (!show_run(m, page, q)) return;
+        }
+        page = q;
+    }
+}
+
+// ---- decoded code ----
+
+static void drop_code(struct mem *m, uint32_t page)
+{
+    if (!(m->table[page] & MEM_CODE)) return;
+    m->table[page] &= ~(pte_t)MEM_CODE;
+    if (m->code) code_invalidate_page(m->code, page);
+}
+
+static void drop_code_in(struct mem *m, uint32_t page, uint32_t end)
+{
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p + 1, end)) drop_code(m, p);
+}
+
+void mem_mark_code(struct mem *m, uint32_t page)
+{
+    if (m->table[page] & MEM_CODE || !m->table[page]) return;
+    withdraw_write(m, page, page + 1);
+    m->table[page] |= MEM_CODE;
+}
+
+// ---- changes ----
+
+static void put_entries(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot)
+{
+    if (prot & (MEM_W | MEM_X)) prot |= MEM_R;
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t f = frame + i;
+        pte_t own = ram_is_file(f) && !(prot & MEM_COW) ? prot & ~(unsigned)MEM_W : prot;
+        m->table[page + i] = (pte_t)f << PAGE_SHIFT | own | MEM_PRESENT;
+    }
+}
+
+int mem_map_lazily(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot)
+{
+    mem_unmap(m, page, npages);
+    use_chunks(m, page, npages);
+    put_entries(m, page, npages, frame, prot);
+    return 0;
+}
+
+// Replacing what the region shows needs no clearing first: the new mapping is put over the old one.
+int mem_map(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot)
+{
+    if (npages == 1 && m->region && m->table[page] & MEM_SHOWN && prot & (MEM_R | MEM_W | MEM_X)) {
+        drop_code(m, page);
+        uint32_t old = pte_frame(m->table[page]);
+        set_shown(m, page, page + 1, 0); // what is there is about to be replaced
+        put_entries(m, page, 1, frame, prot);
+        if (!show_run(m, page, page + 1)) drop_mirror(m);
+        ram_unref(m->ram, old);
+        return 0;
+    }
+    mem_map_lazily(m, page, npages, frame, prot);
+    show(m, page, page + npages);
+    return 0;
+}
+
+void mem_unmap(struct mem *m, uint32_t page, uint32_t npages)
+{
+    uint32_t end = page + npages;
+    drop_code_in(m, page, end);
+    hide(m, page, end);
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p + 1, end)) {
+        uint32_t frame = pte_frame(m->table[p]);
+        m->table[p] = 0;
+        ram_unref(m->ram, frame);
+    }
+}
+
+void mem_protect(struct mem *m, uint32_t page, uint32_t npages, unsigned prot)
+{
+    uint32_t end = page + npages;
+    prot &= PROT_BITS;
+    if (prot & (MEM_W | MEM_X)) prot |= MEM_R;
+    drop_code_in(m, page, end);
+    if (!(prot & MEM_R)) hide(m, page, end);
+    if (!(prot & MEM_W)) withdraw_write(m, page, end);
+    for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p + 1, end)) {
+        pte_t e = m->table[p];
+        unsigned own = ram_is_file(pte_frame(e)) && !(e & MEM_COW) ? prot & ~(unsigned)MEM_W : prot;
+        m->table[p] = (e & ~PROT_BITS) | own;
+    }
+    if (prot & MEM_W) regain_write(m, page, end);
+}
+
+int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, bool cow)
+{
+    uint32_t end = page + npages;
+    if (npages == 0) return 0;
+    if (cow) withdraw_write(from, page, end);
+    for (uint32_t p = mem_next_present(from, page, end); p < end; p = mem_next_present(from, p + 1, end)) {
+        if (cow) from->table[p] |= MEM_COW;
+        to->chunks[p >> CHUNK_SHIFT >> 6] |= 1ull << ((p >> CHUNK_SHIFT) % 64);
+        to->table[p] = from->table[p] & ~(SHOWN_BITS | MEM_CODE);
+        ram_ref(from->ram, pte_frame(from->table[p]));
+    }
+    return 0;
+}
+
+int mem_break_cow(struct mem *m, uint32_t page)
+{
+    pte_t e = m->table[page];
+    uint32_t frame = pte_frame(e);
+    if (!(e & MEM_COW)) return 0;
+    if (ram_refs(m->ram, frame) == 1) {
+        drop_code(m, page);
+        m->table[page] &= ~(pte_t)MEM_COW;
+        regain_write(m, page, page + 1);
+        show(m, page, page + 1);
+        return 0;
+    }
+    uint32_t copy = ram_alloc(m->ram, 1, false);
+    if (!copy) return -ENOMEM_GUEST;
+    if (e & MEM_SHOWN) ram_fill(m->ram, copy, m->region + ((size_t)page << PAGE_SHIFT));
+    else ram_copy(m->ram, copy, frame);
+    return mem_map(m, page, 1, copy, (unsigned)(e & PROT_BITS));
+}
+
+void mem_move(struct mem *m, uint32_t to, uint32_t from, uint32_t npages)
+{
+    uint32_t end = from + npages;
+    if (npages == 0) return;
+    drop_code_in(m, from, end);
+    hide(m, from, end);
+    use_chunks(m, to, npages);
+    for (uint32_t p = mem_next_present(m, from, end); p < end; p = mem_next_present(m, p + 1, end)) {
+        m->table[to + (p - from)] = m->table[p] & ~SHOWN_BITS;
+        m->table[p] = 0;
+    }
+}
+
+// ---- access ----
+
+void *mem_host(struct mem *m, uint32_t addr, unsigned need)
+{
+    uint32_t page = addr >> PAGE_SHIFT, in_page = addr & (PAGE_BYTES - 1);
+    if (need & MEM_W && m->table[page] & MEM_CODE && m->table[page] & MEM_W && !(m->table[page] & MEM_COW)) drop_code(m, page);
+    pte_t e = m->table[page];
+    if (!pte_allows(e, need)) return NULL;
+    // Through the region where it shows the page: the host then counts and maps the frame once.
+    if (e & (need & MEM_W ? MEM_SHOWN_W : MEM_SHOWN)) return m->region + addr;
+    return ram_ptr(m->ram, pte_frame(e)) + in_page;
+}
+
+// A fault on a page that the table allows but the region does not show: show it and its neighbours.
+static bool mirror_around(struct mem *m, uint32_t page)
+{
+    uint32_t lo = page & ~(uint32_t)(AROUND - 1), hi = lo + AROUND, frame = pte_frame(m->table[page]);
+    pte_t wanted = wanted_bits(m->table[page]);
+    uint32_t first = page;
+    while (first > lo) {
+        pte_t e = m->table[first - 1];
+        if (pte_frame(e) != frame - (page - first) - 1 || wanted_bits(e) != wanted || e & SHOWN_BITS) break;
+        if (pte_frame(e) + 1 == RAM_FILE_BASE) break;
+        first--;
+    }
+    return show_run(m, first, run_end(m, page, hi));
+}
+
+bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
+{
+    uint32_t page = addr >> PAGE_SHIFT;
+    pte_t e = m->table[page];
+    if (!(e & MEM_PRESENT) || (e & need) != need || (need & MEM_W && e & MEM_COW)) return false;
+    bool was_code = need & MEM_W && e & MEM_CODE;
+    if (was_code) drop_code(m, page);
+    if (!m->region) return was_code;
+    // Shown as wanted, yet it faulted: SIGBUS (the file behind the frame has shrunk, or the host is out of memory).
+    pte_t wanted = wanted_bits(m->table[page]);
+    if ((m->table[page] & SHOWN_BITS) == wanted) return false;
+    if (!(m->table[page] & MEM_SHOWN)) return mirror_around(m, page);
+    regain_write(m, page, page + 1);
+    return true;
+}

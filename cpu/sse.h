@@ -1,0 +1,278 @@
+/* What the MMX and SSE op functions are written with: vector values, their operands, and the frames of the common shapes of instruction.
+ *
+ * A vector value is a vx, 16 bytes, whatever its elements are; `union lanes` names the elements. An MMX value is a vx whose upper half is
+ * zero. A lane function (vx, vx) -> vx says what an instruction computes, in portable C; loops over lanes are vectorised by the compiler.
+ * The frames (xmm_binary_r, ...) fetch operands, call it, store the result and go on; they are always inlined, so that each op function is
+ * one piece of code that ends in a sibling call. For the same reason no op function may let the address of a local escape.
+ *
+ * Legacy SSE leaves bits 255:128 of its destination as they are: only the low 16 bytes of cpu->v[] are ever written here. */
+#pragma once
+#include "cpu/op.h"
+
+#define SSE_INLINE static inline __attribute__((always_inline))
+#define SSE_NOINLINE static __attribute__((noinline, unused))
+
+typedef uint64_t vx __attribute__((vector_size(16)));
+
+union lanes {
+    vx v;
+    uint8_t u8[16];
+    uint16_t u16[8];
+    uint32_t u32[4];
+    uint64_t u64[2];
+    int8_t s8[16];
+    int16_t s16[8];
+    int32_t s32[4];
+    int64_t s64[2];
+};
+_Static_assert(sizeof(union lanes) == 16, "one xmm register");
+
+#define LANES_OF(field) (sizeof(((union lanes *)0)->field) / sizeof(((union lanes *)0)->field[0]))
+
+typedef vx vx_unary_fn(vx b);
+typedef vx vx_binary_fn(vx a, vx b);
+typedef vx vx_imm_fn(vx a, vx b, unsigned imm);
+
+/* ---- Registers ---- */
+
+SSE_INLINE vx xmm(const struct cpu *cpu, unsigned r)
+{
+    vx v;
+    memcpy(&v, &cpu->v[r], sizeof v);
+    return v;
+}
+
+SSE_INLINE void set_xmm(struct cpu *cpu, unsigned r, vx v)
+{
+    memcpy(&cpu->v[r], &v, sizeof v);
+}
+
+SSE_INLINE vx vx_low(uint64_t low)
+{
+    return (vx){low, 0};
+}
+
+/* MMX registers are the significands of the physical x87 registers; ModRM's fourth bit (REX.R, REX.B) is ignored. */
+SSE_INLINE uint64_t mm(const struct cpu *cpu, unsigned r)
+{
+    return cpu->fpu.st[r & 7].frac;
+}
+
+SSE_INLINE void set_mm(struct cpu *cpu, unsigned r, uint64_t v)
+{
+    cpu->fpu.st[r & 7].frac = v;
+    cpu->fpu.st[r & 7].se = 0xffff;
+}
+
+enum { X87_SW_ES = 0x80, X87_SW_TOP = 7 << 11 };
+
+/* Before an MMX instruction does anything: a pending unmasked x87 exception is raised first (SDM volume 3, 12.5). */
+SSE_INLINE void mmx_check(struct cpu *cpu, const struct insn *in)
+{
+    if (__builtin_expect(cpu->fpu.sw & X87_SW_ES, 0)) cpu_raise(cpu, in, VEC_MF);
+}
+
+/* When it can no longer fault: TOP is 0 and all registers are valid (SDM volume 1, 9.5.1). */
+SSE_INLINE void mmx_enter(struct cpu *cpu)
+{
+    cpu->fpu.sw &= (uint16_t)~X87_SW_TOP;
+    cpu->fpu.tag = 0xff;
+}
+
+/* ---- Memory operands ---- */
+
+/* The checked back end passes addresses of locals to its slow path; out of line they do not cost the op functions their sibling calls. */
+#ifdef OPS_CHECKED
+#define SSE_MEM SSE_NOINLINE
+#else
+#define SSE_MEM SSE_INLINE
+#endif
+
+/* The compiler may not see that only a part of v is used: a load of 16 bytes must fault as one. */
+SSE_INLINE vx whole(vx v)
+{
+#if defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#else
+    __asm__("" : "+m"(v));
+#endif
+    return v;
+}
+
+SSE_MEM vx vx_load(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    vx v;
+    load_bytes(cpu, in, a, &v, sizeof v);
+    return whole(v);
+}
+
+SSE_MEM void vx_store(struct cpu *cpu, const struct insn *in, uint64_t a, vx v)
+{
+    store_bytes(cpu, in, a, &v, sizeof v);
+}
+
+SSE_MEM uint64_t vx_load64(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    return load64(cpu, in, a);
+}
+
+SSE_MEM uint32_t vx_load32(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    return load32(cpu, in, a);
+}
+
+SSE_MEM uint16_t vx_load16(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    return load16(cpu, in, a);
+}
+
+SSE_MEM uint8_t vx_load8(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    return load8(cpu, in, a);
+}
+
+SSE_MEM void vx_store64(struct cpu *cpu, const struct insn *in, uint64_t a, uint64_t v)
+{
+    store64(cpu, in, a, v);
+}
+
+SSE_MEM void vx_store32(struct cpu *cpu, const struct insn *in, uint64_t a, uint32_t v)
+{
+    store32(cpu, in, a, v);
+}
+
+SSE_MEM void vx_store16(struct cpu *cpu, const struct insn *in, uint64_t a, uint16_t v)
+{
+    store16(cpu, in, a, v);
+}
+
+SSE_MEM void vx_store8(struct cpu *cpu, const struct insn *in, uint64_t a, uint8_t v)
+{
+    store8(cpu, in, a, v);
+}
+
+/* The effective address of an operand that must be aligned to 16 bytes: #GP(0) otherwise. */
+SSE_INLINE uint64_t aligned(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    if (__builtin_expect(a & 15, 0)) cpu_raise(cpu, in, VEC_GP);
+    return a;
+}
+
+SSE_INLINE uint64_t ea_aligned(struct cpu *cpu, const struct insn *in)
+{
+    return aligned(cpu, in, ea(cpu, in));
+}
+
+SSE_INLINE uint64_t ea_b_aligned(struct cpu *cpu, const struct insn *in)
+{
+    return aligned(cpu, in, ea_b(cpu, in));
+}
+
+SSE_INLINE vx xmm_m128(struct cpu *cpu, const struct insn *in)
+{
+    return vx_load(cpu, in, ea_aligned(cpu, in));
+}
+
+SSE_INLINE vx xmm_m64(struct cpu *cpu, const struct insn *in)
+{
+    return vx_low(vx_load64(cpu, in, ea(cpu, in)));
+}
+
+/* In _b forms. */
+SSE_INLINE vx xmm_m64_b(struct cpu *cpu, const struct insn *in)
+{
+    return vx_low(vx_load64(cpu, in, ea_b(cpu, in)));
+}
+
+SSE_INLINE vx xmm_m32(struct cpu *cpu, const struct insn *in)
+{
+    return vx_low(vx_load32(cpu, in, ea(cpu, in)));
+}
+
+SSE_INLINE vx xmm_m16(struct cpu *cpu, const struct insn *in)
+{
+    return vx_low(vx_load16(cpu, in, ea(cpu, in)));
+}
+
+/* ---- Frames ---- */
+
+SSE_INLINE const struct insn *xmm_done(struct cpu *cpu, const struct insn *in, vx v)
+{
+    set_xmm(cpu, in->reg, v);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *xmm_binary_r(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    return xmm_done(cpu, in, f(xmm(cpu, in->reg), xmm(cpu, in->rm)));
+}
+
+SSE_INLINE const struct insn *xmm_binary_m(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    vx b = xmm_m128(cpu, in);
+    return xmm_done(cpu, in, f(xmm(cpu, in->reg), b));
+}
+
+SSE_INLINE const struct insn *xmm_imm_r(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    return xmm_done(cpu, in, f(xmm(cpu, in->reg), xmm(cpu, in->rm), (uint8_t)in->imm));
+}
+
+SSE_INLINE const struct insn *xmm_imm_m(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    vx b = xmm_m128(cpu, in);
+    return xmm_done(cpu, in, f(xmm(cpu, in->reg), b, (uint8_t)in->imm));
+}
+
+SSE_INLINE const struct insn *mmx_done(struct cpu *cpu, const struct insn *in, unsigned r, uint64_t v)
+{
+    mmx_enter(cpu);
+    set_mm(cpu, r, v);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *mmx_binary_r(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    mmx_check(cpu, in);
+    return mmx_done(cpu, in, in->reg, f(vx_low(mm(cpu, in->reg)), vx_low(mm(cpu, in->rm)))[0]);
+}
+
+SSE_INLINE const struct insn *mmx_binary_m(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    mmx_check(cpu, in);
+    vx b = xmm_m64(cpu, in);
+    return mmx_done(cpu, in, in->reg, f(vx_low(mm(cpu, in->reg)), b)[0]);
+}
+
+SSE_INLINE const struct insn *mmx_imm_r(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    mmx_check(cpu, in);
+    return mmx_done(cpu, in, in->reg, f(vx_low(mm(cpu, in->reg)), vx_low(mm(cpu, in->rm)), (uint8_t)in->imm)[0]);
+}
+
+SSE_INLINE const struct insn *mmx_imm_m(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    mmx_check(cpu, in);
+    vx b = xmm_m64(cpu, in);
+    return mmx_done(cpu, in, in->reg, f(vx_low(mm(cpu, in->reg)), b, (uint8_t)in->imm)[0]);
+}
+
+/* ---- Op functions of a row, register and memory form, from its lane function ---- */
+
+#define XMM_BINARY(row, f)                                                                                             \
+    OP(row##_r) { return xmm_binary_r(cpu, in, f); }                                                                   \
+    OP(row##_m) { return xmm_binary_m(cpu, in, f); }
+
+#define MMX_BINARY(row, f)                                                                                             \
+    OP(row##_r) { return mmx_binary_r(cpu, in, f); }                                                                   \
+    OP(row##_m) { return mmx_binary_m(cpu, in, f); }
+
+#define XMM_IMM(row, f)                                                                                                \
+    OP(row##_r) { return xmm_imm_r(cpu, in, f); }                                                                      \
+    OP(row##_m) { return xmm_imm_m(cpu, in, f); }
+
+#define MMX_IMM(row, f)                                                                                                \
+    OP(row##_r) { return mmx_imm_r(cpu, in, f); }                                                                      \
+    OP(row##_m) { return mmx_imm_m(cpu, in, f); }

@@ -1,0 +1,275 @@
+/* Moving elements about: interleaves, packs, shuffles, blends, widening moves. Inserts and extracts: sse_insert.c. */
+#include "cpu/sse.h"
+
+/* ---- Interleaves: elements of a and b in turn, from their low or high halves ---- */
+
+#define UNPACK_OPS_BOTH(X) X(BW, u8) X(WD, u16) X(DQ, u32)
+
+#define UNPACK_FUNCTION(name, element, first)                                                                          \
+    SSE_INLINE vx lane_##name(vx va, vx vb)                                                                            \
+    {                                                                                                                  \
+        union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
+        for (unsigned i = 0; i < LANES_OF(element) / 2; i++) {                                                         \
+            r.element[2 * i] = x.element[(first) + i];                                                                 \
+            r.element[2 * i + 1] = y.element[(first) + i];                                                             \
+        }                                                                                                              \
+        return r.v;                                                                                                    \
+    }
+
+/* Interleaving the low halves of vectors that hold MMX operands gives both MMX results: the low one below, the high one above. */
+#define UNPACK_ROWS(kind, element)                                                                                     \
+    UNPACK_FUNCTION(PUNPCKL##kind, element, 0)                                                                         \
+    UNPACK_FUNCTION(PUNPCKH##kind, element, LANES_OF(element) / 2)                                                     \
+    SSE_INLINE vx lane_mmx_PUNPCKH##kind(vx va, vx vb)                                                                 \
+    {                                                                                                                  \
+        return vx_low(lane_PUNPCKL##kind(va, vb)[1]);                                                                  \
+    }                                                                                                                  \
+    XMM_BINARY(PUNPCKL##kind##_VdqWdq, lane_PUNPCKL##kind)                                                             \
+    XMM_BINARY(PUNPCKH##kind##_VdqWdq, lane_PUNPCKH##kind)                                                             \
+    MMX_BINARY(PUNPCKH##kind##_PqQq, lane_mmx_PUNPCKH##kind)                                                           \
+    OP(PUNPCKL##kind##_PqQd_r)                                                                                         \
+    {                                                                                                                  \
+        return mmx_binary_r(cpu, in, lane_PUNPCKL##kind);                                                              \
+    }                                                                                                                  \
+    OP(PUNPCKL##kind##_PqQd_m)                                                                                         \
+    {                                                                                                                  \
+        mmx_check(cpu, in);                                                                                            \
+        vx b = xmm_m32(cpu, in);                                                                                       \
+        return mmx_done(cpu, in, in->reg, lane_PUNPCKL##kind(vx_low(mm(cpu, in->reg)), b)[0]);                         \
+    }
+UNPACK_OPS_BOTH(UNPACK_ROWS)
+
+UNPACK_FUNCTION(unpack_low_32, u32, 0)
+UNPACK_FUNCTION(unpack_high_32, u32, 2)
+UNPACK_FUNCTION(unpack_low_64, u64, 0)
+UNPACK_FUNCTION(unpack_high_64, u64, 1)
+XMM_BINARY(PUNPCKLQDQ_VdqWdq, lane_unpack_low_64)
+XMM_BINARY(PUNPCKHQDQ_VdqWdq, lane_unpack_high_64)
+XMM_BINARY(UNPCKLPS_VpsWps, lane_unpack_low_32)
+XMM_BINARY(UNPCKHPS_VpsWps, lane_unpack_high_32)
+XMM_BINARY(UNPCKLPD_VpdWpd, lane_unpack_low_64)
+XMM_BINARY(UNPCKHPD_VpdWpd, lane_unpack_high_64)
+
+/* ---- Packs: the elements of a, then those of b, saturated to half their width ---- */
+
+/* name, from, to, least, most */
+#define PACK_OPS_BOTH(X)                                                                                               \
+    X(PACKSSWB, s16, s8, INT8_MIN, INT8_MAX)                                                                           \
+    X(PACKUSWB, s16, u8, 0, UINT8_MAX)                                                                                 \
+    X(PACKSSDW, s32, s16, INT16_MIN, INT16_MAX)
+#define PACK_OPS_XMM(X) X(PACKUSDW, s32, u16, 0, UINT16_MAX)
+
+#define PACK_FUNCTION(name, from, to, least, most)                                                                     \
+    SSE_INLINE vx lane_##name(vx va, vx vb)                                                                            \
+    {                                                                                                                  \
+        union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
+        for (unsigned i = 0; i < LANES_OF(from); i++) {                                                                \
+            __typeof__(x.from[0]) a = x.from[i], b = y.from[i];                                                        \
+            r.to[i] = (__typeof__(r.to[0]))(a < (least) ? (least) : a > (most) ? (most) : a);                          \
+            r.to[LANES_OF(from) + i] = (__typeof__(r.to[0]))(b < (least) ? (least) : b > (most) ? (most) : b);         \
+        }                                                                                                              \
+        return r.v;                                                                                                    \
+    }                                                                                                                  \
+    XMM_BINARY(name##_VdqWdq, lane_##name)
+#define PACK_MMX_ROW(name, from, to, least, most)                                                                      \
+    SSE_INLINE vx lane_mmx_##name(vx va, vx vb)                                                                        \
+    {                                                                                                                  \
+        return lane_##name((vx){va[0], vb[0]}, (vx){0, 0});                                                            \
+    }                                                                                                                  \
+    MMX_BINARY(name##_PqQq, lane_mmx_##name)
+PACK_OPS_BOTH(PACK_FUNCTION)
+PACK_OPS_XMM(PACK_FUNCTION)
+PACK_OPS_BOTH(PACK_MMX_ROW)
+
+/* ---- Shuffles by immediate ---- */
+
+SSE_INLINE vx pshufd(vx va, vx vb, unsigned imm)
+{
+    union lanes y = {.v = vb}, r;
+    (void)va;
+    for (unsigned i = 0; i < 4; i++) r.u32[i] = y.u32[imm >> 2 * i & 3];
+    return r.v;
+}
+
+/* Four words of one quadword. */
+SSE_INLINE uint64_t shuffle_words(uint64_t v, unsigned imm)
+{
+    uint64_t r = 0;
+    for (unsigned i = 0; i < 4; i++) r |= (v >> 16 * (imm >> 2 * i & 3) & 0xffff) << 16 * i;
+    return r;
+}
+
+SSE_INLINE vx pshufhw(vx va, vx vb, unsigned imm)
+{
+    (void)va;
+    return (vx){vb[0], shuffle_words(vb[1], imm)};
+}
+
+/* PSHUFW's too: the upper half is not used then. */
+SSE_INLINE vx pshuflw(vx va, vx vb, unsigned imm)
+{
+    (void)va;
+    return (vx){shuffle_words(vb[0], imm), vb[1]};
+}
+
+SSE_INLINE vx shufps(vx va, vx vb, unsigned imm)
+{
+    union lanes x = {.v = va}, y = {.v = vb}, r;
+    r.u32[0] = x.u32[imm & 3];
+    r.u32[1] = x.u32[imm >> 2 & 3];
+    r.u32[2] = y.u32[imm >> 4 & 3];
+    r.u32[3] = y.u32[imm >> 6 & 3];
+    return r.v;
+}
+
+SSE_INLINE vx shufpd(vx va, vx vb, unsigned imm)
+{
+    return (vx){imm & 1 ? va[1] : va[0], imm & 2 ? vb[1] : vb[0]};
+}
+
+XMM_IMM(PSHUFD_VdqWdqIb, pshufd)
+XMM_IMM(PSHUFHW_VdqWdqIb, pshufhw)
+XMM_IMM(PSHUFLW_VdqWdqIb, pshuflw)
+MMX_IMM(PSHUFW_PqQqIb, pshuflw)
+XMM_IMM(SHUFPS_VpsWpsIb, shufps)
+XMM_IMM(SHUFPD_VpdWpdIb, shufpd)
+
+/* ---- Bytes: b and a concatenated, from byte imm on ---- */
+
+SSE_INLINE vx palignr(vx va, vx vb, unsigned imm)
+{
+    union lanes x = {.v = va}, y = {.v = vb}, r;
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned at = i + imm;
+        r.u8[i] = at < 16 ? y.u8[at & 15] : at < 32 ? x.u8[at & 15] : 0;
+    }
+    return r.v;
+}
+
+SSE_INLINE vx palignr_mmx(vx va, vx vb, unsigned imm)
+{
+    return palignr((vx){0, 0}, (vx){vb[0], va[0]}, imm);
+}
+
+XMM_IMM(PALIGNR_VdqWdqIb, palignr)
+MMX_IMM(PALIGNR_PqQqIb, palignr_mmx)
+
+/* ---- Bytes of a as each byte of b says; zero when its top bit is set ---- */
+
+SSE_INLINE vx pshufb(vx va, vx vb)
+{
+    union lanes x = {.v = va}, y = {.v = vb}, r;
+    for (unsigned i = 0; i < 16; i++) r.u8[i] = y.s8[i] < 0 ? 0 : x.u8[y.u8[i] & 15];
+    return r.v;
+}
+
+/* With a doubled, bit 3 of an index does not matter. */
+SSE_INLINE vx pshufb_mmx(vx va, vx vb)
+{
+    return pshufb((vx){va[0], va[0]}, vb);
+}
+
+XMM_BINARY(PSHUFB_VdqWdq, pshufb)
+MMX_BINARY(PSHUFB_PqQq, pshufb_mmx)
+
+/* ---- Duplicates ---- */
+
+SSE_INLINE vx movsldup(vx va, vx vb)
+{
+    vx low = vb & 0xffffffff;
+    (void)va;
+    return low | low << 32;
+}
+
+SSE_INLINE vx movshdup(vx va, vx vb)
+{
+    vx high = vb >> 32;
+    (void)va;
+    return high | high << 32;
+}
+
+XMM_BINARY(MOVSLDUP_VpsWps, movsldup)
+XMM_BINARY(MOVSHDUP_VpsWps, movshdup)
+
+OP(MOVDDUP_VpdWq_r)
+{
+    uint64_t v = xmm(cpu, in->rm)[0];
+    return xmm_done(cpu, in, (vx){v, v});
+}
+
+OP(MOVDDUP_VpdWq_m)
+{
+    uint64_t v = vx_load64(cpu, in, ea(cpu, in));
+    return xmm_done(cpu, in, (vx){v, v});
+}
+
+/* ---- Blends ---- */
+
+/* name, element, condition for b's element */
+#define BLEND_FUNCTION(name, element)                                                                                  \
+    SSE_INLINE vx name(vx va, vx vb, unsigned imm)                                                                     \
+    {                                                                                                                  \
+        union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
+        for (unsigned i = 0; i < LANES_OF(element); i++) r.element[i] = imm >> i & 1 ? y.element[i] : x.element[i];    \
+        return r.v;                                                                                                    \
+    }
+BLEND_FUNCTION(blend_16, u16)
+BLEND_FUNCTION(blend_32, u32)
+BLEND_FUNCTION(blend_64, u64)
+XMM_IMM(PBLENDW_VdqWdqIb, blend_16)
+XMM_IMM(BLENDPS_VpsWpsIb, blend_32)
+XMM_IMM(BLENDPD_VpdWpdIb, blend_64)
+
+/* By the sign bits of xmm0's elements. */
+#define BLENDV_OPS(X) X(PBLENDVB_VdqWdq, s8) X(BLENDVPS_VpsWps, s32) X(BLENDVPD_VpdWpd, s64)
+#define BLENDV_ROWS(row, element)                                                                                      \
+    SSE_INLINE vx blendv_##element(vx va, vx vb, vx mask)                                                              \
+    {                                                                                                                  \
+        union lanes x = {.v = va}, y = {.v = vb}, m = {.v = mask}, r;                                                  \
+        for (unsigned i = 0; i < LANES_OF(element); i++) r.element[i] = m.element[i] < 0 ? y.element[i] : x.element[i];  \
+        return r.v;                                                                                                    \
+    }                                                                                                                  \
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return xmm_done(cpu, in, blendv_##element(xmm(cpu, in->reg), xmm(cpu, in->rm), xmm(cpu, 0)));                  \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        vx b = xmm_m128(cpu, in);                                                                                      \
+        return xmm_done(cpu, in, blendv_##element(xmm(cpu, in->reg), b, xmm(cpu, 0)));                                 \
+    }
+BLENDV_OPS(BLENDV_ROWS)
+
+/* ---- Widening moves ---- */
+
+/* name, from, to, operand, its fetch */
+#define WIDEN_OPS(X)                                                                                                   \
+    X(PMOVSXBW, s8, s16, Wq, xmm_m64)                                                                                  \
+    X(PMOVSXBD, s8, s32, Wd, xmm_m32)                                                                                  \
+    X(PMOVSXBQ, s8, s64, Ww, xmm_m16)                                                                                  \
+    X(PMOVSXWD, s16, s32, Wq, xmm_m64)                                                                                 \
+    X(PMOVSXWQ, s16, s64, Wd, xmm_m32)                                                                                 \
+    X(PMOVSXDQ, s32, s64, Wq, xmm_m64)                                                                                 \
+    X(PMOVZXBW, u8, u16, Wq, xmm_m64)                                                                                  \
+    X(PMOVZXBD, u8, u32, Wd, xmm_m32)                                                                                  \
+    X(PMOVZXBQ, u8, u64, Ww, xmm_m16)                                                                                  \
+    X(PMOVZXWD, u16, u32, Wq, xmm_m64)                                                                                 \
+    X(PMOVZXWQ, u16, u64, Wd, xmm_m32)                                                                                 \
+    X(PMOVZXDQ, u32, u64, Wq, xmm_m64)
+
+#define WIDEN_ROWS(name, from, to, operand, fetch)                                                                     \
+    SSE_INLINE vx lane_##name(vx vb)                                                                                   \
+    {                                                                                                                  \
+        union lanes y = {.v = vb}, r;                                                                                  \
+        for (unsigned i = 0; i < LANES_OF(to); i++) r.to[i] = y.from[i];                                               \
+        return r.v;                                                                                                    \
+    }                                                                                                                  \
+    OP(name##_Vdq##operand##_r)                                                                                        \
+    {                                                                                                                  \
+        return xmm_done(cpu, in, lane_##name(xmm(cpu, in->rm)));                                                       \
+    }                                                                                                                  \
+    OP(name##_Vdq##operand##_m)                                                                                        \
+    {                                                                                                                  \
+        return xmm_done(cpu, in, lane_##name(fetch(cpu, in)));                                                         \
+    }
+WIDEN_OPS(WIDEN_ROWS)

@@ -1,0 +1,6 @@
+// The host's clocks, in nanoseconds. The guest never sees them as they are: syscalls/time.c derives its own.
+#pragma once
+#include <stdint.h>
+
+uint64_t host_clock_monotonic(void);
+uint64_t host_clock_realtime(void);

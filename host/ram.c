@@ -1,0 +1,247 @@
+// Page frames: allocation, reference counts, and giving memory back to the host. See ram.h for what a frame is.
+//
+// RAM frames lie in one memfd, mapped once; attached files are mapped behind them in the same reservation. A frame is free when its reference count is
+// 0. The bitmaps `held` and `dirty` have a bit per RAM frame: held, or free but possibly not zero. Frames at `top` and above were never used.
+// Allocation is next-fit, so that frames allocated one after the other are neighbours and their mappings merge in the host kernel.
+#include "host/ram.h"
+#include "host/pages.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define WORDS (RAM_FILE_BASE / 64)
+#define RAM_BYTES ((uint64_t)RAM_FILE_BASE << 12)
+#define SPACE_BYTES ((uint64_t)RAM_FRAMES << 12)
+
+enum {
+    MAX_FILES = 64,
+    PUNCH_RUN = 16,     // a shorter free run is not worth a system call: it is zeroed when it is used again
+    TRIM_FRAMES = 1024, // free dirty frames (4 MiB) after which the host gets memory back
+};
+
+struct file_window {
+    int fd;
+    uint32_t first, end; // frames
+};
+
+struct ram_state {
+    int fd;
+    uint32_t limit, used, peak;
+    uint32_t top;        // lowest frame never allocated
+    uint32_t next;       // where the next search begins
+    uint32_t dirty_free; // frames that are free and not known to be zero
+    uint32_t trim_at;    // dirty_free at which ram_trim runs
+    uint32_t nfiles, file_top;
+    uint32_t *refs;
+    uint64_t *held, *dirty;
+    struct file_window files[MAX_FILES];
+};
+
+static bool bit(const uint64_t *map, uint32_t i) { return map[i / 64] >> (i % 64) & 1; }
+static void bit_set(uint64_t *map, uint32_t i) { map[i / 64] |= 1ull << (i % 64); }
+static void bit_clear(uint64_t *map, uint32_t i) { map[i / 64] &= ~(1ull << (i % 64)); }
+
+static int map_ram(struct ram *r, struct ram_state *s)
+{
+    s->fd = memfd_create("box", MFD_CLOEXEC);
+    if (s->fd < 0) return -errno;
+    if (ftruncate(s->fd, (off_t)RAM_BYTES) != 0) return -errno;
+    r->base = mmap(NULL, SPACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (r->base == MAP_FAILED) return -errno;
+    void *p = mmap(r->base, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, s->fd, 0);
+    if (p == MAP_FAILED) return -errno;
+    madvise(r->base, RAM_BYTES, MADV_DONTDUMP);
+    return 0;
+}
+
+int ram_open(struct ram *r, uint32_t limit_frames)
+{
+    struct ram_state *s = calloc(1, sizeof *s);
+    *r = (struct ram){.base = MAP_FAILED, .state = s};
+    if (!s) return -ENOMEM;
+    *s = (struct ram_state){
+        .fd = -1, .limit = limit_frames, .top = 1, .next = 1, .trim_at = TRIM_FRAMES, .file_top = RAM_FILE_BASE};
+    s->refs = pages_new(RAM_FILE_BASE * sizeof *s->refs);
+    s->held = pages_new(WORDS * sizeof *s->held);
+    s->dirty = pages_new(WORDS * sizeof *s->dirty);
+    int err = s->refs && s->held && s->dirty ? map_ram(r, s) : -ENOMEM;
+    if (err) ram_close(r);
+    return err;
+}
+
+void ram_close(struct ram *r)
+{
+    struct ram_state *s = r->state;
+    if (!s) return;
+    if (r->base != MAP_FAILED) munmap(r->base, SPACE_BYTES);
+    if (s->fd >= 0) close(s->fd);
+    for (uint32_t i = 0; i < s->nfiles; i++) close(s->files[i].fd);
+    pages_free(s->refs, RAM_FILE_BASE * sizeof *s->refs);
+    pages_free(s->held, WORDS * sizeof *s->held);
+    pages_free(s->dirty, WORDS * sizeof *s->dirty);
+    free(s);
+    *r = (struct ram){0};
+}
+
+// The first frame in [from, end) whose bit in `map` is `value`, or end.
+static uint32_t find(const uint64_t *map, uint32_t from, uint32_t end, bool value)
+{
+    while (from < end) {
+        uint64_t w = (value ? map[from / 64] : ~map[from / 64]) >> (from % 64);
+        if (w) {
+            from += (uint32_t)__builtin_ctzll(w);
+            return from < end ? from : end;
+        }
+        from = (from | 63) + 1;
+    }
+    return end;
+}
+
+// A run of n free frames in [from, end), or 0.
+static uint32_t find_run(const struct ram_state *s, uint32_t from, uint32_t end, uint32_t n)
+{
+    for (uint32_t a = find(s->held, from, end, false); a < end; a = find(s->held, a, end, false)) {
+        if (end - a < n) return 0;
+        uint32_t b = find(s->held, a, a + n, true);
+        if (b == a + n) return a;
+        a = b;
+    }
+    return 0;
+}
+
+// n consecutive free frames: after the last allocation, then from the start, then new ones.
+static uint32_t find_frames(const struct ram_state *s, uint32_t n)
+{
+    uint32_t a = 0;
+    if (s->used + 1 + n <= s->top) { // the frames below top that are free could hold it
+        a = find_run(s, s->next, s->top, n);
+        if (!a) a = find_run(s, 1, s->top, n);
+    }
+    if (!a && RAM_FILE_BASE - s->top >= n) a = s->top;
+    return a;
+}
+
+static void take_frame(struct ram *r, uint32_t f, bool zero)
+{
+    struct ram_state *s = r->state;
+    s->refs[f] = 1;
+    bit_set(s->held, f);
+    if (!bit(s->dirty, f)) return;
+    bit_clear(s->dirty, f);
+    s->dirty_free--;
+    if (zero) memset(ram_ptr(r, f), 0, 4096);
+}
+
+uint32_t ram_alloc(struct ram *r, uint32_t n, bool zero)
+{
+    struct ram_state *s = r->state;
+    if (n == 0 || s->used > s->limit || s->limit - s->used < n) return 0;
+    uint32_t a = find_frames(s, n);
+    if (!a) return 0;
+    for (uint32_t f = a; f < a + n; f++) take_frame(r, f, zero);
+    if (a + n > s->top) s->top = a + n;
+    s->next = a + n;
+    s->used += n;
+    if (s->used > s->peak) s->peak = s->used;
+    return a;
+}
+
+static void punch(struct ram_state *s, uint32_t a, uint32_t b)
+{
+    if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)a << 12, (off_t)(b - a) << 12) != 0) return;
+    for (uint32_t f = a; f < b; f++) bit_clear(s->dirty, f);
+    s->dirty_free -= b - a;
+}
+
+// Give the free runs that are long enough back to the host. Only free frames have a dirty bit.
+static void ram_trim(struct ram_state *s)
+{
+    uint32_t a = find(s->dirty, 1, s->top, true);
+    while (a < s->top) {
+        uint32_t b = find(s->dirty, a, s->top, false);
+        if (b - a >= PUNCH_RUN) punch(s, a, b);
+        a = find(s->dirty, b, s->top, true);
+    }
+    s->trim_at = s->dirty_free + TRIM_FRAMES;
+}
+
+void ram_ref(struct ram *r, uint32_t frame)
+{
+    if (!ram_is_file(frame)) r->state->refs[frame]++;
+}
+
+void ram_unref(struct ram *r, uint32_t frame)
+{
+    struct ram_state *s = r->state;
+    if (ram_is_file(frame) || --s->refs[frame] > 0) return;
+    bit_clear(s->held, frame);
+    bit_set(s->dirty, frame);
+    s->used--;
+    if (++s->dirty_free >= s->trim_at) ram_trim(s);
+}
+
+uint32_t ram_refs(const struct ram *r, uint32_t frame)
+{
+    return ram_is_file(frame) ? UINT32_MAX : r->state->refs[frame];
+}
+
+void ram_fill(struct ram *r, uint32_t frame, const void *page)
+{
+    if (pwrite(r->state->fd, page, 4096, (off_t)frame << 12) != 4096) memcpy(ram_ptr(r, frame), page, 4096);
+}
+
+void ram_copy(struct ram *r, uint32_t to, uint32_t from)
+{
+    uint8_t page[4096];
+    uint64_t offset;
+    int fd = ram_backing(r, from, &offset);
+    ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof page, (off_t)offset);
+    if (n < 0) {
+        ram_fill(r, to, ram_ptr(r, from));
+        return;
+    }
+    memset(page + n, 0, sizeof page - (size_t)n); // behind the end of a file
+    ram_fill(r, to, page);
+}
+
+uint32_t ram_used(const struct ram *r) { return r->state->used; }
+uint32_t ram_peak(const struct ram *r) { return r->state->peak; }
+uint32_t ram_limit(const struct ram *r) { return r->state->limit; }
+
+int ram_attach(struct ram *r, int fd, uint64_t bytes, uint32_t *first)
+{
+    struct ram_state *s = r->state;
+    uint64_t n = (bytes >> 12) + ((bytes & 4095) != 0);
+    if (s->nfiles == MAX_FILES || n > RAM_FRAMES - s->file_top) return -ENOSPC;
+    *first = s->file_top;
+    if (n == 0) return 0;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) return -errno;
+    void *p = mmap(ram_ptr(r, s->file_top), n << 12, PROT_READ, MAP_SHARED | MAP_FIXED, own, 0);
+    if (p == MAP_FAILED) {
+        int err = -errno;
+        close(own);
+        return err;
+    }
+    s->files[s->nfiles++] = (struct file_window){own, s->file_top, s->file_top + (uint32_t)n};
+    s->file_top += (uint32_t)n;
+    return 0;
+}
+
+int ram_backing(const struct ram *r, uint32_t frame, uint64_t *offset)
+{
+    const struct ram_state *s = r->state;
+    if (!ram_is_file(frame)) {
+        *offset = (uint64_t)frame << 12;
+        return s->fd;
+    }
+    for (uint32_t i = 0; i < s->nfiles; i++) {
+        if (frame < s->files[i].first || frame >= s->files[i].end) continue;
+        *offset = (uint64_t)(frame - s->files[i].first) << 12;
+        return s->files[i].fd;
+    }
+    return -1;
+}

@@ -1,0 +1,46 @@
+// The box's physical memory: page frames of 4096 bytes, in one memfd mapped once as a whole, with a reference count
+// each; and windows of read-only files (disk images), whose pages are frames too, so that a file page is shown to a
+// guest without a copy.
+//
+// Frame numbers: [1, RAM_FILE_BASE) are RAM, from RAM_FILE_BASE on they lie in attached files, in order of attachment.
+// 0 is never used. All frames are in one host reservation: ram_ptr is an addition. Limit: ram_alloc fails when the box
+// holds `limit` frames. Frames freed are given back to the host in runs. Threads: one host thread at a time.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RAM_FILE_BASE (1u << 22) // 16 GiB of RAM frames at most
+#define RAM_FRAMES    (1u << 24) // 64 GiB of host address space in all
+
+struct ram {
+    uint8_t *base;
+    struct ram_state *state;
+    uint32_t mappings; // host mappings that mirrors of frames hold (cpu/mem.c): the host has a limit for them
+};
+
+int ram_open(struct ram *, uint32_t limit_frames); // 0 or -errno of the host, negated
+void ram_close(struct ram *);
+uint32_t ram_alloc(struct ram *, uint32_t n,
+                   bool zero); // n consecutive frames, one reference each; 0 when over the limit or out of numbers
+void ram_ref(struct ram *, uint32_t frame); // file frames: no-op
+void ram_unref(struct ram *, uint32_t frame);
+uint32_t ram_refs(const struct ram *, uint32_t frame); // file frames: UINT32_MAX
+static inline uint8_t *ram_ptr(const struct ram *r, uint32_t frame)
+{
+    return r->base + ((uint64_t)frame << 12);
+}
+static inline bool ram_is_file(uint32_t frame)
+{
+    return frame >= RAM_FILE_BASE;
+}
+// Copy a page into a RAM frame, from memory or from another frame, without mapping either in the window: cheaper than memcpy
+// for a fresh frame, and the host does not count them as resident twice. For whole pages that a guest is about to see.
+void ram_fill(struct ram *, uint32_t frame, const void *page);
+void ram_copy(struct ram *, uint32_t to, uint32_t from);
+uint32_t ram_used(const struct ram *); // frames held now
+uint32_t ram_peak(const struct ram *); // frames held at most so far
+uint32_t ram_limit(const struct ram *);
+int ram_attach(struct ram *, int fd, uint64_t bytes,
+               uint32_t *first); // map fd read-only from its start; the tail of the last page reads as zeros
+int ram_backing(const struct ram *, uint32_t frame,
+                uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

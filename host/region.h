@@ -1,0 +1,14 @@
+// A guest process's host address space: 4 GiB at a 4 GiB boundary with guards of PROT_NONE around it, and room for the
+// translator's table (docs/design.md). R - (2 GiB + 1 MiB) .. R: guard;  R .. R + 4 GiB: guest;  R + 4 GiB .. R + 8
+// GiB: guard.
+#pragma once
+#include "host/ram.h"
+#include <stddef.h>
+#include <stdint.h>
+
+uint8_t *region_new(void); // NULL: no address space left. All of it PROT_NONE
+void region_free(uint8_t *region);
+// Map n frames consecutive in their backing at byte offset addr. prot: host PROT_READ | PROT_WRITE. 0 or -errno.
+int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *, uint32_t frame, int prot);
+int region_protect(uint8_t *region, uint32_t addr, uint32_t n, int prot);
+int region_clear(uint8_t *region, uint32_t addr, uint64_t n); // n pages back to PROT_NONE, nothing behind them

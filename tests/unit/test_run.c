@@ -1,0 +1,426 @@
+// cpu_run and the decoded-block cache: exact budgets and counts, faults, self-modifying code, mapping changes, interrupts.
+//
+// Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "cpu/code.h"
+#include "cpu/cpu.h"
+#include "cpu/mem.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+enum { CODE = 0x400000, DATA = 0x600000, STACK = 0x7ff000, MANY = 1000000 };
+
+struct machine {
+    struct ram ram;
+    struct mem *mem;
+    struct code *code;
+    struct cpu cpu;
+};
+static struct machine m;
+
+static void map_at(uint32_t addr, uint32_t bytes, unsigned prot)
+{
+    uint32_t n = (bytes + PAGE_BYTES - 1) / PAGE_BYTES, f = ram_alloc(&m.ram, n, true);
+    assert_int_not_equal(f, 0);
+    assert_int_equal(mem_map(m.mem, addr >> PAGE_SHIFT, n, f, prot), 0);
+}
+
+static void poke(uint32_t addr, const void *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        pte_t e = mem_pte(m.mem, (uint32_t)(addr + i) >> PAGE_SHIFT);
+        mem_host(m.mem, (uint32_t)(addr + i), MEM_W); // drops decoded code, as the kernel's writes do
+        ram_ptr(&m.ram, pte_frame(e))[(addr + i) & (PAGE_BYTES - 1)] = ((const uint8_t *)bytes)[i];
+    }
+}
+
+static uint8_t peek(uint32_t addr) { return *(uint8_t *)mem_host(m.mem, addr, MEM_R); }
+
+// A machine with two pages of code (readable, writable, executable), one of data and one of stack.
+static void boot(void **state, const void *program, size_t bytes)
+{
+    memset(&m, 0, sizeof m);
+    assert_int_equal(ram_open(&m.ram, 50000), 0);
+    m.mem = mem_new(&m.ram, *(enum mem_backend *)*state);
+    assert_non_null(m.mem);
+    m.code = code_new(m.mem, CPU_LEVEL_V2);
+    assert_non_null(m.code);
+    cpu_init(&m.cpu, CPU_LEVEL_V2);
+    cpu_attach(&m.cpu, m.mem, m.code);
+    map_at(CODE, 2 * PAGE_BYTES, MEM_R | MEM_W | MEM_X);
+    map_at(DATA, PAGE_BYTES, MEM_R | MEM_W);
+    map_at(STACK, PAGE_BYTES, MEM_R | MEM_W);
+    poke(CODE, program, bytes);
+    m.cpu.rip = CODE;
+    m.cpu.regs[RSP] = STACK + PAGE_BYTES;
+    m.cpu.budget = MANY;
+}
+#define BOOT(...)                                                                                                      \
+    static const uint8_t program[] = {__VA_ARGS__};                                                                    \
+    boot(state, program, sizeof program)
+
+static int halt(void **state)
+{
+    (void)state;
+    code_free(m.code);
+    mem_free(m.mem);
+    int left = (int)ram_used(&m.ram);
+    ram_close(&m.ram);
+    memset(&m, 0, sizeof m);
+    return left;
+}
+
+static void expect_stop(enum cpu_stop why, uint64_t rip)
+{
+    assert_int_equal(cpu_run(&m.cpu), why);
+    assert_int_equal(m.cpu.rip, rip);
+}
+
+static void expect_fault(enum cpu_vector vector, uint64_t rip)
+{
+    expect_stop(STOP_FAULT, rip);
+    assert_int_equal(m.cpu.fault.vector, vector);
+}
+
+static void expect_page_fault(uint64_t rip, uint64_t addr, enum cpu_access access, bool present)
+{
+    expect_fault(VEC_PF, rip);
+    assert_int_equal(m.cpu.fault.addr, addr);
+    assert_int_equal(m.cpu.fault.access, access);
+    assert_int_equal(m.cpu.fault.present, present);
+}
+
+static void syscall_stops(void **state)
+{
+    BOOT(0xb8, 7, 0, 0, 0, /* mov eax, 7 */ 0x0f, 0x05 /* syscall */);
+    expect_stop(STOP_SYSCALL, CODE + 7);
+    assert_int_equal(m.cpu.regs[RAX], 7);
+    assert_int_equal(m.cpu.regs[RCX], CODE + 7);
+    assert_int_equal(m.cpu.insn_count, 2);
+    assert_int_equal(m.cpu.budget, MANY - 2);
+}
+
+#define COUNTDOWN(n) 0xb9, (n), 0, 0, 0, /* mov ecx, n */ 0xff, 0xc0, /* L: inc eax */ 0xff, 0xc9, /* dec ecx */ 0x75, 0xfa /* jnz L */
+
+static void budget_is_exact(void **state)
+{
+    BOOT(COUNTDOWN(100), 0x0f, 0x05);
+    for (int slice = 0; slice < 310; slice++) {
+        m.cpu.rip = CODE;
+        m.cpu.regs[RAX] = 0;
+        m.cpu.budget = slice;
+        m.cpu.insn_count = 1000;
+        uint64_t rip = slice == 0 ? CODE : CODE + 5 + (uint64_t)(slice - 1) % 3 * 2;
+        if (slice <= 300) expect_stop(STOP_BUDGET, rip);
+        else if (slice == 301) expect_stop(STOP_BUDGET, CODE + 11);
+        else expect_stop(STOP_SYSCALL, CODE + 13);
+        int done = slice < 302 ? slice : 302;
+        assert_int_equal(m.cpu.insn_count, 1000 + done);
+        assert_int_equal(m.cpu.budget, slice - done);
+        assert_int_equal(m.cpu.regs[RAX], slice == 0 ? 0 : slice >= 301 ? 100 : (slice + 1) / 3);
+    }
+}
+
+static void slices_add_up(void **state)
+{
+    BOOT(COUNTDOWN(200), 0x0f, 0x05);
+    srand(5);
+    enum cpu_stop why;
+    do {
+        m.cpu.budget = rand() % 90;
+        why = cpu_run(&m.cpu);
+        if (why == STOP_BUDGET) assert_int_equal(m.cpu.budget, 0);
+    } while (why == STOP_BUDGET);
+    assert_int_equal(why, STOP_SYSCALL);
+    assert_int_equal(m.cpu.regs[RAX], 200);
+    assert_int_equal(m.cpu.insn_count, 602);
+}
+
+static void long_straight_code(void **state)
+{
+    static uint8_t nops[6000];
+    memset(nops, 0x90, sizeof nops);
+    memcpy(nops + 5000, "\x0f\x05", 2);
+    boot(state, nops, sizeof nops);
+    for (int slice = 0; slice <= 5000; slice += 61) {
+        m.cpu.rip = CODE;
+        m.cpu.budget = slice;
+        expect_stop(STOP_BUDGET, CODE + (uint64_t)slice);
+    }
+    m.cpu.rip = CODE;
+    m.cpu.budget = MANY;
+    expect_stop(STOP_SYSCALL, CODE + 5002);
+    assert_int_equal(m.cpu.budget, MANY - 5001);
+}
+
+static void data_faults(void **state)
+{
+    BOOT(0xff, 0xc0, /* inc eax */ 0xff, 0xc0, 0x88, 0x04, 0x25, 0x10, 0, 0x50, 0, /* mov [0x500010], al */ 0xff, 0xc0, 0x0f, 0x05);
+    expect_page_fault(CODE + 4, 0x500010, ACCESS_WRITE, false);
+    assert_int_equal(m.cpu.regs[RAX], 2);
+    assert_int_equal(m.cpu.insn_count, 2);
+    map_at(0x500000, PAGE_BYTES, MEM_R);
+    expect_page_fault(CODE + 4, 0x500010, ACCESS_WRITE, true);
+    mem_protect(m.mem, 0x500, 1, MEM_R | MEM_W);
+    expect_stop(STOP_SYSCALL, CODE + 15);
+    assert_int_equal(peek(0x500010), 2);
+    assert_int_equal(m.cpu.insn_count, 5);
+}
+
+static void read_faults(void **state)
+{
+    BOOT(0x8a, 0x04, 0x25, 0x10, 0, 0x50, 0, /* mov al, [0x500010] */ 0x0f, 0x05);
+    expect_page_fault(CODE, 0x500010, ACCESS_READ, false);
+    assert_int_equal(m.cpu.insn_count, 0);
+    uint32_t f = ram_alloc(&m.ram, 1, true);
+    ram_ptr(&m.ram, f)[0x10] = 9;
+    mem_map_lazily(m.mem, 0x500, 1, f, MEM_R);
+    expect_stop(STOP_SYSCALL, CODE + 9);
+    assert_int_equal(m.cpu.regs[RAX], 9);
+    assert_int_equal(m.cpu.insn_count, 2);
+}
+
+// A store across two pages whose second one faults must not have written the first.
+static void crossing_store(void **state)
+{
+    BOOT(0xb8, 0xff, 0xff, 0xff, 0xff, /* mov eax, -1 */ 0x89, 0x04, 0x25, 0xfe, 0x0f, 0x60, 0, /* mov [0x600ffe], eax */ 0x0f, 0x05);
+    expect_page_fault(CODE + 5, 0x601000, ACCESS_WRITE, false);
+    assert_int_equal(peek(DATA + 0xffe), 0);
+    map_at(DATA + PAGE_BYTES, PAGE_BYTES, MEM_R | MEM_W);
+    expect_stop(STOP_SYSCALL, CODE + 14);
+    assert_int_equal(peek(DATA + 0x1001), 0xff);
+}
+
+static void top_of_memory(void **state)
+{
+    BOOT(0x89, 0x07, /* mov [rdi], eax */ 0x0f, 0x05);
+    map_at(0xfffff000, PAGE_BYTES, MEM_R | MEM_W | MEM_X);
+    m.cpu.regs[RDI] = 0xfffffffc;
+    expect_stop(STOP_SYSCALL, CODE + 4);
+    m.cpu.regs[RDI] = 0xfffffffe;
+    m.cpu.rip = CODE;
+    expect_page_fault(CODE, 0x100000000, ACCESS_WRITE, false);
+    poke(0xfffffffe, "\x90\x90", 2);
+    m.cpu.rip = 0xfffffffe;
+    expect_page_fault(0x100000000, 0x100000000, ACCESS_EXEC, false);
+    poke(0xffffffff, "\xb8", 1); // begins a longer instruction
+    m.cpu.rip = 0xffffffff;
+    expect_page_fault(0xffffffff, 0x100000000, ACCESS_EXEC, false);
+}
+
+static void high_addresses(void **state)
+{
+    BOOT(0x89, 0x07, /* mov [rdi], eax */ 0xff, 0xe0 /* jmp rax */);
+    if (mem_backend(m.mem) == MEM_CHECKED) { // the other one truncates
+        m.cpu.regs[RDI] = 0x123456789000;
+        expect_page_fault(CODE, 0x123456789000, ACCESS_WRITE, false);
+        m.cpu.regs[RDI] = 0x8000000000000000;
+        expect_fault(VEC_GP, CODE);
+    }
+    m.cpu.regs[RDI] = DATA;
+    m.cpu.regs[RAX] = 0x123456789000;
+    expect_page_fault(0x123456789000, 0x123456789000, ACCESS_EXEC, false);
+    m.cpu.rip = 0x8000000000000000;
+    expect_fault(VEC_GP, 0x8000000000000000);
+}
+
+static void fetch_faults(void **state)
+{
+    BOOT(0xff, 0xe0 /* jmp rax */);
+    m.cpu.regs[RAX] = 0x12345;
+    expect_page_fault(0x12345, 0x12345, ACCESS_EXEC, false);
+    assert_int_equal(m.cpu.insn_count, 1);
+    m.cpu.regs[RAX] = DATA + 8;
+    m.cpu.rip = CODE;
+    expect_page_fault(DATA + 8, DATA + 8, ACCESS_EXEC, true);
+    mem_protect(m.mem, DATA >> PAGE_SHIFT, 1, MEM_R | MEM_X);
+    poke(DATA + 8, "\x0f\x05", 2);
+    expect_stop(STOP_SYSCALL, DATA + 10);
+    mem_protect(m.mem, DATA >> PAGE_SHIFT, 1, MEM_R);
+    m.cpu.rip = CODE;
+    expect_page_fault(DATA + 8, DATA + 8, ACCESS_EXEC, true);
+}
+
+static void instruction_across_pages(void **state)
+{
+    BOOT(0x90);
+    poke(CODE + 0x1ffd, "\x90\xb8\x44", 3); // nop; mov eax, 0x..44, of which two bytes are here
+    m.cpu.rip = CODE + 0x1ffd;
+    expect_page_fault(CODE + 0x1ffe, CODE + 0x2000, ACCESS_EXEC, false);
+    assert_int_equal(m.cpu.insn_count, 1);
+    map_at(CODE + 0x2000, PAGE_BYTES, MEM_R | MEM_W | MEM_X);
+    poke(CODE + 0x2000, "\x33\x22\x11\x0f\x05", 5);
+    expect_stop(STOP_SYSCALL, CODE + 0x2005);
+    assert_int_equal(m.cpu.regs[RAX], 0x11223344);
+    poke(CODE + 0x2000, "\x55", 1); // its second page counts too
+    m.cpu.rip = CODE + 0x1ffd;
+    expect_stop(STOP_SYSCALL, CODE + 0x2005);
+    assert_int_equal(m.cpu.regs[RAX], 0x11225544);
+}
+
+static void undefined(void **state)
+{
+    BOOT(0xff, 0xc0, 0x0f, 0x0b /* inc eax; ud2 */);
+    expect_fault(VEC_UD, CODE + 2);
+    assert_int_equal(m.cpu.insn_count, 1);
+    expect_fault(VEC_UD, CODE + 2);
+    assert_int_equal(m.cpu.insn_count, 1);
+    poke(CODE + 2, "\x0f\x05", 2);
+    expect_stop(STOP_SYSCALL, CODE + 4);
+}
+
+static void too_long(void **state)
+{
+    BOOT(0xff, 0xc0, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90);
+    expect_fault(VEC_GP, CODE + 2);
+}
+
+static void breakpoint(void **state)
+{
+    BOOT(0xff, 0xc0, 0xcc, 0x0f, 0x05);
+    expect_fault(VEC_BP, CODE + 3);
+    assert_int_equal(m.cpu.insn_count, 2);
+    expect_stop(STOP_SYSCALL, CODE + 5);
+}
+
+// The store changes the instruction right behind it: `mov ebx, 1` becomes `mov ebx, 2`.
+static void modifies_next_instruction(void **state)
+{
+    BOOT(0xff, 0xc0, 0xc6, 0x04, 0x25, 0x0b, 0, 0x40, 0, 2, /* mov byte [0x40000b], 2 */ 0xbb, 1, 0, 0, 0, /* mov ebx, 1 */ 0x0f, 0x05);
+    expect_stop(STOP_SYSCALL, CODE + 17);
+    assert_int_equal(m.cpu.regs[RBX], 2);
+    assert_int_equal(m.cpu.regs[RAX], 1);
+    assert_int_equal(m.cpu.insn_count, 4);
+    for (int slice = 1; slice < 4; slice++) { // the same in slices
+        poke(CODE + 11, "\x01", 1);
+        m.cpu.rip = CODE;
+        m.cpu.budget = slice;
+        assert_int_equal(cpu_run(&m.cpu), STOP_BUDGET);
+        m.cpu.budget = MANY;
+        expect_stop(STOP_SYSCALL, CODE + 17);
+        assert_int_equal(m.cpu.regs[RBX], 2);
+    }
+}
+
+// Code and the data it writes share a page: slow, but it goes on.
+static void data_beside_code(void **state)
+{
+    BOOT(0xb9, 200, 0, 0, 0, /* mov ecx, 200 */ 0xfe, 0x04, 0x25, 0, 1, 0x40, 0, /* L: inc byte [0x400100] */ 0xff, 0xc9, /* dec ecx */
+         0x75, 0xf5, /* jnz L */ 0x0f, 0x05);
+    expect_stop(STOP_SYSCALL, CODE + 18);
+    assert_int_equal(peek(CODE + 0x100), 200);
+    assert_int_equal(m.cpu.insn_count, 602);
+}
+
+// A loop that patches a function on the other page before each call.
+static void patched_function(void **state)
+{
+    BOOT(0xb9, 50, 0, 0, 0,                           /* mov ecx, 50 */
+         0x88, 0x0c, 0x25, 0x01, 0x10, 0x40, 0,       /* L: mov [0x401001], cl */
+         0xe8, 0xef, 0x0f, 0, 0,                      /* call 0x401000 */
+         0x01, 0xc3,                                  /* add ebx, eax */
+         0xff, 0xc9, 0x75, 0xee, 0x0f, 0x05);         /* dec ecx; jnz L; syscall */
+    poke(CODE + 0x1000, "\xb8\0\0\0\0\xc3", 6);       // mov eax, 0; ret
+    expect_stop(STOP_SYSCALL, CODE + 25);
+    assert_int_equal(m.cpu.regs[RBX], 50 * 51 / 2);
+    assert_int_equal(m.cpu.insn_count, 1 + 50 * 7 + 1);
+}
+
+static void remapped_code(void **state)
+{
+    BOOT(0xe9, 0xfb, 0x0f, 0, 0 /* jmp 0x401000 */);
+    for (unsigned i = 0; i < 20; i++) {
+        uint8_t body[] = {0xb8, (uint8_t)i, 0, 0, 0, 0x0f, 0x05};
+        map_at(CODE + 0x1000, PAGE_BYTES, MEM_R | MEM_W | MEM_X);
+        poke(CODE + 0x1000, body, sizeof body);
+        for (int again = 0; again < 3; again++) {
+            m.cpu.rip = CODE;
+            expect_stop(STOP_SYSCALL, CODE + 0x1007);
+            assert_int_equal(m.cpu.regs[RAX], i);
+        }
+        m.cpu.rip = CODE;
+        if (i % 2) mem_unmap(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1);
+        else mem_protect(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1, MEM_R);
+        expect_page_fault(CODE + 0x1000, CODE + 0x1000, ACCESS_EXEC, i % 2 == 0);
+    }
+}
+
+static void calls_return(void **state)
+{
+    BOOT(0xb9, 100, 0, 0, 0,                    /* mov ecx, 100 */
+         0xe8, 0x06, 0, 0, 0,                   /* L: call F */
+         0xff, 0xc9, 0x75, 0xf7, 0x0f, 0x05,    /* dec ecx; jnz L; syscall */
+         0xff, 0xc0, 0xc3);                     /* F: inc eax; ret */
+    expect_stop(STOP_SYSCALL, CODE + 16);
+    assert_int_equal(m.cpu.regs[RAX], 100);
+    assert_int_equal(m.cpu.regs[RSP], STACK + PAGE_BYTES);
+    assert_int_equal(m.cpu.insn_count, 1 + 100 * 5 + 1);
+}
+
+static void interrupt_before(void **state)
+{
+    BOOT(0x0f, 0x05);
+    cpu_interrupt(&m.cpu);
+    expect_stop(STOP_REQUEST, CODE);
+    expect_stop(STOP_SYSCALL, CODE + 2);
+}
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+    cpu_interrupt(&m.cpu);
+}
+
+static void interrupt_in_a_loop(void **state)
+{
+    BOOT(0xff, 0xc0, 0xeb, 0xfc /* L: inc eax; jmp L */);
+    signal(SIGALRM, on_alarm);
+    for (int i = 0; i < 10; i++) {
+        struct itimerval soon = {.it_value.tv_usec = 2000};
+        m.cpu.budget = INT64_MAX / 2;
+        setitimer(ITIMER_REAL, &soon, NULL);
+        assert_int_equal(cpu_run(&m.cpu), STOP_REQUEST);
+    }
+    assert_int_equal((uint32_t)m.cpu.regs[RAX], (uint32_t)((m.cpu.insn_count + 1) / 2));
+    signal(SIGALRM, SIG_DFL);
+}
+
+// More code than the cache holds.
+static void cache_overflows(void **state)
+{
+    BOOT(0x90);
+    enum { BIG = 0x10000000, BYTES = 3 << 20 };
+    map_at(BIG, BYTES, MEM_R | MEM_W | MEM_X);
+    for (uint32_t p = 0; p < BYTES; p += PAGE_BYTES) memset(mem_host(m.mem, BIG + p, MEM_W), 0x90, PAGE_BYTES);
+    poke(BIG + BYTES - 2, "\x0f\x05", 2);
+    for (int again = 0; again < 2; again++) {
+        m.cpu.rip = BIG;
+        m.cpu.budget = INT64_MAX / 2;
+        m.cpu.insn_count = 0;
+        expect_stop(STOP_SYSCALL, BIG + BYTES);
+        assert_int_equal(m.cpu.insn_count, BYTES - 1);
+    }
+}
+
+int main(void)
+{
+    static enum mem_backend direct = MEM_DIRECT, checked = MEM_CHECKED;
+#define BOTH(f) {#f " (direct)", f, NULL, halt, &direct}, {#f " (checked)", f, NULL, halt, &checked}
+    const struct CMUnitTest tests[] = {
+        BOTH(syscall_stops),       BOTH(budget_is_exact),  BOTH(slices_add_up),
+        BOTH(long_straight_code),  BOTH(data_faults),      BOTH(read_faults),
+        BOTH(crossing_store),      BOTH(top_of_memory),    BOTH(high_addresses),
+        BOTH(fetch_faults),        BOTH(undefined),        BOTH(instruction_across_pages),
+        BOTH(too_long),            BOTH(breakpoint),       BOTH(modifies_next_instruction),
+        BOTH(data_beside_code),    BOTH(patched_function), BOTH(remapped_code),
+        BOTH(calls_return),        BOTH(interrupt_before), BOTH(interrupt_in_a_loop),
+        BOTH(cache_overflows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,224 @@
+// memfs: the instance, its inodes and their coming and going. Directories are in memfs_dir.c, file contents in memfs_file.c.
+#include "vfs/memfs.h"
+#include "vfs/internal.h"
+#include <string.h>
+
+// ---------------------------------------------------------------- the inode table
+
+static struct mnode **bucket(const struct memfs *m, uint64_t ino)
+{
+    return &m->table[(ino * 0x9e3779b97f4a7c15ull >> 32) & (m->nbuckets - 1)];
+}
+
+static int table_grow(struct memfs *m)
+{
+    uint32_t old = m->nbuckets, n = old ? old * 2 : 64;
+    struct mnode **was = m->table, **now = kmem_new(m->fs->vfs, n * sizeof *now);
+    if (!now) return old ? 0 : -LX_ENOSPC;
+    m->table = now;
+    m->nbuckets = n;
+    for (uint32_t k = 0; k < old; k++)
+        for (struct mnode *i = was[k], *next; i; i = next) {
+            next = i->next;
+            i->next = *bucket(m, i->i.ino);
+            *bucket(m, i->i.ino) = i;
+        }
+    kmem_free(m->fs->vfs, was, old * sizeof *was);
+    return 0;
+}
+
+static int table_add(struct memfs *m, struct mnode *n)
+{
+    int err = m->count >= m->nbuckets ? table_grow(m) : 0;
+    if (err) return err;
+    n->next = *bucket(m, n->i.ino);
+    *bucket(m, n->i.ino) = n;
+    m->count++;
+    return 0;
+}
+
+static void table_remove(struct memfs *m, struct mnode *n)
+{
+    struct mnode **p = bucket(m, n->i.ino);
+    while (*p && *p != n) p = &(*p)->next;
+    if (!*p) return;
+    *p = n->next;
+    m->count--;
+}
+
+static void node_free(struct memfs *m, struct mnode *n)
+{
+    struct vfs *v = m->fs->vfs;
+    if (n->lower) m->lower->ops->forget(m->lower, n->lower);
+    if (is_dir(&n->i)) mdir_free(v, &n->dir);
+    memfs_free_pages(n);
+    if (n->target) kmem_free(v, n->target, n->i.size + 1);
+    memfs_free_xattrs(n);
+    pipe_free(&n->i);
+    kmem_free(v, n, sizeof *n);
+}
+
+// Named or changed inodes of the memory stay; unchanged ones of the lower can be read again.
+static void inode_idle(struct inode *i)
+{
+    struct memfs *m = memfs_of(i);
+    bool keep = i->nlink > 0 && (!m->lower || i->flags & INODE_DIRTY);
+    if (keep) return;
+    table_remove(m, mnode(i));
+    node_free(m, mnode(i));
+}
+
+// ---------------------------------------------------------------- making inodes
+
+static void set_ops(struct inode *i)
+{
+    i->ops = &memfs_special_ops;
+    switch (i->mode & LX_S_IFMT) {
+    case LX_S_IFREG: i->ops = &memfs_reg_ops, i->fops = &memfs_fops; break;
+    case LX_S_IFDIR: i->ops = &memfs_dir_ops, i->fops = &dir_fops; break;
+    case LX_S_IFLNK: i->ops = &memfs_link_ops; break;
+    case LX_S_IFIFO: i->fops = &fifo_fops; break;
+    case LX_S_IFCHR:
+    case LX_S_IFBLK: i->fops = &device_fops; break;
+    }
+}
+
+int memfs_make(struct memfs *m, const struct inode *like, const char *target, struct inode **out)
+{
+    struct vfs *v = m->fs->vfs;
+    struct mnode *n = kmem_new(v, sizeof *n);
+    if (!n) return -LX_ENOSPC;
+    inode_init(&n->i, m->fs, m->fs->next_ino++, like->mode);
+    n->i.uid = like->uid;
+    n->i.gid = like->gid;
+    n->i.rdev = like->rdev;
+    n->i.nlink = 0;
+    n->i.flags = INODE_DIRTY;
+    n->loaded = true;
+    set_ops(&n->i);
+    if (target) {
+        n->i.size = strlen(target);
+        n->target = kmem_strdup(v, target, n->i.size);
+    }
+    if ((target && !n->target) || table_add(m, n) != 0) {
+        node_free(m, n);
+        return -LX_ENOSPC;
+    }
+    *out = &n->i;
+    return 0;
+}
+
+static void take_attr(struct mnode *n, const struct lower_attr *a)
+{
+    struct inode *i = &n->i;
+    i->mode = a->mode, i->nlink = a->nlink, i->uid = a->uid, i->gid = a->gid, i->rdev = a->rdev;
+    i->size = a->size, i->blocks = a->blocks;
+    i->atime = a->atime, i->mtime = a->mtime, i->ctime = a->ctime, i->btime = a->btime;
+    uint64_t pages = (a->size + 4095) >> 12;
+    n->lower_pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+}
+
+static int load_inode(struct memfs *m, uint64_t ino, struct inode **out)
+{
+    struct lower_attr a;
+    void *lower;
+    if (!m->lower) return -LX_EIO;
+    int err = m->lower->ops->inode(m->lower, ino, &a, &lower);
+    if (err) return err;
+    struct mnode *n = kmem_new(m->fs->vfs, sizeof *n);
+    if (!n) {
+        m->lower->ops->forget(m->lower, lower);
+        return -LX_ENOMEM;
+    }
+    n->i = (struct inode){.fs = m->fs, .ino = ino, .refs = 1};
+    n->lower = lower;
+    take_attr(n, &a);
+    set_ops(&n->i);
+    if (table_add(m, n) != 0) {
+        node_free(m, n);
+        return -LX_ENOMEM;
+    }
+    *out = &n->i;
+    return 0;
+}
+
+int memfs_inode(struct memfs *m, uint64_t ino, struct inode **out)
+{
+    if (m->nbuckets)
+        for (struct mnode *n = *bucket(m, ino); n; n = n->next)
+            if (n->i.ino == ino) {
+                *out = inode_get(&n->i);
+                return 0;
+            }
+    return load_inode(m, ino, out);
+}
+
+// ---------------------------------------------------------------- the instance
+
+static int memfs_statfs(struct fs *fs, struct kstatfs *s)
+{
+    struct memfs *m = fs->private;
+    struct ram *ram = fs->vfs->ram;
+    uint64_t spare = ram_limit(ram) > ram_used(ram) ? ram_limit(ram) - ram_used(ram) : 0;
+    uint64_t left = m->max_pages > m->pages ? m->max_pages - m->pages : 0;
+    s->type = LX_TMPFS_MAGIC;
+    s->blocks = m->max_pages < ram_limit(ram) ? m->max_pages : ram_limit(ram);
+    s->bfree = s->bavail = left < spare ? left : spare;
+    s->files = fs->vfs->kmem_limit / sizeof(struct mnode);
+    s->ffree = (fs->vfs->kmem_limit - fs->vfs->kmem) / sizeof(struct mnode);
+    if (m->lower) m->lower->ops->statfs(m->lower, s);
+    return 0;
+}
+
+static void memfs_destroy(struct fs *fs)
+{
+    struct memfs *m = fs->private;
+    for (uint32_t k = 0; k < m->nbuckets; k++)
+        while (m->table[k]) {
+            struct mnode *n = m->table[k];
+            m->table[k] = n->next;
+            node_free(m, n);
+        }
+    kmem_free(fs->vfs, m->table, m->nbuckets * sizeof *m->table);
+    if (m->lower) m->lower->ops->close(m->lower);
+    kmem_free(fs->vfs, m, sizeof *m);
+}
+
+static const struct fs_ops memfs_fs_ops = {.inode_idle = inode_idle, .statfs = memfs_statfs, .destroy = memfs_destroy};
+
+static int make_root(struct memfs *m, uint32_t mode)
+{
+    if (m->lower) {
+        m->fs->next_ino = m->lower->max_ino + 1;
+        int err = memfs_inode(m, m->lower->root_ino, &m->fs->root);
+        return err ? err : is_dir(m->fs->root) ? 0 : -LX_EIO;
+    }
+    struct inode like = {.mode = LX_S_IFDIR | (mode & 07777)};
+    int err = memfs_make(m, &like, NULL, &m->fs->root);
+    if (!err) m->fs->root->nlink = 2;
+    return err;
+}
+
+int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max_bytes, uint32_t root_mode, struct fs **out)
+{
+    struct memfs *m = kmem_new(v, sizeof *m);
+    struct fs *fs = m ? fs_new(v, type, &memfs_fs_ops, m) : NULL;
+    if (!fs) {
+        kmem_free(v, m, sizeof *m);
+        if (lower) lower->ops->close(lower);
+        return -LX_ENOMEM;
+    }
+    *m = (struct memfs){.fs = fs, .lower = lower, .max_pages = max_bytes ? (max_bytes + 4095) >> 12 : UINT64_MAX};
+    int err = make_root(m, root_mode);
+    if (err) {
+        fs_put(fs);
+        return err;
+    }
+    *out = fs;
+    return 0;
+}
+
+int tmpfs_new(struct vfs *v, uint64_t max_bytes, uint32_t root_mode, struct fs **out)
+{
+    return memfs_new(v, "tmpfs", NULL, max_bytes, root_mode, out);
+}

@@ -1,0 +1,381 @@
+// memfs file contents: pages in ram frames. A page is absent (then the lower's, or a hole), a cached lower page, or the file's own.
+//
+// What holds between calls: an own page that contains the end of the file is zero behind it, unless a guest wrote there through a mapping; so whoever
+// moves the end up zeroes that tail first. A lower page that contains the lower file's end arrives with a zero tail.
+#include "vfs/memfs.h"
+#include "vfs/internal.h"
+#include <string.h>
+
+#define MAX_SIZE ((uint64_t)UINT32_MAX << 12)   // page indexes are 32 bits wide
+
+enum { FALLOC_ZERO_RANGE = 0x10, SCAN_LIMIT = 1 << 20 };
+
+static uint32_t pages_of(uint64_t size)
+{
+    return (uint32_t)((size + 4095) >> 12);
+}
+
+// ---------------------------------------------------------------- pages
+
+static void drop_frame(void *ctx, uint32_t frame, bool own)
+{
+    struct mnode *n = ctx;
+    struct memfs *m = memfs_of(&n->i);
+    if (frame == PAGE_HOLE) return;
+    ram_unref(m->fs->vfs->ram, frame);
+    if (!own) return;
+    m->pages--;
+    if (!n->lower && n->i.blocks >= 8) n->i.blocks -= 8;
+}
+
+void memfs_free_pages(struct mnode *n)
+{
+    pagemap_cut(n->i.fs->vfs, &n->pages, 0, 1ull << 32, drop_frame, n);
+}
+
+// The page's frame with a reference of the caller's, or 0 for a hole.
+static int page_get(struct mnode *n, uint32_t index, uint32_t *frame, bool *own)
+{
+    struct memfs *m = memfs_of(&n->i);
+    struct ram *ram = m->fs->vfs->ram;
+    *frame = pagemap_get(&n->pages, index, own);
+    if (*frame == PAGE_HOLE) *frame = 0;
+    else if (*frame) ram_ref(ram, *frame);
+    else if (n->lower && index < n->lower_pages) {
+        int err = m->lower->ops->page(m->lower, n->lower, index, frame);
+        if (err || !*frame) return err;
+        if (pagemap_set(m->fs->vfs, &n->pages, index, *frame, false) == 0) ram_ref(ram, *frame);
+    }
+    return 0;
+}
+
+static void unmap(struct mnode *n, uint32_t first, uint32_t count)
+{
+    struct vfs *v = n->i.fs->vfs;
+    if (n->i.mappings && v->host.unmap) v->host.unmap(v->host.ctx, &n->i, first, count);
+}
+
+static int new_frame(struct memfs *m, bool zero, uint32_t *frame)
+{
+    if (m->pages >= m->max_pages) return -LX_ENOSPC;
+    *frame = ram_alloc(m->fs->vfs->ram, 1, zero);
+    return *frame ? 0 : -LX_ENOSPC;
+}
+
+static int own_page(struct mnode *n, uint32_t index, uint32_t frame)
+{
+    struct memfs *m = memfs_of(&n->i);
+    int err = pagemap_set(m->fs->vfs, &n->pages, index, frame, true);
+    if (err) {
+        ram_unref(m->fs->vfs->ram, frame);
+        return err;
+    }
+    m->pages++;
+    n->i.flags |= INODE_DIRTY;
+    return 0;
+}
+
+// A hole becomes a page of zeros.
+static int fill_hole(struct mnode *n, uint32_t index, uint32_t *frame)
+{
+    int err = new_frame(memfs_of(&n->i), true, frame);
+    if (!err) err = own_page(n, index, *frame);
+    if (!err) n->i.blocks += 8;
+    return err;
+}
+
+// A page of an image file is copied; guests that show the old one must let go of it.
+static int copy_page(struct mnode *n, uint32_t index, uint32_t *frame)
+{
+    struct memfs *m = memfs_of(&n->i);
+    uint32_t copy;
+    int err = new_frame(m, false, &copy);
+    if (err) return err;
+    memcpy(ram_ptr(m->fs->vfs->ram, copy), ram_ptr(m->fs->vfs->ram, *frame), 4096);
+    unmap(n, index, 1);
+    *frame = copy;
+    return own_page(n, index, copy);
+}
+
+// A lower page that was read into RAM becomes the file's own as it is. Our reference on it goes: to the map, unless the map had one already.
+static int adopt_page(struct mnode *n, uint32_t index, uint32_t frame)
+{
+    struct memfs *m = memfs_of(&n->i);
+    bool own, cached = pagemap_get(&n->pages, index, &own) == frame;
+    if (m->pages >= m->max_pages) {
+        ram_unref(m->fs->vfs->ram, frame);
+        return -LX_ENOSPC;
+    }
+    int err = own_page(n, index, frame);
+    if (!err && cached) ram_unref(m->fs->vfs->ram, frame);
+    return err;
+}
+
+// The page as the file's own, to be written to. Borrowed: the map holds the reference.
+static int page_for_write(struct mnode *n, uint32_t index, uint32_t *frame)
+{
+    bool own;
+    *frame = pagemap_get(&n->pages, index, &own);
+    if (own) return 0;
+    int err = page_get(n, index, frame, &own);
+    if (err) return err;
+    if (!*frame) return fill_hole(n, index, frame);
+    return ram_is_file(*frame) ? copy_page(n, index, frame) : adopt_page(n, index, *frame);
+}
+
+static int reg_page(struct inode *i, uint32_t index, bool for_write, uint32_t *frame)
+{
+    struct mnode *n = mnode(i);
+    bool own;
+    if (index >= pages_of(i->size)) return -LX_EFAULT;
+    if (!for_write) {
+        int err = page_get(n, index, frame, &own);
+        if (err || *frame) return err;
+    }
+    int err = page_for_write(n, index, frame);
+    if (!err) ram_ref(i->fs->vfs->ram, *frame);
+    return err;
+}
+
+// ---------------------------------------------------------------- read and write
+
+static int file_read(struct file *f, struct iob *io, uint64_t *pos)
+{
+    struct mnode *n = mnode(f->inode);
+    struct ram *ram = n->i.fs->vfs->ram;
+    while (io->left > 0 && *pos < n->i.size) {
+        uint32_t off = *pos & 4095, frame;
+        size_t want = 4096 - off;
+        bool own;
+        if (want > n->i.size - *pos) want = (size_t)(n->i.size - *pos);
+        if (want > io->left) want = io->left;
+        int err = page_get(n, (uint32_t)(*pos >> 12), &frame, &own);
+        if (err) return err;
+        size_t got = frame ? iob_put(io, ram_ptr(ram, frame) + off, want) : iob_zero(io, want);
+        if (frame) ram_unref(ram, frame);
+        *pos += got;
+        if (got < want) return -LX_EFAULT;
+    }
+    return 0;
+}
+
+// The end of the file moves from i.size to beyond `to`: nothing may be left behind the old end.
+static void clear_tail(struct mnode *n)
+{
+    uint32_t off = n->i.size & 4095;
+    bool own;
+    uint32_t frame = off ? pagemap_get(&n->pages, (uint32_t)(n->i.size >> 12), &own) : 0;
+    if (frame && own && frame != PAGE_HOLE) memset(ram_ptr(n->i.fs->vfs->ram, frame) + off, 0, 4096 - off);
+}
+
+static int file_write(struct file *f, struct iob *io, uint64_t *pos)
+{
+    struct mnode *n = mnode(f->inode);
+    struct ram *ram = n->i.fs->vfs->ram;
+    if (*pos > n->i.size) clear_tail(n);
+    while (io->left > 0) {
+        uint32_t off = *pos & 4095, frame;
+        size_t want = 4096 - off < io->left ? 4096 - off : io->left;
+        if (*pos >= MAX_SIZE) return -LX_EFBIG;
+        int err = page_for_write(n, (uint32_t)(*pos >> 12), &frame);
+        if (err) return err;
+        size_t got = iob_get(io, ram_ptr(ram, frame) + off, want);
+        *pos += got;
+        if (got && *pos > n->i.size) n->i.size = *pos;
+        if (got < want) return -LX_EFAULT;
+    }
+    return 0;
+}
+
+const struct file_ops memfs_fops = {.read = file_read, .write = file_write};
+
+// ---------------------------------------------------------------- size
+
+// Zeroes [from, to) within one page, if there is something.
+static int zero_in_page(struct mnode *n, uint64_t from, uint64_t to)
+{
+    uint32_t index = (uint32_t)(from >> 12), frame;
+    bool own;
+    int err = page_get(n, index, &frame, &own);
+    if (err || !frame) return err;
+    ram_unref(n->i.fs->vfs->ram, frame);
+    err = page_for_write(n, index, &frame);
+    if (!err) memset(ram_ptr(n->i.fs->vfs->ram, frame) + (from & 4095), 0, (size_t)(to - from));
+    return err;
+}
+
+static int set_size(struct mnode *n, uint64_t size)
+{
+    struct vfs *v = n->i.fs->vfs;
+    if (size > MAX_SIZE) return -LX_EFBIG;
+    if (size >= n->i.size) {
+        if (size > n->i.size) clear_tail(n);
+        n->i.size = size;
+        return 0;
+    }
+    int err = size & 4095 ? zero_in_page(n, size, (size | 4095) + 1) : 0;
+    if (err) return err;
+    uint32_t pages = pages_of(size);
+    unmap(n, pages, UINT32_MAX - pages);
+    pagemap_cut(v, &n->pages, pages, 1ull << 32, drop_frame, n);
+    if (n->lower_pages > pages) n->lower_pages = pages;
+    n->i.size = size;
+    if (n->i.blocks > (uint64_t)pages * 8) n->i.blocks = (uint64_t)pages * 8;
+    return 0;
+}
+
+int memfs_setattr(struct inode *i, const struct setattr *a)
+{
+    if (a->valid & ATTR_SIZE) {
+        int err = set_size(mnode(i), a->size);
+        if (err) return err;
+    }
+    if (a->valid & ATTR_MODE) i->mode = a->mode;
+    if (a->valid & ATTR_UID) i->uid = a->uid;
+    if (a->valid & ATTR_GID) i->gid = a->gid;
+    if (a->valid & ATTR_ATIME) i->atime = a->atime;
+    if (a->valid & ATTR_MTIME) i->mtime = a->mtime;
+    return 0;
+}
+
+// ---------------------------------------------------------------- allocation and holes
+
+// A whole page becomes a hole, over a lower page too.
+static int punch_page(struct mnode *n, uint32_t index)
+{
+    struct vfs *v = n->i.fs->vfs;
+    pagemap_cut(v, &n->pages, index, (uint64_t)index + 1, drop_frame, n);
+    bool lower = n->lower && index < n->lower_pages && memfs_of(&n->i)->lower->ops->has_page(memfs_of(&n->i)->lower, n->lower, index);
+    return lower ? pagemap_set(v, &n->pages, index, PAGE_HOLE, false) : 0;
+}
+
+static int punch_pages(struct mnode *n, uint32_t first, uint32_t end)
+{
+    uint32_t lower_end = n->lower_pages < end ? n->lower_pages : end;
+    if (n->lower_pages > first && n->lower_pages <= end) n->lower_pages = lower_end = first;
+    if (lower_end > first && lower_end - first > SCAN_LIMIT) return -LX_EOPNOTSUPP;
+    unmap(n, first, end - first);
+    n->i.flags |= INODE_DIRTY;
+    for (uint32_t k = first; k < lower_end; k++) {
+        int err = punch_page(n, k);
+        if (err) return err;
+    }
+    pagemap_cut(n->i.fs->vfs, &n->pages, first > lower_end ? first : lower_end, end, drop_frame, n);
+    return 0;
+}
+
+static int punch(struct mnode *n, uint64_t off, uint64_t end)
+{
+    if (end > n->i.size) end = off < n->i.size ? ((n->i.size + 4095) & ~4095ull) : off;
+    if (off >= end) return 0;
+    uint64_t first = (off + 4095) & ~4095ull, last = end & ~4095ull;
+    if (first > last) return zero_in_page(n, off, end);
+    int err = off < first ? zero_in_page(n, off, first) : 0;
+    if (!err && end > last) err = zero_in_page(n, last, end);
+    if (!err && last > first) err = punch_pages(n, (uint32_t)(first >> 12), (uint32_t)(last >> 12));
+    return err;
+}
+
+// Pages of the lower count as allocated.
+static int allocate(struct mnode *n, uint64_t off, uint64_t end)
+{
+    struct memfs *m = memfs_of(&n->i);
+    struct ram *ram = m->fs->vfs->ram;
+    uint32_t first = (uint32_t)(off >> 12), last = pages_of(end), frame;
+    uint64_t room = m->max_pages - m->pages, spare = ram_limit(ram) > ram_used(ram) ? ram_limit(ram) - ram_used(ram) : 0;
+    bool own;
+    if (first < n->lower_pages) first = n->lower_pages;
+    if (last > first && last - first > (room < spare ? room : spare) + m->pages) return -LX_ENOSPC;
+    for (uint32_t k = first; k < last; k++) {
+        frame = pagemap_get(&n->pages, k, &own);
+        int err = frame && frame != PAGE_HOLE ? 0 : fill_hole(n, k, &frame);
+        if (err) return err;
+    }
+    return 0;
+}
+
+static int reg_fallocate(struct inode *i, int mode, uint64_t off, uint64_t len)
+{
+    struct mnode *n = mnode(i);
+    uint64_t end = off + len;
+    bool keep = mode & LX_FALLOC_FL_KEEP_SIZE;
+    int kind = mode & ~LX_FALLOC_FL_KEEP_SIZE, err;
+    if (kind != 0 && kind != LX_FALLOC_FL_PUNCH_HOLE && kind != FALLOC_ZERO_RANGE) return -LX_EOPNOTSUPP;
+    if (kind == LX_FALLOC_FL_PUNCH_HOLE && !keep) return -LX_EOPNOTSUPP;
+    if (end > MAX_SIZE) return -LX_EFBIG;
+    err = kind ? punch(n, off, end) : allocate(n, off, end);
+    if (!err && kind != LX_FALLOC_FL_PUNCH_HOLE && !keep && end > i->size) err = set_size(n, end);
+    return err;
+}
+
+// Is there data at this page? Cheap, without reading it.
+static bool has_data(struct mnode *n, uint32_t index)
+{
+    struct memfs *m = memfs_of(&n->i);
+    bool own;
+    uint32_t frame = pagemap_get(&n->pages, index, &own);
+    if (frame) return frame != PAGE_HOLE;
+    return n->lower && index < n->lower_pages && m->lower->ops->has_page(m->lower, n->lower, index);
+}
+
+// The next page with data at or after index, UINT32_MAX when there is none. A long hole of the lower is called data after a while, which is allowed.
+static uint32_t next_data_page(struct mnode *n, uint32_t index)
+{
+    uint32_t found, frame, end = n->lower && n->lower_pages > index ? n->lower_pages : index;
+    bool own;
+    for (uint32_t k = index; k < end; k++)
+        if (has_data(n, k) || k - index >= SCAN_LIMIT) return k;
+    uint64_t from = end;
+    while (pagemap_next(&n->pages, from, &found, &frame, &own)) {
+        if (frame != PAGE_HOLE) return found;
+        from = (uint64_t)found + 1;
+    }
+    return UINT32_MAX;
+}
+
+static int64_t reg_next_data(struct inode *i, uint64_t off, bool hole)
+{
+    struct mnode *n = mnode(i);
+    uint32_t index = (uint32_t)(off >> 12), end = pages_of(i->size), at = index;
+    if (hole) {
+        while (at < end && at - index < SCAN_LIMIT && has_data(n, at)) at++;
+        if (at - index == SCAN_LIMIT) at = end;
+    } else {
+        at = next_data_page(n, index);
+        if (at >= end) return -LX_ENXIO;
+    }
+    if (at == index) return (int64_t)off;
+    uint64_t found = (uint64_t)at << 12;
+    return (int64_t)(found < i->size ? found : i->size);
+}
+
+// ---------------------------------------------------------------- other kinds
+
+static int link_readlink(struct inode *i, char *buf, size_t size)
+{
+    struct mnode *n = mnode(i);
+    struct memfs *m = memfs_of(i);
+    if (!n->target) {
+        char text[VFS_PATH_MAX];
+        int len = m->lower->ops->target(m->lower, n->lower, text, sizeof text);
+        if (len < 0) return len;
+        if ((uint64_t)len != i->size) return -LX_EIO;
+        n->target = kmem_strdup(i->fs->vfs, text, (size_t)len);
+        if (!n->target) return -LX_ENOMEM;
+    }
+    size_t len = i->size < size ? (size_t)i->size : size;
+    memcpy(buf, n->target, len);
+    return (int)len;
+}
+
+const struct inode_ops memfs_reg_ops = {
+    .setattr = memfs_setattr, .page = reg_page, .fallocate = reg_fallocate, .next_data = reg_next_data,
+    .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+};
+const struct inode_ops memfs_link_ops = {
+    .readlink = link_readlink, .setattr = memfs_setattr,
+    .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+};
+const struct inode_ops memfs_special_ops = {
+    .setattr = memfs_setattr, .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+};

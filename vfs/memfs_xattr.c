@@ -1,0 +1,77 @@
+// Extended attributes of memfs inodes: a short list in memory (xattr(7)); an image's own are not shown.
+#include "vfs/memfs.h"
+#include "vfs/internal.h"
+#include <string.h>
+
+static struct mxattr **find(struct mnode *n, const char *name)
+{
+    struct mxattr **x = &n->xattrs;
+    while (*x && strcmp((*x)->name, name) != 0) x = &(*x)->next;
+    return x;
+}
+
+static void xattr_free(struct vfs *v, struct mxattr *x)
+{
+    if (x->name) kmem_free(v, x->name, strlen(x->name) + 1);
+    kmem_free(v, x->value, x->size + 1);
+    kmem_free(v, x, sizeof *x);
+}
+
+int memfs_getxattr(struct inode *i, const char *name, void *buf, size_t size)
+{
+    struct mxattr *x = *find(mnode(i), name);
+    if (!x) return -LX_ENODATA;
+    if (size == 0) return (int)x->size;
+    if (size < x->size) return -LX_ERANGE;
+    memcpy(buf, x->value, x->size);
+    return (int)x->size;
+}
+
+static void remove_at(struct vfs *v, struct mxattr **at)
+{
+    struct mxattr *x = *at;
+    *at = x->next;
+    xattr_free(v, x);
+}
+
+int memfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags)
+{
+    struct vfs *v = i->fs->vfs;
+    struct mxattr **at = find(mnode(i), name);
+    if (!value) {
+        if (!*at) return -LX_ENODATA;
+        remove_at(v, at);
+        return 0;
+    }
+    if (flags & LX_XATTR_CREATE && *at) return -LX_EEXIST;
+    if (flags & LX_XATTR_REPLACE && !*at) return -LX_ENODATA;
+    struct mxattr *x = kmem_new(v, sizeof *x);
+    if (!x) return -LX_ENOSPC;
+    *x = (struct mxattr){.name = kmem_strdup(v, name, strlen(name)), .value = kmem_strdup(v, value, size), .size = size};
+    if (!x->name || !x->value) {
+        if (!x->value) x->size = 0;
+        xattr_free(v, x);
+        return -LX_ENOSPC;
+    }
+    if (*at) remove_at(v, at);
+    x->next = *at;
+    *at = x;
+    return 0;
+}
+
+int memfs_listxattr(struct inode *i, char *buf, size_t size)
+{
+    size_t used = 0;
+    for (const struct mxattr *x = mnode(i)->xattrs; x; x = x->next) {
+        size_t n = strlen(x->name) + 1;
+        if (size && used + n > size) return -LX_ERANGE;
+        if (size) memcpy(buf + used, x->name, n);
+        used += n;
+    }
+    return used > 65536 ? -LX_E2BIG : (int)used;
+}
+
+void memfs_free_xattrs(struct mnode *n)
+{
+    while (n->xattrs) remove_at(n->i.fs->vfs, &n->xattrs);
+}
