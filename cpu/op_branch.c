@@ -49,7 +49,7 @@ OP(RET_Iw) {
 
 static uint64_t far_pointer(struct cpu *cpu, const struct insn *in) {
   uint64_t to = load_size(cpu, in, ea(cpu, in));
-  if (load16(cpu, in, ea_plus(cpu, in, in->size)) != SELECTOR_CODE) cpu_raise(cpu, in, VEC_GP);
+  if ((load16(cpu, in, ea_plus(cpu, in, in->size)) | 3) != SELECTOR_CODE) cpu_raise(cpu, in, VEC_GP);   // any RPL will do
   return to;
 }
 OP(JMPF_Mv) { return op_branch_to(cpu, in, far_pointer(cpu, in)); }

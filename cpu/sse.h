@@ -1,15 +1,18 @@
-/* What the MMX and SSE op functions are written with: vector values, their operands, and the frames of the common shapes of instruction.
+/* What the MMX and SSE op functions are written with: vector values, their operands, and the frames of the common
+ * shapes of instruction.
  *
- * A vector value is a vx, 16 bytes, whatever its elements are; `union lanes` names the elements. An MMX value is a vx whose upper half is
- * zero. A lane function (vx, vx) -> vx says what an instruction computes, in portable C; loops over lanes are vectorised by the compiler.
- * The frames (xmm_binary_r, ...) fetch operands, call it, store the result and go on; they are always inlined, so that each op function is
- * one piece of code that ends in a sibling call. For the same reason no op function may let the address of a local escape.
+ * A vector value is a vx, 16 bytes, whatever its elements are; `union lanes` names the elements. An MMX value is a vx
+ * whose upper half is zero. A lane function (vx, vx) -> vx says what an instruction computes, in portable C; loops over
+ * lanes are vectorised by the compiler. The frames (xmm_binary_r, ...) fetch operands, call it, store the result and go
+ * on; they are always inlined, so that each op function is one piece of code that ends in a sibling call. For the same
+ * reason no op function may let the address of a local escape.
  *
- * Legacy SSE leaves bits 255:128 of its destination as they are: only the low 16 bytes of cpu->v[] are ever written here. */
+ * Legacy SSE leaves bits 255:128 of its destination as they are: only the low 16 bytes of cpu->v[] are ever written
+ * here. */
 #pragma once
 #include "cpu/op.h"
 
-#define SSE_INLINE static inline __attribute__((always_inline))
+#define SSE_INLINE   static inline __attribute__((always_inline))
 #define SSE_NOINLINE static __attribute__((noinline, unused))
 
 typedef uint64_t vx __attribute__((vector_size(16)));
@@ -81,7 +84,8 @@ SSE_INLINE void mmx_enter(struct cpu *cpu)
 
 /* ---- Memory operands ---- */
 
-/* The checked back end passes addresses of locals to its slow path; out of line they do not cost the op functions their sibling calls. */
+/* The checked back end passes addresses of locals to its slow path; out of line they do not cost the op functions their
+ * sibling calls. */
 #ifdef OPS_CHECKED
 #define SSE_MEM SSE_NOINLINE
 #else
@@ -262,17 +266,41 @@ SSE_INLINE const struct insn *mmx_imm_m(struct cpu *cpu, const struct insn *in, 
 /* ---- Op functions of a row, register and memory form, from its lane function ---- */
 
 #define XMM_BINARY(row, f)                                                                                             \
-    OP(row##_r) { return xmm_binary_r(cpu, in, f); }                                                                   \
-    OP(row##_m) { return xmm_binary_m(cpu, in, f); }
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return xmm_binary_r(cpu, in, f);                                                                               \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return xmm_binary_m(cpu, in, f);                                                                               \
+    }
 
 #define MMX_BINARY(row, f)                                                                                             \
-    OP(row##_r) { return mmx_binary_r(cpu, in, f); }                                                                   \
-    OP(row##_m) { return mmx_binary_m(cpu, in, f); }
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return mmx_binary_r(cpu, in, f);                                                                               \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return mmx_binary_m(cpu, in, f);                                                                               \
+    }
 
 #define XMM_IMM(row, f)                                                                                                \
-    OP(row##_r) { return xmm_imm_r(cpu, in, f); }                                                                      \
-    OP(row##_m) { return xmm_imm_m(cpu, in, f); }
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return xmm_imm_r(cpu, in, f);                                                                                  \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return xmm_imm_m(cpu, in, f);                                                                                  \
+    }
 
 #define MMX_IMM(row, f)                                                                                                \
-    OP(row##_r) { return mmx_imm_r(cpu, in, f); }                                                                      \
-    OP(row##_m) { return mmx_imm_m(cpu, in, f); }
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return mmx_imm_r(cpu, in, f);                                                                                  \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return mmx_imm_m(cpu, in, f);                                                                                  \
+    }

@@ -191,7 +191,7 @@ SSE_INLINE const struct insn *int_op(struct cpu *cpu, const struct insn *in, vx 
     }
 TO_INTEGER(TO_INTEGER_ROWS)
 
-/* ---- xmm and mmx. The x87 state has become MMX's even when an unmasked exception then keeps the result from being written ---- */
+/* ---- xmm and mmx. When an unmasked exception keeps the result from being written, the x87 state is MMX's still ---- */
 
 /* Two dwords into the low half of a. */
 static vx soft_cvtpi2ps(vx a, vx b, unsigned imm, struct sf_env *env)
@@ -230,7 +230,8 @@ OP(CVTPI2PD_VpdQq_m)
     return fp_op(cpu, in, xmm_m64(cpu, in), host_cvtdq2pd, soft_cvtdq2pd);
 }
 
-/* Two dwords into an MMX register: the low half of the xmm conversion, whose upper elements are made zero where there are any. */
+/* Two dwords into an MMX register: the low half of the xmm conversion, whose upper elements are made zero where there
+ * are any. */
 SSE_INLINE const struct insn *to_mmx(struct cpu *cpu, const struct insn *in, vx b, fp_host_fn *host, fp_soft_fn *soft)
 {
     mmx_enter(cpu);

@@ -1,4 +1,5 @@
-/* Floating point of SSE to SSE4.1 except conversions: arithmetic, compares, rounding, dot products, approximations, bitwise logic. */
+/* Floating point of SSE to SSE4.1 except conversions: arithmetic, compares, rounding, dot products, approximations,
+ * bitwise logic. */
 #include "cpu/sse_fp.h"
 
 /* ---- Arithmetic: packed and scalar, single and double ---- */
@@ -56,7 +57,8 @@ HOT_OPS(HOT_ROWS)
 
 /* ---- Compares into masks ---- */
 
-/* imm 1:0 equal, less, less or equal, unordered; imm 2 negates. Less and less-or-equal signal quiet NaNs too (SDM, CMPPD). */
+/* imm 1:0 equal, less, less or equal, unordered; imm 2 negates. Less and less-or-equal signal quiet NaNs too (SDM,
+ * CMPPD). */
 SSE_INLINE bool predicate_holds(enum sf_order order, unsigned imm)
 {
     static const uint8_t holds[4] = {1 << SF_EQUAL, 1 << SF_LESS, 1 << SF_LESS | 1 << SF_EQUAL, 1 << SF_UNORDERED};
@@ -104,7 +106,8 @@ COMPARE_OPS(COMPARE_ROWS)
 
 /* ---- Compares into flags: unordered ZF PF CF, less CF, equal ZF, greater none; OF, SF, AF are cleared ---- */
 
-/* As lazy flags (cpu/flags.h): the result 1 has odd parity and is not zero; 0 is zero and has even parity, unless PDB says else. */
+/* As lazy flags (cpu/flags.h): the result 1 has odd parity and is not zero; 0 is zero and has even parity, unless PDB
+ * says else. */
 SSE_INLINE void set_order_flags(struct cpu *cpu, bool zf, bool pf, bool cf)
 {
     cpu->flags_res = !zf;
@@ -266,7 +269,7 @@ ROUND_ROWS(ROUNDPD_VpdWpdIb, pd, xmm_m128)
 ROUND_ROWS(ROUNDSS_VssWssIb, ss, xmm_m32)
 ROUND_ROWS(ROUNDSD_VsdWsdIb, sd, xmm_m64)
 
-/* ---- Dot products: imm 7:4 elements that are multiplied (others count as +0), imm 3:0 elements that receive the sum ---- */
+/* ---- Dot products: imm 7:4 what is multiplied (the rest counts as +0), imm 3:0 what receives the sum ---- */
 
 SSE_INLINE vx mask32(unsigned bits)
 {
@@ -280,7 +283,7 @@ SSE_INLINE vx mask64(unsigned bits)
     return (vx){bits & 1 ? UINT64_MAX : 0, bits & 2 ? UINT64_MAX : 0};
 }
 
-/* The order of the additions' operands, which chooses among NaNs, is that of Intel's cores (the manual leaves it open). */
+/* The order of the additions' operands, which chooses among NaNs, is that of Intel cores; the manual leaves it open. */
 SSE_INLINE vx swap_pairs(vx v)
 {
     return v << 32 | v >> 32;
@@ -352,7 +355,8 @@ FP_ASM_XMM(host_rsqrtss, "rsqrtss")
 
 #else
 
-/* Within the 1.5 * 2^-12 that the manual promises, by dropping what the exact value has beyond 12 fraction bits; not the bits of any one CPU. */
+/* Within the 1.5 * 2^-12 that the manual promises, by dropping what the exact value has beyond 12 fraction bits; not
+ * the bits of any one CPU. */
 static sf32 dropped(sf32 v)
 {
     return (v & 0x7f800000) == 0x7f800000 ? v : v & ~(sf32)0x7ff;
@@ -410,7 +414,7 @@ APPROXIMATION_ROWS(RSQRTSS_VssWss, xmm_m32, host_rsqrtss)
 
 /* ---- Bitwise logic ---- */
 
-#define BITWISE_OPS(X) X(AND, a & b) X(ANDN, ~a & b) X(OR, a | b) X(XOR, a ^ b)
+#define BITWISE_OPS(X) X(AND, a &b) X(ANDN, ~a &b) X(OR, a | b) X(XOR, a ^ b)
 #define BITWISE_ROWS(NAME, result)                                                                                     \
     SSE_INLINE vx bitwise_##NAME(vx a, vx b)                                                                           \
     {                                                                                                                  \

@@ -1,5 +1,6 @@
-/* Frames of floating point instructions. Each has two functions that compute it: `host` is the host's own instruction, as volatile asm, so that
- * the compiler neither moves, folds nor commutes it (the order of operands chooses among NaNs); `soft` is softfp's. See cpu/hostfp.h.
+/* Frames of floating point instructions. Each has two functions that compute it: `host` is the host's own instruction,
+ * as volatile asm, so that the compiler neither moves, folds nor commutes it (the order of operands chooses among
+ * NaNs); `soft` is softfp's. See cpu/hostfp.h.
  *
  * An unmasked exception is #XM with its flag set and the destination as it was. */
 #pragma once
@@ -71,8 +72,14 @@ SSE_INLINE const struct insn *fp_op(struct cpu *cpu, const struct insn *in, vx b
 
 /* The op functions of a row; fetch is the memory operand's. */
 #define FP_ROWS(row, fetch, host, soft)                                                                                \
-    OP(row##_r) { return fp_op(cpu, in, xmm(cpu, in->rm), host, soft); }                                               \
-    OP(row##_m) { return fp_op(cpu, in, fetch(cpu, in), host, soft); }
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return fp_op(cpu, in, xmm(cpu, in->rm), host, soft);                                                           \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return fp_op(cpu, in, fetch(cpu, in), host, soft);                                                             \
+    }
 
 /* ---- softfp by elements: the first n ---- */
 

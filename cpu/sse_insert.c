@@ -1,4 +1,5 @@
-/* Single elements in and out of vectors: PINSR, PEXTR, INSERTPS, EXTRACTPS. The immediate's bits above the element count are ignored. */
+/* Single elements in and out of vectors: PINSR, PEXTR, INSERTPS, EXTRACTPS. The immediate's bits above the element
+ * count are ignored. */
 #include "cpu/sse.h"
 
 #define INSERT_FUNCTION(element)                                                                                       \

@@ -1,4 +1,5 @@
-/* Integer arithmetic, logic and compares of MMX and SSE. One row of a table per operation; a and b are the operands' elements. */
+/* Integer arithmetic, logic and compares of MMX and SSE. One row of a table per operation; a and b are the operands'
+ * elements. */
 #include "cpu/sse.h"
 
 SSE_INLINE int clamp(int v, int least, int most)
@@ -206,7 +207,7 @@ SSE_INLINE vx phminposuw(vx va, vx vb)
 }
 XMM_BINARY(PHMINPOSUW_VdqWdq, phminposuw)
 
-/* Eight distances of one block of four bytes in b (imm 1:0) from the eight that start at successive bytes of a (imm 2). */
+/* Distances of one block of four bytes in b (imm 1:0) from eight at successive bytes of a (imm 2). */
 SSE_INLINE vx mpsadbw(vx va, vx vb, unsigned imm)
 {
     union lanes x = {.v = va}, y = {.v = vb}, r;

@@ -1,4 +1,5 @@
-/* MMX moves and EMMS. A store that faults has made the x87 state MMX's already, as on the CPU. MMX arithmetic stands with its SSE twin (sse_int.c, sse_shift.c, sse_shuffle.c, sse_convert.c). */
+/* MMX moves and EMMS. A store that faults has made the x87 state MMX's already, as on the CPU. MMX arithmetic stands
+ * with its SSE twin (sse_int.c, sse_shift.c, sse_shuffle.c, sse_convert.c). */
 #include "cpu/sse.h"
 
 OP(MOVD_PdEd_r)

@@ -1,4 +1,5 @@
-/* SSE moves: aligned, unaligned, halves, scalars, general registers, masks, non-temporal (the hint means nothing here), MXCSR. */
+/* SSE moves: aligned, unaligned, halves, scalars, general registers, masks, non-temporal (the hint means nothing here),
+ * MXCSR. */
 #include "cpu/hostfp.h"
 #include "cpu/sse.h"
 
@@ -38,7 +39,7 @@ UNALIGNED_MOVES(UNALIGNED_ROWS)
 ALIGNED_MOVES(ALIGNED_ROWS)
 
 #define NON_TEMPORAL_STORES(X) X(MOVNTPS_MpsVps) X(MOVNTPD_MpdVpd) X(MOVNTDQ_MdqVdq)
-#define NON_TEMPORAL_ROW(row) MOVE_STORE(row, ea_aligned)
+#define NON_TEMPORAL_ROW(row)  MOVE_STORE(row, ea_aligned)
 NON_TEMPORAL_STORES(NON_TEMPORAL_ROW)
 
 OP(MOVNTDQA_VdqMdq)
@@ -281,8 +282,9 @@ OP(MOVMSKPD_GdUpd)
 
 /* ---- Masked stores to [rDI] ---- */
 
-/* All or nothing, and nothing outside the selected bytes is touched: when they reach into a second page, one of its bytes is written with what
- * it holds before any other, so that its fault comes first; a fault of the first page comes with the first byte. */
+/* All or nothing, and nothing outside the selected bytes is touched: when they reach into a second page, one of its
+ * bytes is written with what it holds before any other, so that its fault comes first; a fault of the first page comes
+ * with the first byte. */
 static void store_masked(struct cpu *cpu, const struct insn *in, const union lanes *v, uint32_t mask)
 {
     uint64_t base = cpu->regs[RDI];

@@ -1,5 +1,5 @@
-/* Shifts of MMX and SSE: of elements by a register's, memory's or an immediate's count, and of the whole register by bytes.
- * The count is the whole low quadword; one of the element's width or more gives zeros (or signs). */
+/* Shifts of MMX and SSE: of elements by a register's, memory's or an immediate's count, and of the whole register by
+ * bytes. The count is the whole low quadword; one of the element's width or more gives zeros (or signs). */
 #include "cpu/sse.h"
 
 /* name, element, result for a count n below the element's width, result for any other */

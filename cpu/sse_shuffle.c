@@ -16,7 +16,8 @@
         return r.v;                                                                                                    \
     }
 
-/* Interleaving the low halves of vectors that hold MMX operands gives both MMX results: the low one below, the high one above. */
+/* Interleaving the low halves of vectors that hold MMX operands gives both MMX results: the low one below, the high one
+ * above. */
 #define UNPACK_ROWS(kind, element)                                                                                     \
     UNPACK_FUNCTION(PUNPCKL##kind, element, 0)                                                                         \
     UNPACK_FUNCTION(PUNPCKH##kind, element, LANES_OF(element) / 2)                                                     \
@@ -226,7 +227,8 @@ XMM_IMM(BLENDPD_VpdWpdIb, blend_64)
     SSE_INLINE vx blendv_##element(vx va, vx vb, vx mask)                                                              \
     {                                                                                                                  \
         union lanes x = {.v = va}, y = {.v = vb}, m = {.v = mask}, r;                                                  \
-        for (unsigned i = 0; i < LANES_OF(element); i++) r.element[i] = m.element[i] < 0 ? y.element[i] : x.element[i];  \
+        for (unsigned i = 0; i < LANES_OF(element); i++)                                                               \
+            r.element[i] = m.element[i] < 0 ? y.element[i] : x.element[i];                                             \
         return r.v;                                                                                                    \
     }                                                                                                                  \
     OP(row##_r)                                                                                                        \

@@ -1,4 +1,5 @@
-/* PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM, step by step as SDM volume 2, 4.1 ("Imm8 control byte operation") describes them. */
+/* PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM, step by step as SDM volume 2, 4.1 ("Imm8 control byte operation")
+ * describes them. */
 #include "cpu/sse.h"
 
 /* Immediate 1:0 */

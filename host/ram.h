@@ -7,6 +7,7 @@
 // holds `limit` frames. Frames freed are given back to the host in runs. Threads: one host thread at a time.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RAM_FILE_BASE (1u << 22) // 16 GiB of RAM frames at most
@@ -42,5 +43,8 @@ uint32_t ram_peak(const struct ram *); // frames held at most so far
 uint32_t ram_limit(const struct ram *);
 int ram_attach(struct ram *, int fd, uint64_t bytes,
                uint32_t *first); // map fd read-only from its start; the tail of the last page reads as zeros
+// n bytes of a frame from `off` on. A file's are read, not touched through the window: that would map it page by page, which counts as resident memory.
+// 0 or -errno (a file that shrank or cannot be read).
+int ram_read(const struct ram *, uint32_t frame, uint32_t off, void *to, size_t n);
 int ram_backing(const struct ram *, uint32_t frame,
                 uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

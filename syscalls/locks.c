@@ -47,13 +47,16 @@ static void unlink_lock(struct inode *i, struct lock **at) {
 
 static bool overlaps(const struct lock *a, const struct lock *b) { return a->start <= b->end && b->start <= a->end; }
 
+// The first by position of those in the way.
 static struct lock *conflict(struct inode *i, const struct lock *want) {
   struct inode_locks *il = i->locks;
+  struct lock *first = NULL;
   for (struct lock *l = il ? il->first : NULL; l; l = l->next) {
     if (l->flock != want->flock || l->owner == want->owner || !overlaps(l, want)) continue;
-    if (l->type == LX_F_WRLCK || want->type == LX_F_WRLCK) return l;
+    bool clash = l->type == LX_F_WRLCK || want->type == LX_F_WRLCK;
+    if (clash && (!first || l->start < first->start)) first = l;
   }
-  return NULL;
+  return first;
 }
 
 // Everything of an owner on an inode goes.

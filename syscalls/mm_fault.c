@@ -61,7 +61,10 @@ static int copy_frame(struct vma *v, uint32_t page, uint32_t from) {
   struct ram *ram = &v->mm->box->ram;
   uint32_t frame = ram_alloc(ram, 1, false);
   if (!frame) return -LX_ENOMEM;
-  memcpy(ram_ptr(ram, frame), ram_ptr(ram, from), PAGE_BYTES);
+  if (ram_read(ram, from, 0, ram_ptr(ram, frame), PAGE_BYTES)) {
+    ram_unref(ram, frame);
+    return -LX_EIO;
+  }
   return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
 }
 

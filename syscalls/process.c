@@ -215,3 +215,9 @@ int64_t sys_setsid(struct task *t, const uint64_t a[6]) {
   p->ctty = NULL;
   return p->sid;
 }
+
+int64_t sys_umask(struct task *t, const uint64_t a[6]) {
+  uint32_t old = t->proc->umask;
+  t->proc->umask = a[0] & 0777;
+  return old;
+}

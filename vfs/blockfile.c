@@ -26,10 +26,6 @@ void blockdev_close(struct blockdev *d)
 static int file_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
 {
     struct blockfile *f = (struct blockfile *)d;
-    if (f->first) {
-        memcpy(buf, ram_ptr(f->ram, f->first) + offset, n);
-        return 0;
-    }
     return host_blockfile_read(f->fd, offset, buf, n) ? -LX_EIO : 0;
 }
 

@@ -330,7 +330,9 @@ static uint32_t mapped_frame(struct ext2 *e, const struct ext2_node *n, uint32_t
     uint32_t frame = b->together ? e->dev->ops->frame(e->dev, b->at[0] * e->block_size) : 0;
     uint32_t used = bytes_in_page(n, index);
     if (!frame || used == PAGE) return frame;
-    return is_zero(ram_ptr(e->lower.vfs->ram, frame) + used, PAGE - used) ? frame : 0;   // the tail of the last page must read as zeros
+    uint8_t tail[PAGE];                    // must read as zeros
+    if (ram_read(e->lower.vfs->ram, frame, used, tail, PAGE - used)) return 0;
+    return is_zero(tail, PAGE - used) ? frame : 0;
 }
 
 static int read_page(struct ext2 *e, const struct ext2_node *n, uint32_t index, const struct page_blocks *b, uint32_t *frame)

@@ -91,7 +91,10 @@ static int copy_page(struct mnode *n, uint32_t index, uint32_t *frame)
     uint32_t copy;
     int err = new_frame(m, false, &copy);
     if (err) return err;
-    memcpy(ram_ptr(m->fs->vfs->ram, copy), ram_ptr(m->fs->vfs->ram, *frame), 4096);
+    if (ram_read(m->fs->vfs->ram, *frame, 0, ram_ptr(m->fs->vfs->ram, copy), 4096)) {
+        ram_unref(m->fs->vfs->ram, copy);
+        return -LX_EIO;
+    }
     unmap(n, index, 1);
     *frame = copy;
     return own_page(n, index, copy);
@@ -139,6 +142,19 @@ static int reg_page(struct inode *i, uint32_t index, bool for_write, uint32_t *f
 
 // ---------------------------------------------------------------- read and write
 
+// Part of a page to the reader: straight from memory, or read from the image file (ram_read says why).
+static int put_frame(struct ram *ram, uint32_t frame, uint32_t off, struct iob *io, size_t n, size_t *got)
+{
+    uint8_t buf[4096];
+    if (!ram_is_file(frame)) {
+        *got = iob_put(io, ram_ptr(ram, frame) + off, n);
+        return 0;
+    }
+    if (ram_read(ram, frame, off, buf, n)) return -LX_EIO;
+    *got = iob_put(io, buf, n);
+    return 0;
+}
+
 static int file_read(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct mnode *n = mnode(f->inode);
@@ -151,8 +167,11 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
         if (want > io->left) want = io->left;
         int err = page_get(n, (uint32_t)(*pos >> 12), &frame, &own);
         if (err) return err;
-        size_t got = frame ? iob_put(io, ram_ptr(ram, frame) + off, want) : iob_zero(io, want);
+        size_t got = 0;
+        if (!frame) got = iob_zero(io, want);
+        else err = put_frame(ram, frame, off, io, want, &got);
         if (frame) ram_unref(ram, frame);
+        if (err) return err;
         *pos += got;
         if (got < want) return -LX_EFAULT;
     }

@@ -1,4 +1,5 @@
-// Pipes and FIFOs (pipe(7), fifo(7), fs/pipe.c): a ring of bytes in kernel memory that grows up to its capacity, and shrinks to nothing when it is empty.
+// Pipes and FIFOs (pipe(7), fifo(7), fs/pipe.c): a ring of bytes in kernel memory that grows
+// up to its capacity.
 #include "vfs/internal.h"
 #include <string.h>
 

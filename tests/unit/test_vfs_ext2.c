@@ -14,12 +14,13 @@ static char work[64];
 static void sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void sh(const char *format, ...)
 {
-    char command[2048];
+    char command[2048], quiet[2100];
     va_list args;
     va_start(args, format);
     vsnprintf(command, sizeof command, format, args);
     va_end(args);
-    if (system(command) != 0) fail_msg("failed: %s", command);
+    snprintf(quiet, sizeof quiet, "{ %s; } >/dev/null", command);
+    if (system(quiet) != 0) fail_msg("failed: %s", command);
 }
 
 static int setup(void **state)

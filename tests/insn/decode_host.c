@@ -1,0 +1,159 @@
+// decode_host: random bytes, judged by the host CPU: is it an instruction at all, and how long is it?
+//
+//     decode_host [--cases N] [--seed S]
+//
+// The bytes run on the host with registers that point into the arena; SIGILL or not must agree with the decoder, and, when the instruction completes
+// and goes on behind itself, so must its length. Left out are, with reasons, the tables below: what must not run, and what this host has beyond
+// x86-64-v2. Exit status: 0 when all agree.
+#include "cpu/cpu.h"
+#include "cpu/insn.h"
+#include "disasm.h"
+#include "host_run.h"
+#include "shape.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANY = -1, MEM = 0, REG = 1, MAX_TOLD = 40 };
+
+// Bytes that are left out: `reg` a ModRM extension, `mod` memory or register, `pp` a mandatory prefix (0: none).
+struct exclusion { int map, first, last, reg, mod, pp; const char *reason; };
+
+static const struct exclusion excluded[] = {
+  {1, 0x8e, 0x8e, ANY, ANY, ANY, "loads a segment register: FS holds the test's own thread pointer"},
+  {2, 0xa1, 0xa1, ANY, ANY, ANY, "POP FS"},
+  {2, 0xa9, 0xa9, ANY, ANY, ANY, "POP GS"},
+  {2, 0xb2, 0xb2, ANY, ANY, ANY, "LSS"},
+  {2, 0xb4, 0xb5, ANY, ANY, ANY, "LFS, LGS"},
+  {1, 0xff, 0xff, 3, MEM, ANY, "far call: to a 32-bit segment"},
+  {1, 0xff, 0xff, 5, MEM, ANY, "far jump: to a 32-bit segment"},
+  {1, 0xca, 0xcb, ANY, ANY, ANY, "far return: to a 32-bit segment"},
+  {1, 0xcf, 0xcf, ANY, ANY, ANY, "IRET: to a 32-bit segment"},
+  {1, 0xcd, 0xcd, ANY, ANY, ANY, "INT 80 is a system call of the host"},
+  {1, 0xa0, 0xa3, ANY, ANY, ANY, "an address of 64 bits anywhere in this process"},
+  {2, 0x05, 0x05, ANY, ANY, ANY, "a system call of the host"},
+  {2, 0x34, 0x35, ANY, ANY, ANY, "a system call of the host"},
+  {2, 0x00, 0x01, ANY, ANY, ANY, "SLDT, SGDT and others: Linux may emulate them (UMIP); VMCALL talks to the hypervisor; XGETBV, RDTSCP, SERIALIZE are beyond v2"},
+  {2, 0x0d, 0x0d, ANY, ANY, ANY, "PREFETCHW and its relatives: NOP or #UD by vendor and age"},
+  {2, 0x0e, 0x0f, ANY, ANY, ANY, "3DNow!: AMD's, gone"},
+  {2, 0x0a, 0x0a, ANY, ANY, ANY, "not assigned, and hypervisors use such opcodes"},
+  {2, 0x09, 0x09, ANY, ANY, 0xf3, "WBNOINVD"},
+  {2, 0x1a, 0x1b, ANY, ANY, ANY, "MPX"},
+  {2, 0x1c, 0x1c, ANY, ANY, ANY, "CLDEMOTE"},
+  {2, 0x1e, 0x1e, ANY, REG, 0xf3, "CET: RDSSP"},
+  {2, 0x24, 0x27, ANY, ANY, ANY, "test registers: #UD everywhere"},
+  {2, 0x20, 0x23, ANY, ANY, ANY, "control and debug registers: which exist is the processor's business; all are #GP or #UD"},
+  {2, 0x37, 0x37, ANY, ANY, ANY, "GETSEC"},
+  {2, 0x78, 0x79, ANY, ANY, ANY, "VMREAD, VMWRITE, AMD's EXTRQ: #UD or #GP by mode of the processor"},
+  {2, 0xaa, 0xaa, ANY, ANY, ANY, "RSM"},
+  {2, 0xae, 0xae, ANY, REG, 0xf3, "FSGSBASE writes the test's own thread pointer; also INCSSP, UMONITOR, PTWRITE"},
+  {2, 0xae, 0xae, 4, ANY, ANY, "XSAVE, PTWRITE"},
+  {2, 0xae, 0xae, 5, MEM, ANY, "XRSTOR"},
+  {2, 0xae, 0xae, 6, ANY, ANY, "XSAVEOPT, CLWB, TPAUSE, UMWAIT, CLRSSBSY"},
+  {2, 0xae, 0xae, 7, MEM, 0x66, "CLFLUSHOPT"},
+  {2, 0xb8, 0xb8, ANY, ANY, 0, "JMPE, Itanium's"},
+  {2, 0xc7, 0xc7, ANY, ANY, ANY, "RDRAND, RDSEED, RDPID, XSAVEC, XSAVES, VMX"},
+  {1, 0xc6, 0xc7, 7, REG, ANY, "XABORT, XBEGIN"},
+  {3, 0x80, 0x82, ANY, ANY, 0x66, "INVEPT, INVVPID, INVPCID"},
+  {3, 0xc8, 0xcd, ANY, ANY, ANY, "SHA"},
+  {4, 0xcc, 0xcc, ANY, ANY, ANY, "SHA"},
+  {3, 0xcf, 0xcf, ANY, ANY, ANY, "GFNI"},
+  {4, 0xce, 0xcf, ANY, ANY, ANY, "GFNI"},
+  {3, 0xdb, 0xdf, ANY, ANY, ANY, "AES; with F3 Key Locker"},
+  {3, 0xd8, 0xda, ANY, ANY, ANY, "Key Locker"},
+  {3, 0xfa, 0xfb, ANY, ANY, ANY, "Key Locker"},
+  {4, 0xdf, 0xdf, ANY, ANY, ANY, "AES"},
+  {4, 0x44, 0x44, ANY, ANY, ANY, "PCLMULQDQ"},
+  {3, 0xf0, 0xf1, ANY, MEM, ANY, "MOVBE"},
+  {3, 0xf5, 0xf6, ANY, ANY, ANY, "ADX, CET"},
+  {3, 0xf8, 0xf9, ANY, ANY, ANY, "MOVDIR64B, ENQCMD, MOVDIRI"},
+  {3, 0xfc, 0xfc, ANY, ANY, ANY, "RAO-INT"},
+  {4, 0xf0, 0xf0, ANY, ANY, ANY, "HRESET"},
+};
+
+static const char *exclusion(const struct shape *s) {
+  if (s->other_encoding) return "VEX, EVEX and XOP are beyond v2";
+  for (unsigned i = 0; i < sizeof excluded / sizeof *excluded; i++) {
+    const struct exclusion *e = &excluded[i];
+    if (e->map != s->map || s->opcode < e->first || s->opcode > e->last) continue;
+    if (e->reg != ANY && e->reg != shape_reg(s)) continue;
+    if (e->mod != ANY && e->mod != (shape_mem(s) ? MEM : REG)) continue;
+    if (e->pp == ANY || e->pp == shape_pp(s)) return e->reason;
+  }
+  return NULL;
+}
+
+// Registers that keep accesses off this process: the arena, with any displacement, or addresses that are not canonical.
+static void make_registers(struct machine *m, struct rng *r) {
+  memset(m, 0, sizeof *m);
+  for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = DATA_BASE + rng_below(r, PAGE);
+  m->gpr[GPR_RSP] = DATA_BASE + 0x800;
+  m->gpr[GPR_RCX] = rng_below(r, 4);
+  m->eflags = rng_next(r) & 0x8d5;
+  m->fx.fcw = 0x37f, m->fx.mxcsr = 0x1f80, m->fx.ftw = 0xff;
+  m->rip = CODE_BASE + 64 + rng_below(r, 16);
+}
+
+struct judge {
+  struct host_runner *host;
+  struct rng rng;
+  unsigned long cases, skipped, instructions, lengths, differences;
+};
+
+static int decode(const uint8_t *bytes, uint64_t rip, struct insn *in) {
+  int n = insn_decode(in, bytes, 15, (uint32_t)rip, CPU_LEVEL_V2, false);
+  return n < 0 ? 0 : n;
+}
+
+static void tell(struct judge *j, const uint8_t *bytes, const struct insn *in, int ours, const struct outcome *o, uint64_t rip) {
+  if (j->differences++ >= MAX_TOLD) return;
+  struct disasm d = disassemble(bytes, 15, rip);
+  for (int i = 0; i < 15; i++) printf("%02x%s", bytes[i], i + 1 == ours || i + 1 == (int)d.len ? " " : "");
+  printf(": decoder %s %d bytes, ", ours ? insn_rows[in->id].name : "#UD", ours);
+  if (o->vector == VECTOR_NONE) printf("host completed, %lld bytes", (long long)(o->after.rip - rip));
+  else printf("host vector %d", o->vector);
+  printf(", Capstone %s %s\n", d.len ? d.mnemonic : "#UD", d.operands);
+}
+
+static bool branches(const struct insn *in) { return insn_rows[in->id].attr & INSN_ATTR_BRANCH; }
+
+static void one_case(struct judge *j) {
+  uint8_t bytes[SHAPE_BYTES], *code = (uint8_t *)(uintptr_t)CODE_BASE;
+  struct machine m;
+  struct outcome o;
+  struct insn in;
+  random_bytes(&j->rng, bytes);
+  struct shape s = shape_of(bytes);
+  j->cases++;
+  if (exclusion(&s)) {
+    j->skipped++;
+    return;
+  }
+  make_registers(&m, &j->rng);
+  int ours = decode(bytes, m.rip, &in);
+  memset(code, 0xcc, 256);
+  memcpy(code + (m.rip - CODE_BASE), bytes, ours ? (size_t)ours : 15);
+  hostcpu_run(j->host, &m, &o);
+  bool legal = o.vector != VEC_UD;
+  j->instructions += legal;
+  bool known = ours && strncmp(insn_rows[in.id].mnemonic, "ud", 2);
+  bool length_told = legal && ours && o.vector == VECTOR_NONE && !branches(&in);
+  j->lengths += length_told;
+  if (legal != known || (length_told && o.after.rip != m.rip + (uint64_t)ours)) tell(j, bytes, &in, ours, &o, m.rip);
+}
+
+int main(int argc, char **argv) {
+  unsigned long cases = 200000;
+  static struct judge j = {.rng = {1}};
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (!strcmp(argv[i], "--cases")) cases = strtoul(argv[i + 1], NULL, 0);
+    else if (!strcmp(argv[i], "--seed")) j.rng.state = strtoull(argv[i + 1], NULL, 0);
+  }
+  uint64_t seed = j.rng.state;
+  if (!(j.host = hostcpu_open())) return 2;
+  while (j.cases < cases) one_case(&j);
+  hostcpu_close(j.host);
+  printf("decode_host: %lu cases, seed %llu: %lu left out, %lu instructions, %lu lengths compared: %lu differ\n", j.cases, (unsigned long long)seed,
+         j.skipped, j.instructions, j.lengths, j.differences);
+  return j.differences != 0;
+}

@@ -1,0 +1,1 @@
+# run: python3 -c "import sys,json,re,decimal,asyncio,sqlite3,ctypes,zlib,hashlib; print(sys.version)"
