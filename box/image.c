@@ -20,7 +20,7 @@ int belljar_image_info(const char *path, struct belljar_image_info *out, struct 
   struct blockdev *dev;
   struct ext2_info info;
   char text[256];
-  if (blockfile_open(NULL, path, &dev, text, sizeof text)) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s", text);
+  if (blockfile_open(NULL, path, &dev, text, sizeof text)) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", path, text);
   ext2_info(dev, &info);
   blockdev_close(dev);
   if (!info.is_ext) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: not an ext2, ext3 or ext4 image", path);
@@ -52,7 +52,7 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
   struct blockdev *dev;
   struct fs *fs;
   char text[256] = "";
-  if (blockfile_open(&b->box.ram, image->path, &dev, text, sizeof text)) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s", text);
+  if (blockfile_open(&b->box.ram, image->path, &dev, text, sizeof text)) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);
   if (extfs_new(b->box.vfs, dev, &fs, text, sizeof text)) {
     blockdev_close(dev);
     return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);

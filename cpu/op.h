@@ -22,7 +22,7 @@ static inline const struct insn *op_go(struct cpu *cpu, const struct insn *to) {
 }
 static inline const struct insn *op_next(struct cpu *cpu, const struct insn *in) { return op_go(cpu, in + 1); }
 
-// Branches. A row with attr `branch` ends in one of these, or in op_next when a conditional branch is not taken.
+// Branches. A row with attr `branch` ends in one of these.
 // Out of the ordinary (not chained yet, budget spent, interrupt asked): cpu/code.c and cpu/run.c.
 const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t pc);   // find or decode the block at pc, chain in->link if direct
 const struct insn *code_jump(struct cpu *cpu, const struct insn *in, uint64_t pc);     // the same for a computed pc; charges in->run
@@ -35,6 +35,8 @@ static inline const struct insn *op_branch(struct cpu *cpu, const struct insn *i
   if (__builtin_expect(to == NULL || cpu->budget < cpu->floor, 0)) return code_branch(cpu, in, in->imm);
   return op_go(cpu, to);
 }
+// A conditional branch, not taken: the end mark behind it branches to the next block (cpu/code.h).
+static inline const struct insn *op_fall(struct cpu *cpu, const struct insn *in) { return op_branch(cpu, in + 1); }
 // To a computed address.
 static inline const struct insn *op_branch_to(struct cpu *cpu, const struct insn *in, uint64_t pc) { return code_jump(cpu, in, pc); }
 

@@ -17,11 +17,13 @@ static struct sigaction previous_segv, previous_bus; // guarded by lock; the han
 // Error code bit 1 (W/R) of the page fault: SDM vol. 3, 4.7.
 static bool was_write(const ucontext_t *uc) { return uc->uc_mcontext.gregs[REG_ERR] & 2; }
 
-// The kernel enters a handler with MXCSR at its default; the jump skips sigreturn, which would have restored it (with the
-// guest's rounding mode and its sticky exception flags).
-static void restore_mxcsr(const ucontext_t *uc)
+// The kernel enters a handler with MXCSR and the x87 control word at their defaults; the jump skips sigreturn, which would
+// have restored them (MXCSR with the guest's rounding mode and sticky exception flags, the control word with the host's).
+static void restore_fp_control(const ucontext_t *uc)
 {
-    if (uc->uc_mcontext.fpregs) __builtin_ia32_ldmxcsr(uc->uc_mcontext.fpregs->mxcsr);
+    if (!uc->uc_mcontext.fpregs) return;
+    __builtin_ia32_ldmxcsr(uc->uc_mcontext.fpregs->mxcsr);
+    __asm__ volatile("fldcw %0" : : "m"(uc->uc_mcontext.fpregs->cwd));
 }
 #elif defined(__aarch64__)
 // ESR_EL1.WnR, bit 6, from the esr_context record (magic "ESR\1") of the signal frame.
@@ -36,7 +38,7 @@ static bool was_write(const ucontext_t *uc)
     }
     return false;
 }
-static void restore_mxcsr(const ucontext_t *uc) { (void)uc; }
+static void restore_fp_control(const ucontext_t *uc) { (void)uc; }
 #else
 #error "host/fault.c: say how to tell a write fault from a read fault on this host"
 #endif
@@ -67,7 +69,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     }
     g->addr = addr;
     g->write = was_write(context);
-    restore_mxcsr(context);
+    restore_fp_control(context);
     siglongjmp(g->env, 1);
 }
 

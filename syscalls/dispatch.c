@@ -39,6 +39,7 @@ void sys_abandon(struct task *t) {
 
 // A call that parks because a file's page is on its way need not say where: vfs does.
 static void park(struct task *t) {
+  if (t->sys.yielding) return;   // still on the run queue
   if (!t->sys.waiting) task_wait_io(t, t->box->vfs->park);
   task_dequeue(t);
   t->state = TASK_PARKED;
@@ -69,7 +70,7 @@ static void finish(struct task *t, int64_t result) {
 }
 
 static void run(struct task *t) {
-  t->sys.waiting = false;
+  t->sys.waiting = t->sys.yielding = false;
   sys_fn *fn = t->sys_nr < SYS_MAX ? functions[t->sys_nr] : NULL;
   int64_t result = fn ? fn(t, t->sys_arg) : -LX_ENOSYS;
   if (t->state == TASK_DEAD) return;

@@ -44,6 +44,7 @@ struct ktimer {                      // calls fire once, from sched_run, when bo
 struct sys_state {                   // of the system call a task is in; zeroed when a new one begins
   bool restarted;                    // this run is a re-run
   bool waiting;                      // parked now
+  bool yielding;                     // has only interrupted itself (task_yield)
   bool has_deadline;
   uint64_t deadline;                 // box monotonic ns
   uint64_t done;                     // progress, e.g. bytes
@@ -201,6 +202,7 @@ int64_t task_wait(struct task *, struct waitq *);           // one queue; see th
 int64_t task_wait_many(struct task *, struct waitq **, unsigned n);
 int64_t task_sleep(struct task *);                          // no queue: until the deadline or a signal
 int64_t task_wait_io(struct task *, struct waitq *);        // not ended by signals (disk, vfork): always -LX_EPARK. Also outside a system call (page faults)
+int64_t task_yield(struct task *);                          // a long call lets others run and time limits be seen: -LX_EPARK, run again in its next turn
 void task_deadline(struct task *, uint64_t monotonic_ns);   // remembered across re-runs (only the first call in a system call counts)
 void task_wake(struct task *);
 struct task *task_new(struct process *, const struct task *like);   // tid, comm, mask as `like` (NULL: a first task); not on the run queue yet. NULL: no memory, over --pids

@@ -41,7 +41,7 @@ void box_random(struct box *box, void *buf, size_t n) {
   }
 }
 
-enum { CHUNK = 256, MAX_BYTES = 33554431 };
+enum { CHUNK = 256, MAX_BYTES = 33554431, YIELD_BYTES = 1 << 20 };
 
 int64_t sys_getrandom(struct task *t, const uint64_t a[6]) {
   uint8_t chunk[CHUNK];
@@ -55,6 +55,7 @@ int64_t sys_getrandom(struct task *t, const uint64_t a[6]) {
     if (err == -LX_EPARK) return err;
     if (err) return t->sys.done ? (int64_t)t->sys.done : err;
     t->sys.done += part;
+    if (t->sys.done % YIELD_BYTES == 0) return task_yield(t);
   }
   return (int64_t)want;
 }

@@ -96,6 +96,11 @@ int64_t task_wait(struct task *t, struct waitq *queue) { return task_wait_many(t
 
 int64_t task_sleep(struct task *t) { return task_wait_many(t, NULL, 0); }
 
+int64_t task_yield(struct task *t) {
+  t->sys.yielding = true;
+  return -LX_EPARK;
+}
+
 void task_deadline(struct task *t, uint64_t monotonic_ns) {
   if (t->sys.has_deadline) return;
   t->sys.has_deadline = true;

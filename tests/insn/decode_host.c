@@ -2,12 +2,13 @@
 //
 //     decode_host [--cases N] [--seed S]
 //
-// The bytes run on the host with registers that point into the arena; SIGILL or not must agree with the decoder, and, when the instruction completes
-// and goes on behind itself, so must its length. Left out are, with reasons, the tables below: what must not run, and what this host has beyond
+// The bytes run on the host and in the interpreter, with registers that point into the arena. How they end must agree: completed, or the exception; and
+// when they complete and go on behind themselves, the decoder's length. (Results are difftest's business.) Left out are, with reasons, the tables below: what must not run, and what this host has beyond
 // x86-64-v2. Exit status: 0 when all agree.
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "disasm.h"
+#include "guest_run.h"
 #include "host_run.h"
 #include "shape.h"
 #include <stdio.h>
@@ -25,6 +26,7 @@ static const struct exclusion excluded[] = {
   {2, 0xa9, 0xa9, ANY, ANY, ANY, "POP GS"},
   {2, 0xb2, 0xb2, ANY, ANY, ANY, "LSS"},
   {2, 0xb4, 0xb5, ANY, ANY, ANY, "LFS, LGS"},
+  {1, 0xcc, 0xcc, ANY, ANY, ANY, "INT3 ends a case"},
   {1, 0xff, 0xff, 3, MEM, ANY, "far call: to a 32-bit segment"},
   {1, 0xff, 0xff, 5, MEM, ANY, "far jump: to a 32-bit segment"},
   {1, 0xca, 0xcb, ANY, ANY, ANY, "far return: to a 32-bit segment"},
@@ -88,6 +90,7 @@ static void make_registers(struct machine *m, struct rng *r) {
   memset(m, 0, sizeof *m);
   for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = DATA_BASE + rng_below(r, PAGE);
   m->gpr[GPR_RSP] = DATA_BASE + 0x800;
+  m->fs_base = 0x1000, m->gs_base = 0x2000;               // home's FS leads to the thread pointer
   m->gpr[GPR_RCX] = rng_below(r, 4);
   m->eflags = rng_next(r) & 0x8d5;
   m->fx.fcw = 0x37f, m->fx.mxcsr = 0x1f80, m->fx.ftw = 0xff;
@@ -96,6 +99,7 @@ static void make_registers(struct machine *m, struct rng *r) {
 
 struct judge {
   struct host_runner *host;
+  struct guest *guest;
   struct rng rng;
   unsigned long cases, skipped, instructions, lengths, differences;
 };
@@ -105,22 +109,42 @@ static int decode(const uint8_t *bytes, uint64_t rip, struct insn *in) {
   return n < 0 ? 0 : n;
 }
 
-static void tell(struct judge *j, const uint8_t *bytes, const struct insn *in, int ours, const struct outcome *o, uint64_t rip) {
+static void print_end(const char *who, const struct outcome *o, uint64_t rip) {
+  if (o->vector == VECTOR_NONE) printf("%s completed, rip+%lld; ", who, (long long)(o->after.rip - rip));
+  else if (o->vector == VEC_PF) printf("%s #PF at %#llx%s; ", who, (unsigned long long)o->fault_addr, o->exec ? " (fetch)" : "");
+  else printf("%s vector %d; ", who, o->vector);
+}
+
+static void tell(struct judge *j, const uint8_t *bytes, const struct insn *in, int ours, const struct outcome *host, const struct outcome *guest, uint64_t rip) {
   if (j->differences++ >= MAX_TOLD) return;
   struct disasm d = disassemble(bytes, 15, rip);
   for (int i = 0; i < 15; i++) printf("%02x%s", bytes[i], i + 1 == ours || i + 1 == (int)d.len ? " " : "");
-  printf(": decoder %s %d bytes, ", ours ? insn_rows[in->id].name : "#UD", ours);
-  if (o->vector == VECTOR_NONE) printf("host completed, %lld bytes", (long long)(o->after.rip - rip));
-  else printf("host vector %d", o->vector);
-  printf(", Capstone %s %s\n", d.len ? d.mnemonic : "#UD", d.operands);
+  printf(": decoder %s %d bytes; ", ours ? insn_rows[in->id].name : "#UD", ours);
+  print_end("host", host, rip);
+  print_end("interpreter", guest, rip);
+  printf("Capstone %s %s\n", d.len ? d.mnemonic : "#UD", d.operands);
 }
 
 static bool branches(const struct insn *in) { return insn_rows[in->id].attr & INSN_ATTR_BRANCH; }
 
+// As many bytes as the decoder takes, all 15 when it takes none; INT3 behind them. The same memory on both sides.
+static void run_both(struct judge *j, const uint8_t *bytes, int len, const struct machine *m, struct outcome *host, struct outcome *guest) {
+  uint8_t *code = (uint8_t *)(uintptr_t)CODE_BASE;
+  memset(code, 0xcc, 256);
+  memcpy(code + (m->rip - CODE_BASE), bytes, len ? (size_t)len : 15);
+  memcpy(guest_code(j->guest), code, 256);
+  for (unsigned i = 0; i < DATA_PAGES; i++)
+    if (data_present(i)) memcpy(guest_data(j->guest, i), (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE), PAGE);
+  guest_run(j->guest, m, guest);
+  do hostcpu_run(j->host, m, host);
+  while (host->vector == VECTOR_LOST && guest->vector != VECTOR_NONE);
+  if (host->vector == VECTOR_LOST) *host = *guest;          // a loop, which is a branch and so an instruction
+}
+
 static void one_case(struct judge *j) {
-  uint8_t bytes[SHAPE_BYTES], *code = (uint8_t *)(uintptr_t)CODE_BASE;
+  uint8_t bytes[SHAPE_BYTES];
   struct machine m;
-  struct outcome o;
+  struct outcome host, guest;
   struct insn in;
   random_bytes(&j->rng, bytes);
   struct shape s = shape_of(bytes);
@@ -131,15 +155,21 @@ static void one_case(struct judge *j) {
   }
   make_registers(&m, &j->rng);
   int ours = decode(bytes, m.rip, &in);
-  memset(code, 0xcc, 256);
-  memcpy(code + (m.rip - CODE_BASE), bytes, ours ? (size_t)ours : 15);
-  hostcpu_run(j->host, &m, &o);
-  bool legal = o.vector != VEC_UD;
-  j->instructions += legal;
-  bool known = ours && strncmp(insn_rows[in.id].mnemonic, "ud", 2);
-  bool length_told = legal && ours && o.vector == VECTOR_NONE && !branches(&in);
+  run_both(j, bytes, ours, &m, &host, &guest);
+  bool length_told = ours && host.vector == VECTOR_NONE && !branches(&in);
+  j->instructions += host.vector != VEC_UD;
   j->lengths += length_told;
-  if (legal != known || (length_told && o.after.rip != m.rip + (uint64_t)ours)) tell(j, bytes, &in, ours, &o, m.rip);
+  if (host.vector != guest.vector || (length_told && host.after.rip != m.rip + (uint64_t)ours)) tell(j, bytes, &in, ours, &host, &guest, m.rip);
+}
+
+static bool open_judge(struct judge *j) {
+  j->guest = guest_open(false);
+  j->host = j->guest ? hostcpu_open() : NULL;
+  if (!j->host) return false;
+  hostcpu_limit(j->host, 10);
+  memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
+  memset(guest_code(j->guest), 0xcc, CODE_PAGES * PAGE);
+  return true;
 }
 
 int main(int argc, char **argv) {
@@ -150,9 +180,10 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[i], "--seed")) j.rng.state = strtoull(argv[i + 1], NULL, 0);
   }
   uint64_t seed = j.rng.state;
-  if (!(j.host = hostcpu_open())) return 2;
+  if (!open_judge(&j)) return 2;
   while (j.cases < cases) one_case(&j);
   hostcpu_close(j.host);
+  guest_close(j.guest);
   printf("decode_host: %lu cases, seed %llu: %lu left out, %lu instructions, %lu lengths compared: %lu differ\n", j.cases, (unsigned long long)seed,
          j.skipped, j.instructions, j.lengths, j.differences);
   return j.differences != 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -113,7 +114,8 @@ static bool completed(const struct outcome *out, uint64_t start) {
 // Reads the result out of a signal's frame.
 void hostcpu_collect(int sig, siginfo_t *info, ucontext_t *uc) {
   struct outcome *out = the_runner->out;
-  (void)sig, (void)info;
+  (void)info;
+  if (sig == SIGALRM) return;
   memset(out, 0, offsetof(struct outcome, after));
   read_context(&out->after, uc);
   read_fault(out, uc);
@@ -124,6 +126,7 @@ void hostcpu_collect(int sig, siginfo_t *info, ucontext_t *uc) {
 }
 
 void hostcpu_pass_on(int sig, siginfo_t *info, void *uc) {
+  if (sig == SIGALRM) return;
   for (int i = 0; i < 5; i++) {
     if (caught[i] != sig) continue;
     const struct sigaction *old = &the_runner->old[i];
@@ -153,6 +156,15 @@ void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome
   hostcpu_enter(h, &h->frame.uc);
   out->after.fs_base = in->fs_base;
   out->after.gs_base = in->gs_base;
+}
+
+void hostcpu_limit(struct host_runner *h, unsigned milliseconds) {
+  struct sigaction sa = {.sa_sigaction = hostcpu_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+  struct timeval every = {.tv_usec = milliseconds * 1000};
+  struct itimerval timer = {every, every};
+  (void)h;
+  sigaction(SIGALRM, &sa, NULL);
+  setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static int map_at(uint32_t addr, unsigned bytes, int prot) {
@@ -207,6 +219,8 @@ struct host_runner *hostcpu_open(void) {
 }
 
 void hostcpu_close(struct host_runner *h) {
+  setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+  signal(SIGALRM, SIG_IGN);
   for (int i = 0; i < 5; i++) sigaction(caught[i], &h->old[i], NULL);
   stack_t off = {.ss_flags = SS_DISABLE};
   sigaltstack(&off, NULL);

@@ -16,4 +16,7 @@ void hostcpu_close(struct host_runner *);
 // Runs the instruction at in->rip, which must have CC bytes wherever it may go on, or nothing executable there.
 void hostcpu_run(struct host_runner *, const struct machine *in, struct outcome *out);
 
+// From now on a SIGALRM every so many milliseconds ends what is running, as VECTOR_LOST: for code that may loop. Run it again: it may have been chance.
+void hostcpu_limit(struct host_runner *, unsigned milliseconds);
+
 bool hostcpu_has(const char *feature);        // a word of /proc/cpuinfo's flags; "base" and the like: true

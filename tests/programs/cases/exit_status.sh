@@ -1,0 +1,1 @@
+# run: python3 -c 'raise SystemExit(3)'

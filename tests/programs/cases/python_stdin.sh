@@ -1,0 +1,2 @@
+# run: python3 -
+# stdin: print(1)\n
