@@ -169,7 +169,7 @@ enum {   // setxattr(2)
 
 enum {   // capabilities(7)
   LX_CAP_CHOWN = 0, LX_CAP_DAC_OVERRIDE = 1, LX_CAP_DAC_READ_SEARCH = 2, LX_CAP_FOWNER = 3, LX_CAP_FSETID = 4, LX_CAP_KILL = 5,
-  LX_CAP_SETGID = 6, LX_CAP_SETUID = 7, LX_CAP_SETPCAP = 8, LX_CAP_SYS_CHROOT = 0x12, LX_CAP_SYS_PTRACE = 0x13, LX_CAP_SYS_ADMIN = 0x15, LX_CAP_SYS_NICE = 0x17, LX_CAP_SYS_RESOURCE = 0x18,
+  LX_CAP_SETGID = 6, LX_CAP_SETUID = 7, LX_CAP_SETPCAP = 8, LX_CAP_NET_BIND_SERVICE = 10, LX_CAP_SYS_CHROOT = 0x12, LX_CAP_SYS_PTRACE = 0x13, LX_CAP_SYS_ADMIN = 0x15, LX_CAP_SYS_NICE = 0x17, LX_CAP_SYS_RESOURCE = 0x18,
   LX_CAP_SYS_TIME = 0x19, LX_CAP_MKNOD = 0x1b, LX_CAP_LAST_CAP = 0x28,
 };
 
@@ -353,3 +353,36 @@ struct lx_cap_header { uint32_t version; int32_t pid; };
 _Static_assert(sizeof(struct lx_cap_header) == 8, "lx_cap_header");
 struct lx_cap_data { uint32_t effective, permitted, inheritable; };
 _Static_assert(sizeof(struct lx_cap_data) == 12, "lx_cap_data");
+
+enum {   // socket(2), unix(7), send(2), recv(2)
+  LX_AF_UNSPEC = 0, LX_AF_UNIX = 1, LX_AF_INET = 2, LX_AF_INET6 = 10, LX_AF_NETLINK = 16, LX_SOCK_STREAM = 1, LX_SOCK_DGRAM = 2, LX_SOCK_RAW = 3,
+  LX_SOCK_SEQPACKET = 5, LX_SOCK_TYPE = 0xf, LX_SOCK_NONBLOCK = 0x800, LX_SOCK_CLOEXEC = 0x80000, LX_SOL_SOCKET = 1, LX_SO_DEBUG = 1,
+  LX_SO_REUSEADDR = 2, LX_SO_TYPE = 3, LX_SO_ERROR = 4, LX_SO_DONTROUTE = 5, LX_SO_BROADCAST = 6, LX_SO_SNDBUF = 7, LX_SO_RCVBUF = 8,
+  LX_SO_KEEPALIVE = 9, LX_SO_OOBINLINE = 10, LX_SO_PRIORITY = 12, LX_SO_LINGER = 13, LX_SO_REUSEPORT = 15, LX_SO_PASSCRED = 16,
+  LX_SO_PEERCRED = 17, LX_SO_RCVLOWAT = 18, LX_SO_SNDLOWAT = 19, LX_SO_RCVTIMEO = 20, LX_SO_SNDTIMEO = 21, LX_SO_TIMESTAMP = 29,
+  LX_SO_ACCEPTCONN = 30, LX_SO_SNDBUFFORCE = 32, LX_SO_RCVBUFFORCE = 33, LX_SO_PROTOCOL = 38, LX_SO_DOMAIN = 39, LX_SCM_RIGHTS = 1,
+  LX_SCM_CREDENTIALS = 2, LX_SHUT_RD = 0, LX_SHUT_WR = 1, LX_SHUT_RDWR = 2, LX_MSG_OOB = 1, LX_MSG_PEEK = 2, LX_MSG_CTRUNC = 8,
+  LX_MSG_TRUNC = 0x20, LX_MSG_DONTWAIT = 0x40, LX_MSG_EOR = 0x80, LX_MSG_WAITALL = 0x100, LX_MSG_NOSIGNAL = 0x4000,
+  LX_MSG_WAITFORONE = 0x10000, LX_MSG_CMSG_CLOEXEC = 0x40000000, LX_SOMAXCONN = 4096, LX_IPPROTO_IP = 0, LX_IPPROTO_TCP = 6, LX_IPPROTO_UDP = 17, LX_IPPROTO_IPV6 = 41,
+  LX_IPV6_V6ONLY = 26,
+};
+
+struct lx_sockaddr_un { uint16_t sun_family; char sun_path[108]; };
+_Static_assert(sizeof(struct lx_sockaddr_un) == 110, "lx_sockaddr_un");
+
+struct lx_sockaddr_in { uint16_t sin_family, sin_port; uint8_t sin_addr[4], zero[8]; };   // port in network order
+_Static_assert(sizeof(struct lx_sockaddr_in) == 16, "lx_sockaddr_in");
+struct lx_sockaddr_in6 { uint16_t sin6_family, sin6_port; uint32_t sin6_flowinfo; uint8_t sin6_addr[16]; uint32_t sin6_scope_id; };
+_Static_assert(sizeof(struct lx_sockaddr_in6) == 28, "lx_sockaddr_in6");
+
+struct lx_msghdr { uint64_t name; uint32_t namelen, pad; uint64_t iov, iovlen, control, controllen; uint32_t flags, pad2; };
+_Static_assert(sizeof(struct lx_msghdr) == 56, "lx_msghdr");
+
+struct lx_mmsghdr { struct lx_msghdr hdr; uint32_t len, pad; };
+_Static_assert(sizeof(struct lx_mmsghdr) == 64, "lx_mmsghdr");
+
+struct lx_cmsghdr { uint64_t len; int32_t level, type; };
+_Static_assert(sizeof(struct lx_cmsghdr) == 16, "lx_cmsghdr");
+
+struct lx_ucred { int32_t pid; uint32_t uid, gid; };
+_Static_assert(sizeof(struct lx_ucred) == 12, "lx_ucred");

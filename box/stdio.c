@@ -80,14 +80,26 @@ static unsigned stream_poll(struct file *f, struct waitq **queue) {
   return s->output ? LX_POLLOUT | LX_POLLWRNORM : LX_POLLIN | LX_POLLRDNORM;
 }
 
-static const struct file_ops input_ops = {.read = stream_read, .poll = stream_poll};
-static const struct file_ops output_ops = {.write = stream_write, .poll = stream_poll};
+// Opened again, by /dev/stdout for example.
+static int stream_open(struct file *f) {
+  f->private = f->inode->private;
+  return 0;
+}
+
+static const struct file_ops input_ops = {.open = stream_open, .read = stream_read, .poll = stream_poll};
+static const struct file_ops output_ops = {.open = stream_open, .write = stream_write, .poll = stream_poll};
 
 static int open_stream(struct belljar_box *b, unsigned i, struct file **out) {
   struct stream *s = &b->host.stream[i];
   *s = (struct stream){.owner = b, .to = &b->options->stdio[i], .output = i > 0};
   if (terminal_wants(b, i)) return terminal_open(b, i, out);
-  return vfs_anon_file(b->box.vfs, "pipe:", LX_S_IFIFO | 0600, i ? &output_ops : &input_ops, s, i ? LX_O_WRONLY : LX_O_RDONLY, out);
+  int err = vfs_anon_file(b->box.vfs, "pipe:", LX_S_IFIFO | 0600, i ? &output_ops : &input_ops, s, i ? LX_O_WRONLY : LX_O_RDONLY, out);
+  if (err) return err;
+  struct inode *inode = (*out)->inode;
+  inode->private = s;
+  inode->uid = b->options->uid;
+  inode->gid = b->options->gid;
+  return 0;
 }
 
 int stdio_open(struct belljar_box *b, struct process *p) {

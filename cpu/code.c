@@ -178,17 +178,16 @@ static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsi
             break;
         }
         if (len > 0) {
-            bool ends = is_branch(&out[n]);
+            unsigned attr = insn_rows[out[n].id].attr;
             n++;
             at += (unsigned)len;
-            if (ends) {
-                out[n - 1].run = (uint8_t)n;
-            }
-            if (!ends && n < max && (at ^ pc) >> PAGE_SHIFT == 0) continue;
+            if (attr & INSN_ATTR_BRANCH) out[n - 1].run = (uint8_t)n;
+            if ((!(attr & INSN_ATTR_BRANCH) || attr & INSN_ATTR_COND) && n < max && (at ^ pc) >> PAGE_SHIFT == 0) continue;
         }
         put_end(&out[n], at, n);
         break;
     }
+    insn_fuse(out, n, c->checked);
     *length = (unsigned)(at - pc);
     return n + 1;
 }

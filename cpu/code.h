@@ -1,9 +1,9 @@
 // The decoded instructions of an address space: blocks found by guest address, chained to each other, dropped when their pages change.
 //
-// A block is an array of struct insn, in the order of the code, from its first address up to a branch, to BLOCK_MAX
-// instructions or to the end of the page (its last instruction may cross into the next one). Running it is a chain of calls
-// insn->fn(cpu, insn), each ending in the next (cpu/op.h). Where it can be left forward, behind a conditional branch or at a
-// length limit, stands an end mark: an insn with id INSN_COUNT that branches to the next block.
+// A block is an array of struct insn, in the order of the code, from its first address up to a branch that is always taken, to
+// BLOCK_MAX instructions or to the end of the page (its last instruction may cross into the next one). Conditional branches in its
+// middle go on with the next element when they are not taken. Running it is a chain of calls insn->fn(cpu, insn), each ending in the
+// next (cpu/op.h). Where it ends without a branch stands an end mark: an insn with id INSN_COUNT that branches to the next block.
 //
 // Counting: each branch and end mark carries `run`, the instructions from the block's start up to it, and charges them to
 // cpu->budget when the block is left there. A fault charges those before the faulting one (code_position). One instruction of

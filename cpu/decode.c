@@ -24,6 +24,10 @@ struct decode_row {
   uint8_t by_kind;          // has a function each for: register, [base + disp], any memory
 };
 
+struct fusion {
+  uint16_t first, second, fused;   // places in op_functions; in fused_functions plus one, 0: an empty slot
+};
+
 #include "cpu/insn_tables.inc"
 
 enum { MAX_INSN = 15, REX_B = 1, REX_X = 2, REX_R = 4, REX_W = 8 };
@@ -199,11 +203,13 @@ static void immediate(struct insn *out, struct bytes *b, enum imm_rule rule) {
   }
 }
 
-static op_fn *function(const struct insn *in, const struct decode_row *row, bool checked) {
+// Its function's place in op_functions.
+static unsigned function_place(const struct insn *in) {
+  const struct decode_row *row = &decode_rows[in->id];
   unsigned n = row->fn;
   if (row->size_stride) n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
   if (row->by_kind && in->rm == INSN_MEM) n += in->index == REG_NONE && !in->seg && !(in->pfx & PFX_ADDR32) ? 1 : 2;
-  return op_functions[checked][n];
+  return n;
 }
 
 static void load_bytes_at(struct bytes *b, const uint8_t *bytes, unsigned avail) {
@@ -244,6 +250,31 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
   if (row->imm == IMM_JB || row->imm == IMM_JZ) out->imm += pc + (uint64_t)b.pos;
   if (row->flags & DECODE_NOSEG) out->seg = SEG_NONE;
   if (b.rex) out->pfx |= (uint8_t)(PFX_REX | (b.rex & REX_W ? PFX_REXW : 0));
-  out->fn = function(out, row, checked);
+  out->fn = op_functions[checked][function_place(out)];
   return out->fn ? (int)b.pos : 0;
+}
+
+// ---- pairs with one function ----
+
+// Hashed as in cpu/gen/insn_gen.h.
+static op_fn *fused(unsigned first, unsigned second, bool checked) {
+  unsigned at = (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - FUSION_BITS);
+  for (; fusions[at].fused; at = (at + 1) & ((1 << FUSION_BITS) - 1))
+    if (fusions[at].first == first && fusions[at].second == second) return fused_functions[checked][fusions[at].fused - 1];
+  return NULL;
+}
+
+static bool is_branch(const struct insn *in) { return insn_rows[in->id].attr & INSN_ATTR_BRANCH; }
+
+void insn_fuse(struct insn *in, unsigned count, bool checked) {
+  unsigned i = 0, first = count ? function_place(in) : 0;
+  while (i + 1 < count) {
+    unsigned second = function_place(&in[i + 1]);
+    op_fn *fn = fused(first, second, checked);
+    // A branch behind takes precedence.
+    if (fn && i + 2 < count && is_branch(&in[i + 2]) && fused(second, function_place(&in[i + 2]), checked)) fn = NULL;
+    if (fn) in[i].fn = fn;
+    i += fn ? 2 : 1;
+    first = fn && i < count ? function_place(&in[i]) : second;
+  }
 }

@@ -6,21 +6,22 @@
  *     ...                                     // the interpreter: cpu_get_mxcsr, cpu_set_mxcsr
  *     cpu_leave_fp(cpu, host);                // before cpu_run returns: cpu->mxcsr is exact again
  *
- * HOST_FP (x86-64 hosts, which then must have SSE4.1, unless BELLJAR_PORTABLE_FP is defined): between enter and leave
+ * HOST_SSE (x86-64 hosts, which then must have SSE4.1, unless BELLJAR_PORTABLE_FP is defined): between enter and leave
  * the host's MXCSR has the guest's rounding mode, DAZ and FTZ, every exception masked, and collects the sticky flags;
  * cpu->mxcsr holds those from before. Guest code that unmasks an exception is computed by softfp instruction by
  * instruction (fp_wants_soft), so no SIGFPE ever arises on the host. Nothing else between enter and leave may use
  * floating point. A host fault handler that jumps out must load the interrupted context's MXCSR before it jumps
  * (host/fault.c), since the kernel starts signal handlers with a fresh one: otherwise flags are lost.
  *
- * Without HOST_FP everything is computed by softfp, bit for bit the same except RCPPS and RSQRTPS (cpu/sse_float.c). */
+ * Without HOST_SSE everything is computed by softfp, bit for bit the same except RCPPS and RSQRTPS (cpu/sse_float.c).
+ */
 #pragma once
 #include "cpu/cpu.h"
 
 #if defined(__x86_64__) && !defined(BELLJAR_PORTABLE_FP)
-#define HOST_FP 1
+#define HOST_SSE 1
 #else
-#define HOST_FP 0
+#define HOST_SSE 0
 #endif
 
 /* MXCSR (SDM volume 1, 10.2.3). */
@@ -34,7 +35,7 @@ enum {
     MXCSR_VALID = 0xffff, /* MXCSR_MASK in FXSAVE's image; other bits are #GP */
 };
 
-#if HOST_FP
+#if HOST_SSE
 
 /* Volatile and with memory clobbered: neither moves across the floating point of op functions, which is volatile asm
  * too. */

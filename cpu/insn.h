@@ -40,6 +40,10 @@ enum { INSN_MEM = 0xff };
 int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t pc, enum cpu_level level,
                 bool checked);   // checked: fn is the function for the checked memory back end
 
+// Gives pairs among the `count` instructions at `in`, which follow each other in memory and in the guest's code, one function that executes both
+// (cpu/insn_fuse.def). The second keeps its own too, so that it can be run alone.
+void insn_fuse(struct insn *in, unsigned count, bool checked);
+
 // What the table says of a row (generated).
 struct insn_row {
   const char *name;       // "ADD_EvGv"
@@ -53,7 +57,7 @@ struct insn_row {
   uint8_t jit;            // enum insn_jit
   uint8_t test;           // enum insn_test: how it is proven
 };
-enum { INSN_ATTR_LOCK = 1, INSN_ATTR_REP = 2, INSN_ATTR_REPZ = 4, INSN_ATTR_BRANCH = 8, INSN_ATTR_ALIGNED16 = 16 };
+enum { INSN_ATTR_LOCK = 1, INSN_ATTR_REP = 2, INSN_ATTR_REPZ = 4, INSN_ATTR_BRANCH = 8, INSN_ATTR_ALIGNED16 = 16, INSN_ATTR_COND = 32 };
 extern const struct insn_row insn_rows[INSN_COUNT];
 enum insn_jit { JIT_CALL, JIT_COPY, JIT_REWRITE, JIT_EXPAND };
 enum insn_test { TEST_HOST, TEST_VECTOR, TEST_PROPERTY };   // random against the host CPU | recorded vectors | property tests

@@ -20,7 +20,11 @@ static inline const struct insn *op_go(struct cpu *cpu, const struct insn *to) {
   return to->fn(cpu, to);
 #endif
 }
-static inline const struct insn *op_next(struct cpu *cpu, const struct insn *in) { return op_go(cpu, in + 1); }
+static inline const struct insn *op_next(struct cpu *cpu, const struct insn *in) {
+  const struct insn *to = in + 1;
+  __asm__("" : "+r"(to));   // or gcc loads to->fn through `in` as well and needs two more instructions
+  return op_go(cpu, to);
+}
 
 // Branches. A row with attr `branch` ends in one of these.
 // Out of the ordinary (not chained yet, budget spent, interrupt asked): cpu/code.c and cpu/run.c.
@@ -35,8 +39,6 @@ static inline const struct insn *op_branch(struct cpu *cpu, const struct insn *i
   if (__builtin_expect(to == NULL || cpu->budget < cpu->floor, 0)) return code_branch(cpu, in, in->imm);
   return op_go(cpu, to);
 }
-// A conditional branch, not taken: the end mark behind it branches to the next block (cpu/code.h).
-static inline const struct insn *op_fall(struct cpu *cpu, const struct insn *in) { return op_branch(cpu, in + 1); }
 // To a computed address.
 static inline const struct insn *op_branch_to(struct cpu *cpu, const struct insn *in, uint64_t pc) { return code_jump(cpu, in, pc); }
 
@@ -56,7 +58,13 @@ static inline uint64_t ea_plus(const struct cpu *cpu, const struct insn *in, uin
   return a + cpu->seg_base[in->seg];
 }
 static inline uint64_t ea(const struct cpu *cpu, const struct insn *in) { return ea_plus(cpu, in, 0); }
-static inline uint64_t ea_b(const struct cpu *cpu, const struct insn *in) { return cpu->regs[in->base] + (uint64_t)in->disp; }   // in _b forms
+static inline uint64_t ea_b(const struct cpu *cpu, const struct insn *in) {   // in _b forms
+#ifdef OPS_CHECKED
+  return cpu->regs[in->base] + (uint64_t)in->disp;
+#else
+  return (uint32_t)cpu->regs[in->base] + (uint32_t)in->disp;   // all that the access functions look at
+#endif
+}
 static inline bool is_mem(const struct insn *in) { return in->rm == INSN_MEM; }
 
 // The function of a row (or of one of its forms: OP(ADD_EvGv_32_r)). Compiled once per back end.

@@ -1,52 +1,18 @@
 // ADD OR ADC SBB AND SUB XOR CMP TEST INC DEC NEG NOT (SDM vol. 2). XADD, CMPXCHG and XCHG are in op_xchg.c.
-#include "cpu/op_int.h"
+#include "cpu/op_body.h"
 
-enum alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
 #define ALU_OPS(X) X(ADD) X(OR) X(ADC) X(SBB) X(AND) X(SUB) X(XOR) X(CMP)
-
-ALWAYS_INLINE uint64_t alu_result(const struct cpu *cpu, enum alu op, uint64_t a, uint64_t b) {
-  switch (op) {
-  case ALU_ADD: return a + b;
-  case ALU_OR: return a | b;
-  case ALU_ADC: return a + b + flag_cf(cpu);
-  case ALU_SBB: return a - b - flag_cf(cpu);
-  case ALU_AND: return a & b;
-  case ALU_XOR: return a ^ b;
-  default: return a - b;
-  }
-}
-ALWAYS_INLINE void alu_flags(struct cpu *cpu, enum alu op, unsigned bits, uint64_t a, uint64_t b, uint64_t res) {
-  if (op == ALU_ADD || op == ALU_ADC) flags_add(cpu, bits, a, b, res);
-  else if (op == ALU_SUB || op == ALU_SBB || op == ALU_CMP) flags_sub(cpu, bits, a, b, res);
-  else flags_logic(cpu, bits, res);
-}
-
-// Destination rm, source b.
-ALWAYS_INLINE void alu_rm(struct cpu *cpu, const struct insn *in, enum alu op, unsigned bits, enum kind kind, uint64_t b) {
-  uint64_t at = kind == KIND_r ? 0 : address(cpu, in, kind);
-  uint64_t a = kind == KIND_r ? get_reg(cpu, bits, in->rm) : load(cpu, in, bits, at);
-  uint64_t res = alu_result(cpu, op, a, b);
-  if (op != ALU_CMP && kind == KIND_r) set_reg(cpu, bits, in->rm, res);
-  if (op != ALU_CMP && kind != KIND_r) store(cpu, in, bits, at, res);
-  alu_flags(cpu, op, bits, a, b, res);
-}
-// Destination register r, source b.
-ALWAYS_INLINE void alu_reg(struct cpu *cpu, enum alu op, unsigned bits, unsigned r, uint64_t b) {
-  uint64_t a = get_reg(cpu, bits, r), res = alu_result(cpu, op, a, b);
-  if (op != ALU_CMP) set_reg(cpu, bits, r, res);
-  alu_flags(cpu, op, bits, a, b, res);
-}
 
 #define ALU_EvGv(op, bits, kind) OP(op##_EvGv_##bits##_##kind) { \
     alu_rm(cpu, in, ALU_##op, bits, KIND_##kind, get_reg(cpu, bits, in->reg)); return op_next(cpu, in); }
 #define ALU_GvEv(op, bits, kind) OP(op##_GvEv_##bits##_##kind) { \
     alu_reg(cpu, ALU_##op, bits, in->reg, get_rm(cpu, in, bits, KIND_##kind)); return op_next(cpu, in); }
 #define ALU_EvIz(op, bits, kind) OP(op##_EvIz_##bits##_##kind) { \
-    alu_rm(cpu, in, ALU_##op, bits, KIND_##kind, in->imm & width_mask(bits)); return op_next(cpu, in); }
+    alu_rm(cpu, in, ALU_##op, bits, KIND_##kind, imm(in, bits)); return op_next(cpu, in); }
 #define ALU_EvIbs(op, bits, kind) OP(op##_EvIbs_##bits##_##kind) { \
-    alu_rm(cpu, in, ALU_##op, bits, KIND_##kind, in->imm & width_mask(bits)); return op_next(cpu, in); }
+    alu_rm(cpu, in, ALU_##op, bits, KIND_##kind, imm(in, bits)); return op_next(cpu, in); }
 #define ALU_rAXIz(op, bits) OP(op##_rAXIz_##bits) { \
-    alu_reg(cpu, ALU_##op, bits, RAX, in->imm & width_mask(bits)); return op_next(cpu, in); }
+    alu_reg(cpu, ALU_##op, bits, RAX, imm(in, bits)); return op_next(cpu, in); }
 #define ALU_EbGb(op, kind) OP(op##_EbGb_##kind) { \
     alu_rm(cpu, in, ALU_##op, 8, KIND_##kind, get_reg(cpu, 8, in->reg)); return op_next(cpu, in); }
 #define ALU_GbEb(op, kind) OP(op##_GbEb_##kind) { \

@@ -10,17 +10,17 @@ OP(JMP_Eq_b) { return op_branch_to(cpu, in, load64(cpu, in, ea_b(cpu, in))); }
 OP(JMP_Eq_m) { return op_branch_to(cpu, in, load64(cpu, in, ea(cpu, in))); }
 
 #define JCC_ROWS(name, cc) \
-  OP(J##name##_Jb) { return cond(cpu, cc) ? op_branch(cpu, in) : op_fall(cpu, in); } \
-  OP(J##name##_Jz) { return cond(cpu, cc) ? op_branch(cpu, in) : op_fall(cpu, in); }
+  OP(J##name##_Jb) { return cond(cpu, cc) ? op_branch(cpu, in) : op_next(cpu, in); } \
+  OP(J##name##_Jz) { return cond(cpu, cc) ? op_branch(cpu, in) : op_next(cpu, in); }
 CONDITIONS(JCC_ROWS)
 
 ALWAYS_INLINE uint64_t count(const struct cpu *cpu, const struct insn *in) { return in->pfx & PFX_ADDR32 ? (uint32_t)cpu->regs[RCX] : cpu->regs[RCX]; }
 ALWAYS_INLINE const struct insn *loop(struct cpu *cpu, const struct insn *in, bool also) {
   uint64_t c = cpu->regs[RCX] - 1;
   cpu->regs[RCX] = in->pfx & PFX_ADDR32 ? (uint32_t)c : c;
-  return cpu->regs[RCX] && also ? op_branch(cpu, in) : op_fall(cpu, in);
+  return cpu->regs[RCX] && also ? op_branch(cpu, in) : op_next(cpu, in);
 }
-OP(JRCXZ_Jb) { return count(cpu, in) == 0 ? op_branch(cpu, in) : op_fall(cpu, in); }
+OP(JRCXZ_Jb) { return count(cpu, in) == 0 ? op_branch(cpu, in) : op_next(cpu, in); }
 OP(LOOP_Jb) { return loop(cpu, in, true); }
 OP(LOOPE_Jb) { return loop(cpu, in, flag_zf(cpu)); }
 OP(LOOPNE_Jb) { return loop(cpu, in, !flag_zf(cpu)); }

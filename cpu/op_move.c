@@ -1,17 +1,17 @@
 // Data moves that change no flags: MOV MOVZX MOVSX MOVSXD MOVNTI LEA CMOVcc SETcc XLAT CBW CWD, and the no-ops. Segment registers: op_system.c.
-#include "cpu/op_int.h"
+#include "cpu/op_body.h"
 
 #define MOV_EvGv(name, bits, kind) OP(name##_EvGv_##bits##_##kind) { \
-    set_rm(cpu, in, bits, KIND_##kind, get_reg(cpu, bits, in->reg)); return op_next(cpu, in); }
+    mov_store(cpu, in, bits, KIND_##kind); return op_next(cpu, in); }
 #define MOV_GvEv(name, bits, kind) OP(name##_GvEv_##bits##_##kind) { \
-    set_reg(cpu, bits, in->reg, get_rm(cpu, in, bits, KIND_##kind)); return op_next(cpu, in); }
+    mov_load(cpu, in, bits, KIND_##kind); return op_next(cpu, in); }
 #define MOV_EvIz(name, bits, kind) OP(name##_EvIz_##bits##_##kind) { \
     set_rm(cpu, in, bits, KIND_##kind, in->imm); return op_next(cpu, in); }
 #define MOV_ZvIv(name, bits) OP(name##_ZvIv_##bits) { set_reg(cpu, bits, in->reg, in->imm); return op_next(cpu, in); }
 #define MOV_EbGb(name, kind) OP(name##_EbGb_##kind) { \
-    set_rm(cpu, in, 8, KIND_##kind, get_reg(cpu, 8, in->reg)); return op_next(cpu, in); }
+    mov_store(cpu, in, 8, KIND_##kind); return op_next(cpu, in); }
 #define MOV_GbEb(name, kind) OP(name##_GbEb_##kind) { \
-    set_reg(cpu, 8, in->reg, get_rm(cpu, in, 8, KIND_##kind)); return op_next(cpu, in); }
+    mov_load(cpu, in, 8, KIND_##kind); return op_next(cpu, in); }
 #define MOV_EbIb(name, kind) OP(name##_EbIb_##kind) { set_rm(cpu, in, 8, KIND_##kind, in->imm); return op_next(cpu, in); }
 SIZES_KINDS(MOV_EvGv, MOV)
 SIZES_KINDS(MOV_GvEv, MOV)
@@ -32,25 +32,19 @@ OP(MOV_ObAL) { store8(cpu, in, ea(cpu, in), *reg8(cpu, RAX)); return op_next(cpu
 OP(MOVNTI_MyGy_32) { store32(cpu, in, ea(cpu, in), reg32(cpu, in->reg)); return op_next(cpu, in); }
 OP(MOVNTI_MyGy_64) { store64(cpu, in, ea(cpu, in), reg64(cpu, in->reg)); return op_next(cpu, in); }
 
-#define EXTEND(name, operands, from, how, bits, kind) OP(name##_##operands##_##bits##_##kind) { \
-    set_reg(cpu, bits, in->reg, how(get_rm(cpu, in, from, KIND_##kind), from)); return op_next(cpu, in); }
-ALWAYS_INLINE uint64_t zext(uint64_t v, unsigned bits) { (void)bits; return v; }
-SIZES_KINDS(EXTEND, MOVZX, GvEb, 8, zext)
-SIZES_KINDS(EXTEND, MOVZX, GvEw, 16, zext)
-SIZES_KINDS(EXTEND, MOVSX, GvEb, 8, sext)
-SIZES_KINDS(EXTEND, MOVSX, GvEw, 16, sext)
-KINDS(EXTEND, MOVSXD, GvEd, 16, zext, 16)   // MOVSXD r16 reads 16 bits
-KINDS(EXTEND, MOVSXD, GvEd, 32, zext, 32)
-KINDS(EXTEND, MOVSXD, GvEd, 32, sext, 64)
+#define EXTEND(how, name, operands, from, bits, kind) OP(name##_##operands##_##bits##_##kind) { \
+    how(cpu, in, from, bits, KIND_##kind); return op_next(cpu, in); }
+SIZES_KINDS(EXTEND, mov_zx, MOVZX, GvEb, 8)
+SIZES_KINDS(EXTEND, mov_zx, MOVZX, GvEw, 16)
+SIZES_KINDS(EXTEND, mov_sx, MOVSX, GvEb, 8)
+SIZES_KINDS(EXTEND, mov_sx, MOVSX, GvEw, 16)
+KINDS(EXTEND, mov_zx, MOVSXD, GvEd, 16, 16)   // MOVSXD r16 reads 16 bits
+KINDS(EXTEND, mov_zx, MOVSXD, GvEd, 32, 32)
+KINDS(EXTEND, mov_sx, MOVSXD, GvEd, 32, 64)
 
-// The address without the segment's base (attr noseg); 67 truncates it, and has no _b form.
-ALWAYS_INLINE uint64_t lea_m(const struct cpu *cpu, const struct insn *in) {
-  uint64_t a = ea(cpu, in);
-  return in->pfx & PFX_ADDR32 ? (uint32_t)a : a;
-}
 #define LEA_GvM(name, bits) \
-  OP(name##_GvM_##bits##_b) { set_reg(cpu, bits, in->reg, ea_b(cpu, in)); return op_next(cpu, in); } \
-  OP(name##_GvM_##bits##_m) { set_reg(cpu, bits, in->reg, lea_m(cpu, in)); return op_next(cpu, in); }
+  OP(name##_GvM_##bits##_b) { lea(cpu, in, bits, KIND_b); return op_next(cpu, in); } \
+  OP(name##_GvM_##bits##_m) { lea(cpu, in, bits, KIND_m); return op_next(cpu, in); }
 SIZES(LEA_GvM, LEA)
 
 // The source is read, and the upper half of a 32-bit destination cleared, whatever the condition.

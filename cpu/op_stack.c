@@ -1,16 +1,5 @@
 // PUSH POP PUSHF POPF ENTER LEAVE. The stack's address size is 64 bits whatever the operand size is.
-#include "cpu/op_int.h"
-
-ALWAYS_INLINE void push(struct cpu *cpu, const struct insn *in, unsigned bits, uint64_t v) {
-  uint64_t sp = cpu->regs[RSP] - bits / 8;
-  store(cpu, in, bits, sp, v);
-  cpu->regs[RSP] = sp;
-}
-ALWAYS_INLINE uint64_t pop(struct cpu *cpu, const struct insn *in, unsigned bits) {
-  uint64_t v = load(cpu, in, bits, cpu->regs[RSP]);
-  cpu->regs[RSP] += bits / 8;
-  return v;
-}
+#include "cpu/op_body.h"
 
 #define PUSH_ROWS(bits) \
   OP(PUSH_Zv_##bits) { push(cpu, in, bits, get_reg(cpu, bits, in->reg)); return op_next(cpu, in); } \

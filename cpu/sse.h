@@ -10,6 +10,7 @@
  * Legacy SSE leaves bits 255:128 of its destination as they are: only the low 16 bytes of cpu->v[] are ever written
  * here. */
 #pragma once
+#include "cpu/hostfp.h"
 #include "cpu/op.h"
 
 #define SSE_INLINE   static inline __attribute__((always_inline))
@@ -32,9 +33,25 @@ _Static_assert(sizeof(union lanes) == 16, "one xmm register");
 
 #define LANES_OF(field) (sizeof(((union lanes *)0)->field) / sizeof(((union lanes *)0)->field[0]))
 
-typedef vx vx_unary_fn(vx b);
 typedef vx vx_binary_fn(vx a, vx b);
 typedef vx vx_imm_fn(vx a, vx b, unsigned imm);
+
+/* fast_NAME: lane_NAME by the host's own instruction where there is one (HOST_SSE, cpu/hostfp.h), since not every
+ * compiler finds it in the loop. Portable builds prove the loops. */
+#if HOST_SSE
+#define VX_FAST(name, mnemonic)                                                                                        \
+    SSE_INLINE vx fast_##name(vx a, vx b)                                                                              \
+    {                                                                                                                  \
+        __asm__(mnemonic " %1, %0" : "+x"(a) : "x"(b));                                                                \
+        return a;                                                                                                      \
+    }
+#else
+#define VX_FAST(name, mnemonic)                                                                                        \
+    SSE_INLINE vx fast_##name(vx a, vx b)                                                                              \
+    {                                                                                                                  \
+        return lane_##name(a, b);                                                                                      \
+    }
+#endif
 
 /* ---- Registers ---- */
 
@@ -53,6 +70,17 @@ SSE_INLINE void set_xmm(struct cpu *cpu, unsigned r, vx v)
 SSE_INLINE vx vx_low(uint64_t low)
 {
     return (vx){low, 0};
+}
+
+/* As one integer of 128 bits. */
+SSE_INLINE unsigned __int128 vx_whole(vx v)
+{
+    return (unsigned __int128)v[1] << 64 | v[0];
+}
+
+SSE_INLINE vx vx_from(unsigned __int128 v)
+{
+    return (vx){(uint64_t)v, (uint64_t)(v >> 64)};
 }
 
 /* MMX registers are the significands of the physical x87 registers; ModRM's fourth bit (REX.R, REX.B) is ignored. */
@@ -93,7 +121,7 @@ SSE_INLINE void mmx_enter(struct cpu *cpu)
 #endif
 
 /* The compiler may not see that only a part of v is used: a load of 16 bytes must fault as one. */
-SSE_INLINE vx whole(vx v)
+SSE_INLINE vx undivided(vx v)
 {
 #if defined(__x86_64__)
     __asm__("" : "+x"(v));
@@ -109,7 +137,7 @@ SSE_MEM vx vx_load(struct cpu *cpu, const struct insn *in, uint64_t a)
 {
     vx v;
     load_bytes(cpu, in, a, &v, sizeof v);
-    return whole(v);
+    return undivided(v);
 }
 
 SSE_MEM void vx_store(struct cpu *cpu, const struct insn *in, uint64_t a, vx v)

@@ -148,7 +148,7 @@ SSE_INLINE const struct insn *int_op(struct cpu *cpu, const struct insn *in, vx 
     return op_next(cpu, in);
 }
 
-#if HOST_FP
+#if HOST_SSE
 #define INT_ASM(name, text)                                                                                            \
     SSE_INLINE uint64_t name(vx b)                                                                                     \
     {                                                                                                                  \
@@ -191,7 +191,8 @@ SSE_INLINE const struct insn *int_op(struct cpu *cpu, const struct insn *in, vx 
     }
 TO_INTEGER(TO_INTEGER_ROWS)
 
-/* ---- xmm and mmx. When an unmasked exception keeps the result from being written, the x87 state is MMX's still ---- */
+/* ---- xmm and mmx. When an unmasked exception keeps the result from being written, the x87 state is MMX's still ----
+ */
 
 /* Two dwords into the low half of a. */
 static vx soft_cvtpi2ps(vx a, vx b, unsigned imm, struct sf_env *env)

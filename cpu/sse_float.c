@@ -132,7 +132,7 @@ SSE_NOINLINE const struct insn *order_op_soft(struct cpu *cpu, const struct insn
     return op_next(cpu, in);
 }
 
-#if HOST_FP
+#if HOST_SSE
 #define HOST_ORDER(mnemonic)                                                                                           \
     bool zf, pf, cf;                                                                                                   \
     vx a = xmm(cpu, in->reg);                                                                                          \
@@ -346,7 +346,7 @@ DOT_PRODUCT_OPS(DOT_PRODUCT_ROWS)
 
 /* ---- Approximations. They know no exceptions, no rounding modes, and take denormals for zeros (SDM, RCPPS) ---- */
 
-#if HOST_FP
+#if HOST_SSE
 
 FP_ASM_XMM(host_rcpps, "rcpps")
 FP_ASM_XMM(host_rcpss, "rcpss")

@@ -12,8 +12,8 @@
 typedef vx fp_host_fn(vx a, vx b, unsigned imm);
 typedef vx fp_soft_fn(vx a, vx b, unsigned imm, struct sf_env *env);
 
-/* Without HOST_FP fp_wants_soft is always true and no host function is called. */
-#if HOST_FP
+/* Without HOST_SSE fp_wants_soft is always true and no host function is called. */
+#if HOST_SSE
 #define FP_ASM(name, text, source)                                                                                     \
     SSE_INLINE vx name(vx a, vx b, unsigned imm)                                                                       \
     {                                                                                                                  \

@@ -2,12 +2,14 @@
  * count are ignored. */
 #include "cpu/sse.h"
 
+/* Inserted in general registers: a vector loaded right after one of its elements was stored would have to wait. */
 #define INSERT_FUNCTION(element)                                                                                       \
     SSE_INLINE vx insert_##element(vx va, uint64_t v, unsigned imm)                                                    \
     {                                                                                                                  \
-        union lanes x = {.v = va};                                                                                     \
-        x.element[imm & (LANES_OF(element) - 1)] = (__typeof__(x.element[0]))v;                                        \
-        return x.v;                                                                                                    \
+        const unsigned bits = 128 / LANES_OF(element), in_half = LANES_OF(element) / 2;                                \
+        unsigned at = imm & (LANES_OF(element) - 1), shift = bits * (at % in_half);                                    \
+        uint64_t ones = UINT64_MAX >> (64 - bits), mask = ones << shift, value = (v & ones) << shift;                  \
+        return at < in_half ? (vx){(va[0] & ~mask) | value, va[1]} : (vx){va[0], (va[1] & ~mask) | value};             \
     }                                                                                                                  \
     SSE_INLINE __typeof__(((union lanes *)0)->element[0]) extract_##element(vx va, unsigned imm)                       \
     {                                                                                                                  \

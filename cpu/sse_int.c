@@ -104,8 +104,12 @@ SSE_INLINE int sat_u16(int v)
 LANE_OPS_BOTH(LANE_FUNCTION)
 LANE_OPS_XMM(LANE_FUNCTION)
 
-#define LANE_XMM_ROW(name, element, result) XMM_BINARY(name##_VdqWdq, lane_##name)
-#define LANE_MMX_ROW(name, element, result) MMX_BINARY(name##_PqQq, lane_##name)
+#define LANE_FAST(name, element, result) VX_FAST(name, #name)
+LANE_OPS_BOTH(LANE_FAST)
+LANE_OPS_XMM(LANE_FAST)
+
+#define LANE_XMM_ROW(name, element, result) XMM_BINARY(name##_VdqWdq, fast_##name)
+#define LANE_MMX_ROW(name, element, result) MMX_BINARY(name##_PqQq, fast_##name)
 LANE_OPS_BOTH(LANE_XMM_ROW)
 LANE_OPS_BOTH(LANE_MMX_ROW)
 LANE_OPS_XMM(LANE_XMM_ROW)
@@ -114,12 +118,12 @@ LANE_OPS_XMM(LANE_XMM_ROW)
 OP(PCMPEQB_VdqWdq_b)
 {
     vx b = vx_load(cpu, in, ea_b_aligned(cpu, in));
-    return xmm_done(cpu, in, lane_PCMPEQB(xmm(cpu, in->reg), b));
+    return xmm_done(cpu, in, fast_PCMPEQB(xmm(cpu, in->reg), b));
 }
 
 /* ---- Pairs of neighbours into one wider element: n results from element pairs p, q of a and b ---- */
 
-SSE_INLINE vx pmaddwd(vx va, vx vb)
+SSE_INLINE vx lane_pmaddwd(vx va, vx vb)
 {
     union lanes x = {.v = va}, y = {.v = vb}, r;
     for (unsigned i = 0; i < 4; i++) {
@@ -129,7 +133,7 @@ SSE_INLINE vx pmaddwd(vx va, vx vb)
     return r.v;
 }
 
-SSE_INLINE vx pmaddubsw(vx va, vx vb)
+SSE_INLINE vx lane_pmaddubsw(vx va, vx vb)
 {
     union lanes x = {.v = va}, y = {.v = vb}, r;
     for (unsigned i = 0; i < 8; i++) {
@@ -145,18 +149,21 @@ SSE_INLINE uint64_t distance8(const uint8_t *a, const uint8_t *b, unsigned n)
     return sum;
 }
 
-SSE_INLINE vx psadbw(vx va, vx vb)
+SSE_INLINE vx lane_psadbw(vx va, vx vb)
 {
     union lanes x = {.v = va}, y = {.v = vb};
     return (vx){distance8(x.u8, y.u8, 8), distance8(x.u8 + 8, y.u8 + 8, 8)};
 }
 
-XMM_BINARY(PMADDWD_VdqWdq, pmaddwd)
-MMX_BINARY(PMADDWD_PqQq, pmaddwd)
-XMM_BINARY(PMADDUBSW_VdqWdq, pmaddubsw)
-MMX_BINARY(PMADDUBSW_PqQq, pmaddubsw)
-XMM_BINARY(PSADBW_VdqWdq, psadbw)
-MMX_BINARY(PSADBW_PqQq, psadbw)
+VX_FAST(pmaddwd, "pmaddwd")
+VX_FAST(pmaddubsw, "pmaddubsw")
+VX_FAST(psadbw, "psadbw")
+XMM_BINARY(PMADDWD_VdqWdq, fast_pmaddwd)
+MMX_BINARY(PMADDWD_PqQq, fast_pmaddwd)
+XMM_BINARY(PMADDUBSW_VdqWdq, fast_pmaddubsw)
+MMX_BINARY(PMADDUBSW_PqQq, fast_pmaddubsw)
+XMM_BINARY(PSADBW_VdqWdq, fast_psadbw)
+MMX_BINARY(PSADBW_PqQq, fast_psadbw)
 
 /* ---- Horizontal: neighbours in a, then neighbours in b ---- */
 
@@ -182,20 +189,21 @@ MMX_BINARY(PSADBW_PqQq, psadbw)
         }                                                                                                              \
         return r.v;                                                                                                    \
     }                                                                                                                  \
-    SSE_INLINE vx lane_mmx_##name(vx va, vx vb)                                                                        \
+    VX_FAST(name, #name)                                                                                               \
+    SSE_INLINE vx fast_mmx_##name(vx va, vx vb)                                                                        \
     {                                                                                                                  \
-        return lane_##name((vx){va[0], vb[0]}, (vx){0, 0});                                                            \
+        return fast_##name((vx){va[0], vb[0]}, (vx){0, 0});                                                            \
     }
 HORIZONTAL_OPS(HORIZONTAL_FUNCTIONS)
 
 #define HORIZONTAL_ROWS(name, element, result)                                                                         \
-    XMM_BINARY(name##_VdqWdq, lane_##name)                                                                             \
-    MMX_BINARY(name##_PqQq, lane_mmx_##name)
+    XMM_BINARY(name##_VdqWdq, fast_##name)                                                                             \
+    MMX_BINARY(name##_PqQq, fast_mmx_##name)
 HORIZONTAL_OPS(HORIZONTAL_ROWS)
 
 /* ---- SSE4 oddities ---- */
 
-SSE_INLINE vx phminposuw(vx va, vx vb)
+SSE_INLINE vx lane_phminposuw(vx va, vx vb)
 {
     union lanes y = {.v = vb};
     unsigned at = 0;
@@ -205,7 +213,8 @@ SSE_INLINE vx phminposuw(vx va, vx vb)
     (void)va;
     return vx_low(y.u16[at] | at << 16);
 }
-XMM_BINARY(PHMINPOSUW_VdqWdq, phminposuw)
+VX_FAST(phminposuw, "phminposuw")
+XMM_BINARY(PHMINPOSUW_VdqWdq, fast_phminposuw)
 
 /* Distances of one block of four bytes in b (imm 1:0) from eight at successive bytes of a (imm 2). */
 SSE_INLINE vx mpsadbw(vx va, vx vb, unsigned imm)

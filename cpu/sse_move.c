@@ -56,9 +56,8 @@ OP(LDDQU_VdqMdq)
 
 OP(MOVSS_VssWss_r)
 {
-    union lanes a = {.v = xmm(cpu, in->reg)}, b = {.v = xmm(cpu, in->rm)};
-    a.u32[0] = b.u32[0];
-    return xmm_done(cpu, in, a.v);
+    vx low = {UINT32_MAX, 0};
+    return xmm_done(cpu, in, (xmm(cpu, in->reg) & ~low) | (xmm(cpu, in->rm) & low));
 }
 
 OP(MOVSS_VssWss_m)
@@ -68,7 +67,8 @@ OP(MOVSS_VssWss_m)
 
 OP(MOVSS_WssVss_r)
 {
-    cpu->v[in->rm].u32[0] = cpu->v[in->reg].u32[0];
+    vx low = {UINT32_MAX, 0};
+    set_xmm(cpu, in->rm, (xmm(cpu, in->rm) & ~low) | (xmm(cpu, in->reg) & low));
     return op_next(cpu, in);
 }
 
@@ -95,7 +95,7 @@ OP(MOVSD_VsdWsd_b)
 
 OP(MOVSD_WsdVsd_r)
 {
-    cpu->v[in->rm].u64[0] = cpu->v[in->reg].u64[0];
+    set_xmm(cpu, in->rm, (vx){xmm(cpu, in->reg)[0], xmm(cpu, in->rm)[1]});
     return op_next(cpu, in);
 }
 

@@ -14,52 +14,45 @@
     X(PSLLQ, u64, a << n, 0)
 
 #define SHIFT_FUNCTIONS(name, element, shifted, beyond)                                                                \
-    SSE_INLINE vx shift_##name(vx v, uint64_t count)                                                                   \
+    SSE_INLINE vx lane_##name(vx v, vx counts)                                                                         \
     {                                                                                                                  \
         union lanes x = {.v = v}, r;                                                                                   \
-        bool within = count < 8 * sizeof x.element[0];                                                                 \
-        unsigned n = (unsigned)count & (8 * sizeof x.element[0] - 1);                                                  \
+        bool within = counts[0] < 8 * sizeof x.element[0];                                                             \
+        unsigned n = (unsigned)counts[0] & (8 * sizeof x.element[0] - 1);                                              \
         for (unsigned i = 0; i < LANES_OF(element); i++) {                                                             \
             __typeof__(x.element[0]) a = x.element[i];                                                                 \
             r.element[i] = (__typeof__(a))(within ? (shifted) : (beyond));                                             \
         }                                                                                                              \
         return r.v;                                                                                                    \
     }                                                                                                                  \
-    SSE_INLINE vx by_vector_##name(vx a, vx b)                                                                         \
-    {                                                                                                                  \
-        return shift_##name(a, b[0]);                                                                                  \
-    }
+    VX_FAST(name, #name)
 SHIFT_OPS(SHIFT_FUNCTIONS)
 
 #define SHIFT_ROWS(name, element, shifted, beyond)                                                                     \
-    XMM_BINARY(name##_VdqWdq, by_vector_##name)                                                                        \
-    MMX_BINARY(name##_PqQq, by_vector_##name)                                                                          \
+    XMM_BINARY(name##_VdqWdq, fast_##name)                                                                             \
+    MMX_BINARY(name##_PqQq, fast_##name)                                                                               \
     OP(name##_UdqIb)                                                                                                   \
     {                                                                                                                  \
-        set_xmm(cpu, in->rm, shift_##name(xmm(cpu, in->rm), (uint8_t)in->imm));                                        \
+        set_xmm(cpu, in->rm, fast_##name(xmm(cpu, in->rm), vx_low((uint8_t)in->imm)));                                 \
         return op_next(cpu, in);                                                                                       \
     }                                                                                                                  \
     OP(name##_NqIb)                                                                                                    \
     {                                                                                                                  \
         mmx_check(cpu, in);                                                                                            \
-        return mmx_done(cpu, in, in->rm, shift_##name(vx_low(mm(cpu, in->rm)), (uint8_t)in->imm)[0]);                  \
+        return mmx_done(cpu, in, in->rm, fast_##name(vx_low(mm(cpu, in->rm)), vx_low((uint8_t)in->imm))[0]);           \
     }
 SHIFT_OPS(SHIFT_ROWS)
 
 OP(PSRLDQ_UdqIb)
 {
-    union lanes x = {.v = xmm(cpu, in->rm)}, r;
     unsigned n = (uint8_t)in->imm;
-    for (unsigned i = 0; i < 16; i++) r.u8[i] = i + n < 16 ? x.u8[(i + n) & 15] : 0;
-    set_xmm(cpu, in->rm, r.v);
+    set_xmm(cpu, in->rm, n < 16 ? vx_from(vx_whole(xmm(cpu, in->rm)) >> 8 * n) : (vx){0, 0});
     return op_next(cpu, in);
 }
 
 OP(PSLLDQ_UdqIb)
 {
-    union lanes x = {.v = xmm(cpu, in->rm)}, r;
     unsigned n = (uint8_t)in->imm;
-    for (unsigned i = 0; i < 16; i++) r.u8[i] = i >= n ? x.u8[(i - n) & 15] : 0;
-    set_xmm(cpu, in->rm, r.v);
+    set_xmm(cpu, in->rm, n < 16 ? vx_from(vx_whole(xmm(cpu, in->rm)) << 8 * n) : (vx){0, 0});
     return op_next(cpu, in);
 }

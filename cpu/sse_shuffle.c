@@ -5,7 +5,7 @@
 
 #define UNPACK_OPS_BOTH(X) X(BW, u8) X(WD, u16) X(DQ, u32)
 
-#define UNPACK_FUNCTION(name, element, first)                                                                          \
+#define UNPACK_FUNCTION(name, mnemonic, element, first)                                                                \
     SSE_INLINE vx lane_##name(vx va, vx vb)                                                                            \
     {                                                                                                                  \
         union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
@@ -14,42 +14,43 @@
             r.element[2 * i + 1] = y.element[(first) + i];                                                             \
         }                                                                                                              \
         return r.v;                                                                                                    \
-    }
+    }                                                                                                                  \
+    VX_FAST(name, mnemonic)
 
 /* Interleaving the low halves of vectors that hold MMX operands gives both MMX results: the low one below, the high one
  * above. */
 #define UNPACK_ROWS(kind, element)                                                                                     \
-    UNPACK_FUNCTION(PUNPCKL##kind, element, 0)                                                                         \
-    UNPACK_FUNCTION(PUNPCKH##kind, element, LANES_OF(element) / 2)                                                     \
-    SSE_INLINE vx lane_mmx_PUNPCKH##kind(vx va, vx vb)                                                                 \
+    UNPACK_FUNCTION(PUNPCKL##kind, "punpckl" #kind, element, 0)                                                        \
+    UNPACK_FUNCTION(PUNPCKH##kind, "punpckh" #kind, element, LANES_OF(element) / 2)                                    \
+    SSE_INLINE vx fast_mmx_PUNPCKH##kind(vx va, vx vb)                                                                 \
     {                                                                                                                  \
-        return vx_low(lane_PUNPCKL##kind(va, vb)[1]);                                                                  \
+        return vx_low(fast_PUNPCKL##kind(va, vb)[1]);                                                                  \
     }                                                                                                                  \
-    XMM_BINARY(PUNPCKL##kind##_VdqWdq, lane_PUNPCKL##kind)                                                             \
-    XMM_BINARY(PUNPCKH##kind##_VdqWdq, lane_PUNPCKH##kind)                                                             \
-    MMX_BINARY(PUNPCKH##kind##_PqQq, lane_mmx_PUNPCKH##kind)                                                           \
+    XMM_BINARY(PUNPCKL##kind##_VdqWdq, fast_PUNPCKL##kind)                                                             \
+    XMM_BINARY(PUNPCKH##kind##_VdqWdq, fast_PUNPCKH##kind)                                                             \
+    MMX_BINARY(PUNPCKH##kind##_PqQq, fast_mmx_PUNPCKH##kind)                                                           \
     OP(PUNPCKL##kind##_PqQd_r)                                                                                         \
     {                                                                                                                  \
-        return mmx_binary_r(cpu, in, lane_PUNPCKL##kind);                                                              \
+        return mmx_binary_r(cpu, in, fast_PUNPCKL##kind);                                                              \
     }                                                                                                                  \
     OP(PUNPCKL##kind##_PqQd_m)                                                                                         \
     {                                                                                                                  \
         mmx_check(cpu, in);                                                                                            \
         vx b = xmm_m32(cpu, in);                                                                                       \
-        return mmx_done(cpu, in, in->reg, lane_PUNPCKL##kind(vx_low(mm(cpu, in->reg)), b)[0]);                         \
+        return mmx_done(cpu, in, in->reg, fast_PUNPCKL##kind(vx_low(mm(cpu, in->reg)), b)[0]);                         \
     }
 UNPACK_OPS_BOTH(UNPACK_ROWS)
 
-UNPACK_FUNCTION(unpack_low_32, u32, 0)
-UNPACK_FUNCTION(unpack_high_32, u32, 2)
-UNPACK_FUNCTION(unpack_low_64, u64, 0)
-UNPACK_FUNCTION(unpack_high_64, u64, 1)
-XMM_BINARY(PUNPCKLQDQ_VdqWdq, lane_unpack_low_64)
-XMM_BINARY(PUNPCKHQDQ_VdqWdq, lane_unpack_high_64)
-XMM_BINARY(UNPCKLPS_VpsWps, lane_unpack_low_32)
-XMM_BINARY(UNPCKHPS_VpsWps, lane_unpack_high_32)
-XMM_BINARY(UNPCKLPD_VpdWpd, lane_unpack_low_64)
-XMM_BINARY(UNPCKHPD_VpdWpd, lane_unpack_high_64)
+UNPACK_FUNCTION(unpack_low_32, "unpcklps", u32, 0)
+UNPACK_FUNCTION(unpack_high_32, "unpckhps", u32, 2)
+UNPACK_FUNCTION(unpack_low_64, "punpcklqdq", u64, 0)
+UNPACK_FUNCTION(unpack_high_64, "punpckhqdq", u64, 1)
+XMM_BINARY(PUNPCKLQDQ_VdqWdq, fast_unpack_low_64)
+XMM_BINARY(PUNPCKHQDQ_VdqWdq, fast_unpack_high_64)
+XMM_BINARY(UNPCKLPS_VpsWps, fast_unpack_low_32)
+XMM_BINARY(UNPCKHPS_VpsWps, fast_unpack_high_32)
+XMM_BINARY(UNPCKLPD_VpdWpd, fast_unpack_low_64)
+XMM_BINARY(UNPCKHPD_VpdWpd, fast_unpack_high_64)
 
 /* ---- Packs: the elements of a, then those of b, saturated to half their width ---- */
 
@@ -71,25 +72,32 @@ XMM_BINARY(UNPCKHPD_VpdWpd, lane_unpack_high_64)
         }                                                                                                              \
         return r.v;                                                                                                    \
     }                                                                                                                  \
-    XMM_BINARY(name##_VdqWdq, lane_##name)
+    VX_FAST(name, #name)                                                                                               \
+    XMM_BINARY(name##_VdqWdq, fast_##name)
 #define PACK_MMX_ROW(name, from, to, least, most)                                                                      \
-    SSE_INLINE vx lane_mmx_##name(vx va, vx vb)                                                                        \
+    SSE_INLINE vx fast_mmx_##name(vx va, vx vb)                                                                        \
     {                                                                                                                  \
-        return lane_##name((vx){va[0], vb[0]}, (vx){0, 0});                                                            \
+        return fast_##name((vx){va[0], vb[0]}, (vx){0, 0});                                                            \
     }                                                                                                                  \
-    MMX_BINARY(name##_PqQq, lane_mmx_##name)
+    MMX_BINARY(name##_PqQq, fast_mmx_##name)
 PACK_OPS_BOTH(PACK_FUNCTION)
 PACK_OPS_XMM(PACK_FUNCTION)
 PACK_OPS_BOTH(PACK_MMX_ROW)
 
 /* ---- Shuffles by immediate ---- */
 
+/* The results are put together in general registers: a vector of elements just stored would have to wait for the
+ * stores. */
+SSE_INLINE uint64_t two_dwords(uint32_t low, uint32_t high)
+{
+    return low | (uint64_t)high << 32;
+}
+
 SSE_INLINE vx pshufd(vx va, vx vb, unsigned imm)
 {
-    union lanes y = {.v = vb}, r;
+    union lanes y = {.v = vb};
     (void)va;
-    for (unsigned i = 0; i < 4; i++) r.u32[i] = y.u32[imm >> 2 * i & 3];
-    return r.v;
+    return (vx){two_dwords(y.u32[imm & 3], y.u32[imm >> 2 & 3]), two_dwords(y.u32[imm >> 4 & 3], y.u32[imm >> 6 & 3])};
 }
 
 /* Four words of one quadword. */
@@ -115,12 +123,8 @@ SSE_INLINE vx pshuflw(vx va, vx vb, unsigned imm)
 
 SSE_INLINE vx shufps(vx va, vx vb, unsigned imm)
 {
-    union lanes x = {.v = va}, y = {.v = vb}, r;
-    r.u32[0] = x.u32[imm & 3];
-    r.u32[1] = x.u32[imm >> 2 & 3];
-    r.u32[2] = y.u32[imm >> 4 & 3];
-    r.u32[3] = y.u32[imm >> 6 & 3];
-    return r.v;
+    union lanes x = {.v = va}, y = {.v = vb};
+    return (vx){two_dwords(x.u32[imm & 3], x.u32[imm >> 2 & 3]), two_dwords(y.u32[imm >> 4 & 3], y.u32[imm >> 6 & 3])};
 }
 
 SSE_INLINE vx shufpd(vx va, vx vb, unsigned imm)
@@ -139,12 +143,10 @@ XMM_IMM(SHUFPD_VpdWpdIb, shufpd)
 
 SSE_INLINE vx palignr(vx va, vx vb, unsigned imm)
 {
-    union lanes x = {.v = va}, y = {.v = vb}, r;
-    for (unsigned i = 0; i < 16; i++) {
-        unsigned at = i + imm;
-        r.u8[i] = at < 16 ? y.u8[at & 15] : at < 32 ? x.u8[at & 15] : 0;
-    }
-    return r.v;
+    unsigned n = 8 * (imm & 15);
+    if (imm >= 32) return (vx){0, 0};
+    if (imm >= 16) return vx_from(vx_whole(va) >> n);
+    return n ? vx_from(vx_whole(vb) >> n | vx_whole(va) << (128 - n)) : vb;
 }
 
 SSE_INLINE vx palignr_mmx(vx va, vx vb, unsigned imm)
@@ -157,20 +159,22 @@ MMX_IMM(PALIGNR_PqQqIb, palignr_mmx)
 
 /* ---- Bytes of a as each byte of b says; zero when its top bit is set ---- */
 
-SSE_INLINE vx pshufb(vx va, vx vb)
+SSE_INLINE vx lane_pshufb(vx va, vx vb)
 {
     union lanes x = {.v = va}, y = {.v = vb}, r;
     for (unsigned i = 0; i < 16; i++) r.u8[i] = y.s8[i] < 0 ? 0 : x.u8[y.u8[i] & 15];
     return r.v;
 }
 
+VX_FAST(pshufb, "pshufb")
+
 /* With a doubled, bit 3 of an index does not matter. */
 SSE_INLINE vx pshufb_mmx(vx va, vx vb)
 {
-    return pshufb((vx){va[0], va[0]}, vb);
+    return fast_pshufb((vx){va[0], va[0]}, vb);
 }
 
-XMM_BINARY(PSHUFB_VdqWdq, pshufb)
+XMM_BINARY(PSHUFB_VdqWdq, fast_pshufb)
 MMX_BINARY(PSHUFB_PqQq, pshufb_mmx)
 
 /* ---- Duplicates ---- */
@@ -206,30 +210,49 @@ OP(MOVDDUP_VpdWq_m)
 
 /* ---- Blends ---- */
 
-/* name, element, condition for b's element */
-#define BLEND_FUNCTION(name, element)                                                                                  \
-    SSE_INLINE vx name(vx va, vx vb, unsigned imm)                                                                     \
-    {                                                                                                                  \
-        union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
-        for (unsigned i = 0; i < LANES_OF(element); i++) r.element[i] = imm >> i & 1 ? y.element[i] : x.element[i];    \
-        return r.v;                                                                                                    \
-    }
-BLEND_FUNCTION(blend_16, u16)
-BLEND_FUNCTION(blend_32, u32)
-BLEND_FUNCTION(blend_64, u64)
-XMM_IMM(PBLENDW_VdqWdqIb, blend_16)
-XMM_IMM(BLENDPS_VpsWpsIb, blend_32)
-XMM_IMM(BLENDPD_VpdWpdIb, blend_64)
+/* b where the mask has ones. */
+SSE_INLINE vx select_by(vx mask, vx va, vx vb)
+{
+    return (vb & mask) | (va & ~mask);
+}
+
+/* Four words of ones for the low four bits: the product has bit i at 16 * i. */
+SSE_INLINE uint64_t word_mask(unsigned bits)
+{
+    return ((bits & 15) * 0x0000200040008001 & 0x0001000100010001) * 0xffff;
+}
+
+SSE_INLINE uint64_t dword_mask(unsigned bits)
+{
+    return two_dwords(bits & 1 ? UINT32_MAX : 0, bits & 2 ? UINT32_MAX : 0);
+}
+
+SSE_INLINE vx pblendw(vx va, vx vb, unsigned imm)
+{
+    return select_by((vx){word_mask(imm), word_mask(imm >> 4)}, va, vb);
+}
+
+SSE_INLINE vx blendps(vx va, vx vb, unsigned imm)
+{
+    return select_by((vx){dword_mask(imm), dword_mask(imm >> 2)}, va, vb);
+}
+
+SSE_INLINE vx blendpd(vx va, vx vb, unsigned imm)
+{
+    return (vx){imm & 1 ? vb[0] : va[0], imm & 2 ? vb[1] : va[1]};
+}
+
+XMM_IMM(PBLENDW_VdqWdqIb, pblendw)
+XMM_IMM(BLENDPS_VpsWpsIb, blendps)
+XMM_IMM(BLENDPD_VpdWpdIb, blendpd)
 
 /* By the sign bits of xmm0's elements. */
-#define BLENDV_OPS(X) X(PBLENDVB_VdqWdq, s8) X(BLENDVPS_VpsWps, s32) X(BLENDVPD_VpdWpd, s64)
+#define BLENDV_OPS(X) X(PBLENDVB_VdqWdq, int8_t) X(BLENDVPS_VpsWps, int32_t) X(BLENDVPD_VpdWpd, int64_t)
 #define BLENDV_ROWS(row, element)                                                                                      \
     SSE_INLINE vx blendv_##element(vx va, vx vb, vx mask)                                                              \
     {                                                                                                                  \
-        union lanes x = {.v = va}, y = {.v = vb}, m = {.v = mask}, r;                                                  \
-        for (unsigned i = 0; i < LANES_OF(element); i++)                                                               \
-            r.element[i] = m.element[i] < 0 ? y.element[i] : x.element[i];                                             \
-        return r.v;                                                                                                    \
+        typedef element elements __attribute__((vector_size(16)));                                                     \
+        return select_by((vx)((elements)mask < 0), va, vb);                                                            \
     }                                                                                                                  \
     OP(row##_r)                                                                                                        \
     {                                                                                                                  \
@@ -260,18 +283,20 @@ BLENDV_OPS(BLENDV_ROWS)
     X(PMOVZXDQ, u32, u64, Wq, xmm_m64)
 
 #define WIDEN_ROWS(name, from, to, operand, fetch)                                                                     \
-    SSE_INLINE vx lane_##name(vx vb)                                                                                   \
+    SSE_INLINE vx lane_##name(vx va, vx vb)                                                                            \
     {                                                                                                                  \
         union lanes y = {.v = vb}, r;                                                                                  \
+        (void)va;                                                                                                      \
         for (unsigned i = 0; i < LANES_OF(to); i++) r.to[i] = y.from[i];                                               \
         return r.v;                                                                                                    \
     }                                                                                                                  \
+    VX_FAST(name, #name)                                                                                               \
     OP(name##_Vdq##operand##_r)                                                                                        \
     {                                                                                                                  \
-        return xmm_done(cpu, in, lane_##name(xmm(cpu, in->rm)));                                                       \
+        return xmm_done(cpu, in, fast_##name((vx){0, 0}, xmm(cpu, in->rm)));                                           \
     }                                                                                                                  \
     OP(name##_Vdq##operand##_m)                                                                                        \
     {                                                                                                                  \
-        return xmm_done(cpu, in, lane_##name(fetch(cpu, in)));                                                         \
+        return xmm_done(cpu, in, fast_##name((vx){0, 0}, fetch(cpu, in)));                                             \
     }
 WIDEN_OPS(WIDEN_ROWS)

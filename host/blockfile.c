@@ -7,7 +7,8 @@
 
 int host_blockfile_open(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);   // a FIFO must not make us wait; size() refuses it
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // a FIFO must not make us wait; size() refuses it
     return fd < 0 ? -errno : fd;
 }
 

@@ -169,6 +169,7 @@ struct box {
   struct box_host *host;             // how the box reaches the outside: stdio, clock, poll (box/, host/)
   struct trace *trace;               // NULL: no tracing (syscalls/trace.c)
   struct futex_table *futexes;
+  struct sock *sockets;              // all of them (syscalls/socket.c)
   struct ttys *ttys;                 // its terminals (syscalls/tty.c)
   uint64_t boot_realtime_ns;         // CLOCK_REALTIME - CLOCK_MONOTONIC
   uint64_t boot_host_ns;             // host clock at boot: CLOCK_MONOTONIC starts at 0 then (set by box_time_init)
@@ -301,6 +302,9 @@ void signal_kill_all(struct box *);                                  // SIGKILL 
 // -- futexes (syscalls/futex.c)
 void futex_exit(struct task *);                                      // robust list and clear_child_tid of a dying task, or of one that execs
 void futexes_free(struct box *);
+
+// -- sockets (syscalls/socket.c)
+void sockets_flush(struct box *);                                    // at the box's end: what is in flight goes, so that cycles of passed descriptors end
 
 // -- timers of processes (syscalls/itimer.c, posix_timer.c)
 void itimer_alarm_fired(struct box *, struct ktimer *);

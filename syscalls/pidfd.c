@@ -2,6 +2,7 @@
 //
 // A pidfd holds the pid, not the process: a pid is not given out again while 32,000 others are, and a process that has been reaped is gone for it.
 #include "syscalls/pidfd.h"
+#include "syscalls/procfs.h"
 #include <stdlib.h>
 
 enum { PIDFD_NONBLOCK = LX_O_NONBLOCK };
@@ -53,11 +54,19 @@ int64_t sys_pidfd_open(struct task *t, const uint64_t a[6]) {
   return pidfd_install(t, p, (unsigned)a[1]);
 }
 
+// A /proc/PID directory will do as well (kernel/pid.c, pidfd_to_pid).
+static int signalled_pid(struct task *t, int fd) {
+  struct file *f = fd_get(t->proc, fd);
+  struct pidfd *pf = get(t, fd);
+  int pid = f && !pf ? procfs_pid(f) : 0;
+  if (pf) return named(pf) ? pf->pid : -LX_ESRCH;
+  return pid ? pid : -LX_EBADF;
+}
+
 int64_t sys_pidfd_send_signal(struct task *t, const uint64_t a[6]) {
-  struct pidfd *pf = get(t, (int)a[0]);
-  if (!pf) return -LX_EBADF;
   if (a[3]) return -LX_EINVAL;
-  if (!named(pf)) return -LX_ESRCH;
-  uint64_t pid = (uint64_t)pf->pid;
+  int found = signalled_pid(t, (int)a[0]);
+  if (found < 0) return found;
+  uint64_t pid = (uint64_t)found;
   return a[2] ? sys_rt_sigqueueinfo(t, (uint64_t[6]){pid, a[1], a[2]}) : sys_kill(t, (uint64_t[6]){pid, a[1]});
 }

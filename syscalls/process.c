@@ -121,6 +121,7 @@ static struct process *youngest(struct box *box) {   // parents come before thei
 void processes_free(struct box *box) {
   box->dying = true;
   for (struct process *p; (p = any_alive(box));) exit_group(p, LX_SIGKILL);
+  sockets_flush(box);
   for (struct process *p; (p = youngest(box));) process_unlink(p);
   tasks_reap(box);
   futexes_free(box);

@@ -101,6 +101,16 @@ static uint64_t number_of(const struct pnode *n) {
   return 1 + ((((uint64_t)n->pid << 16 | (uint64_t)n->tid) << 24) | (uint64_t)n->kind << 16 | (low & 0xffff));
 }
 
+// As tid_fd_update_inode has it: the mode tells how the file is open.
+static void fd_link_shows(struct pnode *n) {
+  struct proc_who w;
+  struct file *f = find_who(n, &w) && w.p && w.p->fds ? fd_get(w.p, n->fd) : NULL;
+  n->i.size = 64;
+  n->i.mode = LX_S_IFLNK;
+  if (f && f->mode & FILE_READ) n->i.mode |= 0500;
+  if (f && f->mode & FILE_WRITE) n->i.mode |= 0300;
+}
+
 static struct pnode *make(struct fs *fs, const struct pnode *like) {
   struct pnode *n = calloc(1, sizeof *n);
   struct proc_who w;
@@ -114,6 +124,7 @@ static struct pnode *make(struct fs *fs, const struct pnode *like) {
   n->i.ops = dir ? &dir_ops : !link ? &file_ops_inode : is_magic(like->kind) ? &magic_ops : &link_ops;
   n->i.fops = dir ? &dir_fops_proc : like->kind == FDINFO_FILE ? &fdinfo_fops : &text_fops;
   if (dir) n->i.nlink = 2;
+  if (like->kind == FD_LINK) fd_link_shows(n);
   if (find_who(n, &w) && w.p && w.p->dumpable) {
     n->i.uid = w.p->cred.euid;
     n->i.gid = w.p->cred.egid;
@@ -422,4 +433,11 @@ int procfs_new(struct box *box, struct fs **out) {
   fs->root = &root->i;
   *out = fs;
   return 0;
+}
+
+int procfs_pid(const struct file *f) {
+  const struct fs *fs = f->inode->fs;
+  if (fs->ops != &proc_fs_ops) return 0;
+  const struct pnode *n = pnode(f->inode);
+  return n->kind == PID_DIR && !n->tid ? n->pid : 0;
 }

@@ -3,6 +3,7 @@
 #include "syscalls/kernel.h"
 
 int procfs_new(struct box *, struct fs **out);   // to be mounted; 0 or -LX_ENOMEM
+int procfs_pid(const struct file *);             // the process whose /proc/PID directory this is; 0: none
 
 // ---------------------------------------------------------------- between the files of procfs
 struct proc_text { char *at; size_t n, cap; bool failed; };   // grows; `failed` when memory or the bound of 8 MiB ended it

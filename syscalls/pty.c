@@ -9,7 +9,7 @@ enum { PTY_BUF = 16384 };
 struct pty {
   struct tty *slave;
   struct waitq wait;                 // of the master
-  bool master_closed, slave_opened;
+  bool master_closed;
   uint32_t head, len;
   uint8_t buf[PTY_BUF];              // slave -> master, a ring
 };
@@ -43,16 +43,12 @@ void pty_input_read(struct tty *y) { waitq_wake(&y->pty->wait); }
 
 // ---------------------------------------------------------------- the master
 
-static bool other_closed(const struct pty *p) { return p->slave_opened && !p->slave->opens; }
-
-static void note_opens(struct pty *p) {
-  if (p->slave->opens) p->slave_opened = true;
-}
+// Before its first opening the slave is not "closed": the master waits for it (TTY_OTHER_CLOSED).
+static bool other_closed(const struct pty *p) { return p->slave->was_open && !p->slave->opens; }
 
 static int master_read(struct file *f, struct iob *io, uint64_t *pos) {
   struct pty *p = f->private;
   (void)pos;
-  note_opens(p);
   if (!io->left) return 0;
   if (!p->len) return other_closed(p) ? -LX_EIO : -LX_EAGAIN;
   while (p->len && io->left) {
@@ -71,7 +67,6 @@ static int master_write(struct file *f, struct iob *io, uint64_t *pos) {
   struct pty *p = f->private;
   uint8_t buf[256];
   (void)pos;
-  note_opens(p);
   while (io->left) {
     size_t room = tty_input_room(p->slave), want = room < sizeof buf ? room : sizeof buf;
     if (!want) return -LX_EAGAIN;
@@ -85,7 +80,6 @@ static int master_write(struct file *f, struct iob *io, uint64_t *pos) {
 
 static unsigned master_poll(struct file *f, struct waitq **queue) {
   struct pty *p = f->private;
-  note_opens(p);
   *queue = &p->wait;
   unsigned mask = p->len ? LX_POLLIN | LX_POLLRDNORM : 0;
   if (tty_input_room(p->slave)) mask |= LX_POLLOUT | LX_POLLWRNORM;

@@ -99,10 +99,12 @@ int64_t sys_sched_yield(struct task *t, const uint64_t a[6]) {
 
 static struct task *named(struct task *t, uint64_t tid) { return (int)tid ? task_find(t->box, (int)tid) : t; }
 
+static bool is_reaper(const struct task *t, uint64_t tid) { return t->box->reaper && (int)tid == t->box->reaper->pid; }   // has no task: the defaults
+
 int64_t sys_sched_getaffinity(struct task *t, const uint64_t a[6]) {
   uint64_t mask = 1;
   if (a[1] < 8 || a[1] & 7) return -LX_EINVAL;
-  if (!named(t, a[0])) return -LX_ESRCH;
+  if (!named(t, a[0]) && !is_reaper(t, a[0])) return -LX_ESRCH;
   int err = copy_to_user(t, a[2], &mask, 8);
   return err ? err : 8;
 }
@@ -152,14 +154,15 @@ int64_t sys_sched_setparam(struct task *t, const uint64_t a[6]) { return set_pol
 int64_t sys_sched_getscheduler(struct task *t, const uint64_t a[6]) {
   struct task *u = named(t, a[0]);
   if ((int)a[0] < 0) return -LX_EINVAL;
+  if (is_reaper(t, a[0])) return LX_SCHED_OTHER;
   return u ? u->policy : -LX_ESRCH;
 }
 
 int64_t sys_sched_getparam(struct task *t, const uint64_t a[6]) {
   struct task *u = named(t, a[0]);
   if ((int)a[0] < 0 || !a[1]) return -LX_EINVAL;
-  if (!u) return -LX_ESRCH;
-  int32_t priority = u->rt_priority;
+  if (!u && !is_reaper(t, a[0])) return -LX_ESRCH;
+  int32_t priority = u ? u->rt_priority : 0;
   return copy_to_user(t, a[1], &priority, sizeof priority);
 }
 

@@ -110,6 +110,11 @@ int64_t sys_openat2(struct task *t, const uint64_t a[6]) {
 
 // ---------------------------------------------------------------- pipes, memfds
 
+static void own(const struct task *t, struct inode *i) {
+  i->uid = t->proc->cred.fsuid;
+  i->gid = t->proc->cred.fsgid;
+}
+
 static int64_t make_pipe(struct task *t, gaddr fds, uint32_t flags) {
   struct file *end[2];
   int fd[2];
@@ -117,6 +122,7 @@ static int64_t make_pipe(struct task *t, gaddr fds, uint32_t flags) {
   int err = fd_room(t->proc, 2);
   if (!err) err = vfs_pipe(t->box->vfs, flags, &end[0], &end[1]);
   if (err) return err;
+  own(t, end[0]->inode);
   for (int i = 0; i < 2; i++) fd[i] = fd_install(t->proc, end[i], 0, flags & LX_O_CLOEXEC);
   if (fd[1] >= 0) err = copy_to_user(t, fds, fd, sizeof fd);
   else err = fd[1];
@@ -139,7 +145,9 @@ int64_t sys_memfd_create(struct task *t, const uint64_t a[6]) {
   if (n < 0) return n == -LX_ENAMETOOLONG ? -LX_EINVAL : n;
   int err = fd_room(t->proc, 1);
   if (!err) err = vfs_memfd(t->box->vfs, name, &f);
-  return err ? err : fd_install(t->proc, f, 0, flags & LX_MFD_CLOEXEC);
+  if (err) return err;
+  own(t, f->inode);
+  return fd_install(t->proc, f, 0, flags & LX_MFD_CLOEXEC);
 }
 
 // ---------------------------------------------------------------- size

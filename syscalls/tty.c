@@ -228,6 +228,7 @@ static int attach(struct file *f, struct tty *y) {
   f->private = y;
   f->pos = y->generation;
   y->opens++;
+  y->was_open = true;
   return 0;
 }
 

@@ -16,6 +16,7 @@ struct tty {
   int sid, pgrp;                     // session it controls, foreground group; 0 none
   unsigned opens;
   uint64_t generation;               // a file whose pos differs was hung up
+  bool was_open;
   bool stopped;                      // by VSTOP
   bool exclusive, locked;            // TIOCEXCL; a pty before unlockpt
   bool lnext;                        // VLNEXT was typed

@@ -1,4 +1,5 @@
-// Files without a place in the tree: pipes, eventfds and the like, sockets, memfds. Each family is an fs of its own, so that st_dev tells them apart.
+// Files without a place in the tree: pipes, eventfds and the like, sockets, memfds. Each family is an fs of its own, so
+// that st_dev tells them apart.
 #include "vfs/internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@ static void anon_idle(struct inode *i)
 
 static int anon_statfs(struct fs *fs, struct kstatfs *s)
 {
-    s->type = fs == fs->vfs->pipefs ? LX_PIPEFS_MAGIC : 0x09041934;     // ANON_INODE_FS_MAGIC
+    s->type = fs == fs->vfs->pipefs ? LX_PIPEFS_MAGIC : 0x09041934; // ANON_INODE_FS_MAGIC
     return 0;
 }
 
@@ -56,8 +57,8 @@ int anon_path(struct fs *fs, const char *name, uint32_t mode, const struct file_
     return 0;
 }
 
-int vfs_anon_file(struct vfs *v, const char *name, uint32_t mode, const struct file_ops *ops, void *private, unsigned flags,
-                  struct file **out)
+int vfs_anon_file(struct vfs *v, const char *name, uint32_t mode, const struct file_ops *ops, void *private,
+                  unsigned flags, struct file **out)
 {
     static const uint8_t by_mode[4] = {FILE_READ, FILE_WRITE, FILE_READ | FILE_WRITE, 0};
     struct path p;

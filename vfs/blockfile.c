@@ -1,4 +1,5 @@
-// A block device that is a file of the host. Its pages are ram frames at the same time (host/ram.h), so that file data is never copied.
+// A block device that is a file of the host. Its pages are ram frames at the same time (host/ram.h), so that file data
+// is never copied.
 #include "vfs/blockdev.h"
 #include "abi/errno.h"
 #include "host/blockfile.h"
@@ -10,7 +11,7 @@ struct blockfile {
     struct blockdev dev;
     struct ram *ram;
     int fd;
-    uint32_t first;              // frame; 0: not mapped
+    uint32_t first; // frame; 0: not mapped
 };
 
 int blockdev_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
@@ -48,7 +49,8 @@ static void file_close(struct blockdev *d)
     free(f);
 }
 
-static const struct blockdev_ops file_ops = {.read = file_read, .ready = file_ready, .frame = file_frame, .close = file_close};
+static const struct blockdev_ops file_ops = {
+    .read = file_read, .ready = file_ready, .frame = file_frame, .close = file_close};
 
 // Host and guest share these errors' numbers (abi/errno.h is Linux's x86-64 table, as on every host we run on).
 static int refuse(int fd, int err, const char *what, char *why, size_t why_size)
@@ -66,7 +68,7 @@ int blockfile_from_fd(struct ram *ram, int fd, struct blockdev **out, char *why,
     struct blockfile *f = calloc(1, sizeof *f);
     if (!f) return refuse(fd, -LX_ENOMEM, "cannot open the image file", why, why_size);
     *f = (struct blockfile){.dev = {&file_ops, bytes}, .ram = ram, .fd = fd};
-    if (ram && ram_attach(ram, fd, bytes, &f->first) != 0) f->first = 0;    // too large to map: read it
+    if (ram && ram_attach(ram, fd, bytes, &f->first) != 0) f->first = 0; // too large to map: read it
     *out = &f->dev;
     return 0;
 }

@@ -1,6 +1,8 @@
-// The name cache: dentries by (parent, name), present and absent ones, with the unused ones in order of last use, so that the oldest go first.
+// The name cache: dentries by (parent, name), present and absent ones, with the unused ones in order of last use, so
+// that the oldest go first.
 //
-// A dentry holds its parent and its inode. Unused means: no references and hashed; unhashed ones are freed with their last reference.
+// A dentry holds its parent and its inode. Unused means: no references and hashed; unhashed ones are freed with their
+// last reference.
 #include "vfs/internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +11,8 @@ enum { FIRST_BUCKETS = 1024, MAX_BUCKETS = 1 << 18, MAX_UNUSED = 16384 };
 
 struct dcache {
     struct dentry **buckets;
-    uint32_t nbuckets;           // a power of two
-    uint32_t count;              // hashed
+    uint32_t nbuckets; // a power of two
+    uint32_t count;    // hashed
     uint32_t unused;
     struct dentry *first, *last; // unused, oldest first
 };
@@ -33,7 +35,8 @@ void dcache_free(struct vfs *v)
     v->dcache = NULL;
 }
 
-// FNV-1a, then mixed with the parent when a bucket is chosen. Names of a hostile guest may collide: a chain is then slow, bounded by kmem_limit.
+// FNV-1a, then mixed with the parent when a bucket is chosen. Names of a hostile guest may collide: a chain is then
+// slow, bounded by kmem_limit.
 static uint32_t hash_name(const char *s, size_t n)
 {
     uint32_t h = 2166136261u;
@@ -197,7 +200,8 @@ bool dcache_trim(struct vfs *v, unsigned keep)
     return true;
 }
 
-// All names of an fs that goes away. Dropping a child can make its parent unused: it then stands at the end of the list.
+// All names of an fs that goes away. Dropping a child can make its parent unused: it then stands at the end of the
+// list.
 void dcache_forget_fs(struct fs *fs)
 {
     struct dcache *c = fs->vfs->dcache;
@@ -213,7 +217,8 @@ void dcache_forget_fs(struct fs *fs)
     }
 }
 
-static struct dentry *find(const struct dcache *c, const struct dentry *parent, const char *name, size_t len, uint32_t hash)
+static struct dentry *find(const struct dcache *c, const struct dentry *parent, const char *name, size_t len,
+                           uint32_t hash)
 {
     for (struct dentry *d = *bucket(c, parent, hash); d; d = d->hash_next)
         if (d->hash == hash && d->parent == parent && d->len == len && memcmp(d->name, name, len) == 0) return d;
@@ -240,7 +245,7 @@ static int look_up(struct dentry *parent, const char *name, size_t len, struct d
     if (!dir->ops->lookup) return -LX_ENOTDIR;
     int err = dir->ops->lookup(dir, name, len, &inode);
     if (err && err != -LX_ENOENT) return err;
-    if (!err && is_dir(inode) && dentry_below(parent, inode)) {     // a corrupt image: its tree would have no end
+    if (!err && is_dir(inode) && dentry_below(parent, inode)) { // a corrupt image: its tree would have no end
         inode_put(inode);
         return -LX_ELOOP;
     }
@@ -284,7 +289,7 @@ int dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_
     char *copy = kmem_strdup(v, name, len);
     if (!copy) return -LX_ENOMEM;
     struct dentry *old = find(v->dcache, parent, name, len, hash_name(name, len));
-    if (old && old != d) {      // somebody else's cached name there: it is covered now
+    if (old && old != d) { // somebody else's cached name there: it is covered now
         dentry_get(old);
         dentry_deleted(old);
         dentry_put(old);

@@ -1,6 +1,7 @@
 // /dev: a memfs whose names the kernel, not the guest, adds and removes (the guest may too, as in Linux's devtmpfs).
 //
-// Its directories are volatile: a name that the kernel removes behind the name cache's back is looked up again at the next use.
+// Its directories are volatile: a name that the kernel removes behind the name cache's back is looked up again at the
+// next use.
 #include "vfs/memfs.h"
 #include "vfs/internal.h"
 #include <string.h>
@@ -62,8 +63,10 @@ int devfs_remove(struct fs *fs, const char *name)
 
 static int populate(struct vfs *v, struct fs *fs)
 {
-    static const char *const links[][2] = {
-        {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+    static const char *const links[][2] = {{"fd", "/proc/self/fd"},
+                                           {"stdin", "/proc/self/fd/0"},
+                                           {"stdout", "/proc/self/fd/1"},
+                                           {"stderr", "/proc/self/fd/2"}};
     int err = 0;
     fs->root->flags |= INODE_VOLATILE;
     for (const struct memory_device *d = memory_devices; d->name && !err; d++) {

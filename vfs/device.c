@@ -1,4 +1,5 @@
-// Device numbers and what stands behind them; and the memory devices (drivers/char/mem.c): null, zero, full, random, urandom.
+// Device numbers and what stands behind them; and the memory devices (drivers/char/mem.c): null, zero, full, random,
+// urandom.
 #include "vfs/internal.h"
 #include <string.h>
 
@@ -69,7 +70,7 @@ const struct file_ops device_fops = {.open = device_open};
 static int swallow(struct file *f, struct iob *io, uint64_t *pos)
 {
     (void)f, (void)pos;
-    io->done += io->left;       // the bytes are not even looked at, as Linux's null
+    io->done += io->left; // the bytes are not even looked at, as Linux's null
     io->left = 0;
     return 0;
 }
@@ -119,6 +120,6 @@ static const struct file_ops full_ops = {.read = zeros, .write = no_space, .seek
 static const struct file_ops random_ops = {.read = randoms, .write = swallow, .seek = seek_nowhere};
 
 const struct memory_device memory_devices[] = {
-    {"null", 3, &null_ops}, {"zero", 5, &zero_ops}, {"full", 7, &full_ops}, {"random", 8, &random_ops}, {"urandom", 9, &random_ops},
-    {NULL, 0, NULL},
+    {"null", 3, &null_ops},     {"zero", 5, &zero_ops},      {"full", 7, &full_ops},
+    {"random", 8, &random_ops}, {"urandom", 9, &random_ops}, {NULL, 0, NULL},
 };

@@ -1,7 +1,9 @@
-// The lower source of the root: an ext2, ext3 or ext4 image, only read, through libext2fs with an io_manager over our block device.
+// The lower source of the root: an ext2, ext3 or ext4 image, only read, through libext2fs with an io_manager over our
+// block device.
 //
-// The image is hostile. libext2fs checks the structures it parses; what it gives is checked again here: inode numbers, block numbers, sizes, names.
-// Directory blocks are parsed here. Every loop is bounded by a constant or by the device's size. Anything wrong is -LX_EIO.
+// The image is hostile. libext2fs checks the structures it parses; what it gives is checked again here: inode numbers,
+// block numbers, sizes, names. Directory blocks are parsed here. Every loop is bounded by a constant or by the device's
+// size. Anything wrong is -LX_EIO.
 #include "vfs/ext2.h"
 #include "vfs/internal.h"
 #include "vfs/memfs.h"
@@ -14,7 +16,7 @@
 enum { MAX_DIR_BLOCKS = 1 << 16, MAX_BLOCK = 4096, PAGE = 4096 };
 
 struct ext2 {
-    struct lower lower;          // first
+    struct lower lower; // first
     struct blockdev *dev;
     ext2_filsys fs;
     uint32_t block_size;
@@ -24,7 +26,7 @@ struct ext2 {
 struct ext2_node {
     ext2_ino_t ino;
     uint64_t size;
-    struct ext2_inode inode;     // the first 128 bytes: what finding blocks needs
+    struct ext2_inode inode; // the first 128 bytes: what finding blocks needs
 };
 
 // ---------------------------------------------------------------- libext2fs's way to the device
@@ -41,7 +43,7 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
     c->magic = EXT2_ET_MAGIC_IO_CHANNEL;
     c->block_size = 1024;
     c->refcount = 1;
-    c->manager = (io_manager)(uintptr_t)&blockdev_io;   // libext2fs takes it writable but only reads it
+    c->manager = (io_manager)(uintptr_t)&blockdev_io; // libext2fs takes it writable but only reads it
     c->private_data = dev;
     *out = c;
     return 0;
@@ -63,7 +65,7 @@ static errcode_t io_set_blksize(io_channel c, int size)
 // count < 0: bytes.
 static errcode_t io_read(io_channel c, unsigned long long block, int count, void *buf)
 {
-    uint64_t offset, n = count < 0 ? (uint64_t)-(int64_t)count : (uint64_t)count * (uint64_t)c->block_size;
+    uint64_t offset, n = count < 0 ? (uint64_t) - (int64_t)count : (uint64_t)count * (uint64_t)c->block_size;
     if (__builtin_mul_overflow(block, (uint64_t)c->block_size, &offset)) return EXT2_ET_SHORT_READ;
     return blockdev_read(c->private_data, offset, buf, n) ? EXT2_ET_SHORT_READ : 0;
 }
@@ -86,8 +88,15 @@ static errcode_t io_flush(io_channel c)
 }
 
 static const struct struct_io_manager blockdev_io = {
-    .magic = EXT2_ET_MAGIC_IO_MANAGER, .name = "belljar block device", .open = io_open, .close = io_close,
-    .set_blksize = io_set_blksize, .read_blk = io_read32, .write_blk = io_write, .flush = io_flush, .read_blk64 = io_read,
+    .magic = EXT2_ET_MAGIC_IO_MANAGER,
+    .name = "belljar block device",
+    .open = io_open,
+    .close = io_close,
+    .set_blksize = io_set_blksize,
+    .read_blk = io_read32,
+    .write_blk = io_write,
+    .flush = io_flush,
+    .read_blk64 = io_read,
 };
 
 // ---------------------------------------------------------------- blocks
@@ -97,7 +106,7 @@ static int map_block(struct ext2 *e, struct ext2_node *n, uint64_t logical, uint
 {
     int flags = 0;
     blk64_t found = 0;
-    char scratch[2 * MAX_BLOCK];     // for indirect blocks
+    char scratch[2 * MAX_BLOCK]; // for indirect blocks
     errcode_t err = ext2fs_bmap2(e->fs, n->ino, &n->inode, scratch, 0, logical, &flags, &found);
     if (err) return -LX_EIO;
     if (flags & BMAP_RET_UNINIT) found = 0;
@@ -117,29 +126,34 @@ static struct vtime time_of(uint32_t sec, uint32_t extra, bool has_extra)
 {
     struct vtime t = {(int32_t)sec, 0};
     if (!has_extra) return t;
-    t.sec += (int64_t)(extra & 3) << 32;     // two more bits of the epoch, then nanoseconds (ext4/inodes.rst)
+    t.sec += (int64_t)(extra & 3) << 32; // two more bits of the epoch, then nanoseconds (ext4/inodes.rst)
     t.nsec = extra >> 2;
     if (t.nsec > 999999999) t.nsec = 0;
     return t;
 }
 
-// Does the inode have this field of its large part?
-#define HAS(in, size, field) \
-    ((size) > 128 && (in)->i_extra_isize >= 4 && \
-     128u + (in)->i_extra_isize >= offsetof(struct ext2_inode_large, field) + sizeof (in)->field)
+// Does the inode have the part of its large half that ends at this offset?
+static bool reaches(const struct ext2_inode_large *in, size_t size, size_t end)
+{
+    return size > 128 && in->i_extra_isize >= 4 && 128u + in->i_extra_isize >= end && end <= size;
+}
 
 static void times_of(const struct ext2_inode_large *in, size_t size, struct lower_attr *a)
 {
-    a->atime = time_of(in->i_atime, in->i_atime_extra, HAS(in, size, i_atime_extra));
-    a->mtime = time_of(in->i_mtime, in->i_mtime_extra, HAS(in, size, i_mtime_extra));
-    a->ctime = time_of(in->i_ctime, in->i_ctime_extra, HAS(in, size, i_ctime_extra));
-    a->btime = HAS(in, size, i_crtime) ? time_of(in->i_crtime, in->i_crtime_extra, HAS(in, size, i_crtime_extra)) : a->ctime;
+    bool c = reaches(in, size, offsetof(struct ext2_inode_large, i_mtime_extra)); // the fields follow one another
+    bool m = reaches(in, size, offsetof(struct ext2_inode_large, i_atime_extra));
+    bool at = reaches(in, size, offsetof(struct ext2_inode_large, i_crtime));
+    bool birth = reaches(in, size, offsetof(struct ext2_inode_large, i_version_hi));
+    a->ctime = time_of(in->i_ctime, in->i_ctime_extra, c);
+    a->mtime = time_of(in->i_mtime, in->i_mtime_extra, m);
+    a->atime = time_of(in->i_atime, in->i_atime_extra, at);
+    a->btime = birth ? time_of(in->i_crtime, in->i_crtime_extra, true) : a->ctime;
 }
 
 static uint32_t rdev_of(const struct ext2_inode_large *in)
 {
     uint32_t old = in->i_block[0];
-    return old ? vfs_makedev(old >> 8 & 0xff, old & 0xff) : in->i_block[1];     // the new encoding is stat's own
+    return old ? vfs_makedev(old >> 8 & 0xff, old & 0xff) : in->i_block[1]; // the new encoding is stat's own
 }
 
 static uint64_t blocks_of(struct ext2 *e, const struct ext2_inode_large *in)
@@ -151,7 +165,14 @@ static uint64_t blocks_of(struct ext2 *e, const struct ext2_inode_large *in)
 static bool kind_known(uint32_t mode)
 {
     switch (mode & LX_S_IFMT) {
-    case LX_S_IFREG: case LX_S_IFDIR: case LX_S_IFLNK: case LX_S_IFCHR: case LX_S_IFBLK: case LX_S_IFIFO: case LX_S_IFSOCK: return true;
+    case LX_S_IFREG:
+    case LX_S_IFDIR:
+    case LX_S_IFLNK:
+    case LX_S_IFCHR:
+    case LX_S_IFBLK:
+    case LX_S_IFIFO:
+    case LX_S_IFSOCK:
+        return true;
     }
     return false;
 }
@@ -167,7 +188,10 @@ static bool inode_sane(const struct ext2_inode_large *in, uint64_t size)
 static int ext2_inode_load(struct lower *l, uint64_t ino, struct lower_attr *a, void **node)
 {
     struct ext2 *e = (struct ext2 *)l;
-    union { struct ext2_inode_large in; uint8_t bytes[MAX_BLOCK]; } u = {0};
+    union {
+        struct ext2_inode_large in;
+        uint8_t bytes[MAX_BLOCK];
+    } u = {0};
     size_t inode_size = EXT2_INODE_SIZE(e->fs->super);
     if (ino > e->inodes || (ino != EXT2_ROOT_INO && ino < EXT2_FIRST_INO(e->fs->super))) return -LX_EIO;
     if (ext2fs_read_inode_full(e->fs, (ext2_ino_t)ino, (struct ext2_inode *)&u.in, (int)inode_size)) return -LX_EIO;
@@ -175,8 +199,12 @@ static int ext2_inode_load(struct lower *l, uint64_t ino, struct lower_attr *a, 
     bool has_high = (in->i_mode & LX_S_IFMT) == LX_S_IFREG || (in->i_mode & LX_S_IFMT) == LX_S_IFDIR;
     uint64_t size = in->i_size | (has_high ? (uint64_t)in->i_size_high << 32 : 0);
     if (!inode_sane(in, size)) return -LX_EIO;
-    *a = (struct lower_attr){.mode = in->i_mode, .nlink = in->i_links_count, .uid = in->i_uid | (uint32_t)in->osd2.linux2.l_i_uid_high << 16,
-                             .gid = in->i_gid | (uint32_t)in->osd2.linux2.l_i_gid_high << 16, .size = size, .blocks = blocks_of(e, in)};
+    *a = (struct lower_attr){.mode = in->i_mode,
+                             .nlink = in->i_links_count,
+                             .uid = in->i_uid | (uint32_t)in->osd2.linux2.l_i_uid_high << 16,
+                             .gid = in->i_gid | (uint32_t)in->osd2.linux2.l_i_gid_high << 16,
+                             .size = size,
+                             .blocks = blocks_of(e, in)};
     times_of(in, inode_size, a);
     uint32_t kind = a->mode & LX_S_IFMT;
     if (kind == LX_S_IFCHR || kind == LX_S_IFBLK) a->rdev = rdev_of(in);
@@ -196,12 +224,19 @@ static void ext2_forget(struct lower *l, void *node)
 
 // ---------------------------------------------------------------- directories
 
-static uint32_t le16(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8; }
-static uint32_t le32(const uint8_t *p) { return le16(p) | le16(p + 2) << 16; }
+static uint32_t le16(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8;
+}
+static uint32_t le32(const uint8_t *p)
+{
+    return le16(p) | le16(p + 2) << 16;
+}
 
 static unsigned dt_of(unsigned type)
 {
-    static const uint8_t dt[8] = {LX_DT_UNKNOWN, LX_DT_REG, LX_DT_DIR, LX_DT_CHR, LX_DT_BLK, LX_DT_FIFO, LX_DT_SOCK, LX_DT_LNK};
+    static const uint8_t dt[8] = {LX_DT_UNKNOWN, LX_DT_REG,  LX_DT_DIR,  LX_DT_CHR,
+                                  LX_DT_BLK,     LX_DT_FIFO, LX_DT_SOCK, LX_DT_LNK};
     return type < 8 ? dt[type] : LX_DT_UNKNOWN;
 }
 
@@ -215,7 +250,8 @@ static bool is_dots(const char *name, size_t len)
     return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
 }
 
-// One entry at p, with `left` bytes of the block from there: its length, or -LX_EIO. inode u32, rec_len u16, name_len u8, type u8, name.
+// One entry at p, with `left` bytes of the block from there: its length, or -LX_EIO. inode u32, rec_len u16, name_len
+// u8, type u8, name.
 static int parse_entry(struct ext2 *e, const uint8_t *p, uint32_t left, lower_entry *sink, void *ctx)
 {
     bool has_type = ext2fs_has_feature_filetype(e->fs->super);
@@ -279,7 +315,11 @@ static int ext2_target(struct lower *l, void *node, char *buf, size_t size)
 
 // ---------------------------------------------------------------- pages
 
-struct page_blocks { uint64_t at[PAGE / 1024]; unsigned n; bool any, together; };
+struct page_blocks {
+    uint64_t at[PAGE / 1024];
+    unsigned n;
+    bool any, together;
+};
 
 static int find_blocks(struct ext2 *e, struct ext2_node *n, uint32_t index, struct page_blocks *b)
 {
@@ -287,7 +327,7 @@ static int find_blocks(struct ext2 *e, struct ext2_node *n, uint32_t index, stru
     uint64_t first = (uint64_t)index * b->n;
     for (unsigned k = 0; k < b->n; k++) {
         if ((first + k) * e->block_size >= n->size) {
-            if (k > 0 && b->n > 1) b->together = false;     // what lies behind the end belongs to others
+            if (k > 0 && b->n > 1) b->together = false; // what lies behind the end belongs to others
             break;
         }
         int err = map_block(e, n, first + k, &b->at[k]);
@@ -330,12 +370,13 @@ static uint32_t mapped_frame(struct ext2 *e, const struct ext2_node *n, uint32_t
     uint32_t frame = b->together ? e->dev->ops->frame(e->dev, b->at[0] * e->block_size) : 0;
     uint32_t used = bytes_in_page(n, index);
     if (!frame || used == PAGE) return frame;
-    uint8_t tail[PAGE];                    // must read as zeros
+    uint8_t tail[PAGE]; // must read as zeros
     if (ram_read(e->lower.vfs->ram, frame, used, tail, PAGE - used)) return 0;
     return is_zero(tail, PAGE - used) ? frame : 0;
 }
 
-static int read_page(struct ext2 *e, const struct ext2_node *n, uint32_t index, const struct page_blocks *b, uint32_t *frame)
+static int read_page(struct ext2 *e, const struct ext2_node *n, uint32_t index, const struct page_blocks *b,
+                     uint32_t *frame)
 {
     struct ram *ram = e->lower.vfs->ram;
     uint32_t f = ram_alloc(ram, 1, true), used = bytes_in_page(n, index);
@@ -380,7 +421,7 @@ static bool ext2_has_page(struct lower *l, void *node, uint32_t index)
 static void ext2_statfs(struct lower *l, struct kstatfs *s)
 {
     struct ext2 *e = (struct ext2 *)l;
-    uint64_t spare = s->bfree * (PAGE / e->block_size);     // what is written goes to memory, so that bounds it
+    uint64_t spare = s->bfree * (PAGE / e->block_size); // what is written goes to memory, so that bounds it
     s->type = LX_EXT2_SUPER_MAGIC;
     s->bsize = s->frsize = e->block_size;
     s->blocks = e->blocks;
@@ -398,17 +439,28 @@ static void ext2_close(struct lower *l)
 }
 
 static const struct lower_ops ext2_lower_ops = {
-    .inode = ext2_inode_load, .forget = ext2_forget, .entries = ext2_entries, .target = ext2_target,
-    .page = ext2_page, .has_page = ext2_has_page, .statfs = ext2_statfs, .close = ext2_close,
+    .inode = ext2_inode_load,
+    .forget = ext2_forget,
+    .entries = ext2_entries,
+    .target = ext2_target,
+    .page = ext2_page,
+    .has_page = ext2_has_page,
+    .statfs = ext2_statfs,
+    .close = ext2_close,
 };
 
 static const char *describe(errcode_t err)
 {
     switch (err) {
-    case EXT2_ET_SHORT_READ: return "it is truncated";
-    case EXT2_ET_UNSUPP_FEATURE: case EXT2_ET_RO_UNSUPP_FEATURE: return "it has features that are not supported";
-    case EXT2_ET_NO_MEMORY: return "not enough memory";
-    case EXT2_ET_SB_CSUM_INVALID: return "the checksum of its superblock is wrong";
+    case EXT2_ET_SHORT_READ:
+        return "it is truncated";
+    case EXT2_ET_UNSUPP_FEATURE:
+    case EXT2_ET_RO_UNSUPP_FEATURE:
+        return "it has features that are not supported";
+    case EXT2_ET_NO_MEMORY:
+        return "not enough memory";
+    case EXT2_ET_SB_CSUM_INVALID:
+        return "the checksum of its superblock is wrong";
     }
     return "its superblock or group descriptors are corrupt";
 }
@@ -416,7 +468,7 @@ static const char *describe(errcode_t err)
 static int open_fs(struct ext2 *e, char *why, size_t why_size)
 {
     char name[40];
-    snprintf(name, sizeof name, "%p", (void *)e->dev);   // the one argument of ext2fs_open2 that reaches io_open
+    snprintf(name, sizeof name, "%p", (void *)e->dev); // the one argument of ext2fs_open2 that reaches io_open
     errcode_t err = ext2fs_open2(name, NULL, EXT2_FLAG_64BITS, 0, 0, (io_manager)(uintptr_t)&blockdev_io, &e->fs);
     if (!err) return 0;
     snprintf(why, why_size, "cannot mount the image: %s", describe(err));
@@ -438,8 +490,12 @@ int extfs_new(struct vfs *v, struct blockdev *dev, struct fs **out, char *why, s
     if (!info.mountable) return refuse(dev, -LX_EINVAL, info.why, why, why_size);
     struct ext2 *e = kmem_new(v, sizeof *e);
     if (!e) return refuse(dev, -LX_ENOMEM, "not enough memory", why, why_size);
-    *e = (struct ext2){.dev = dev, .block_size = info.block_size, .blocks = info.blocks, .free_blocks = info.free_blocks,
-                       .inodes = info.inodes, .free_inodes = info.free_inodes};
+    *e = (struct ext2){.dev = dev,
+                       .block_size = info.block_size,
+                       .blocks = info.blocks,
+                       .free_blocks = info.free_blocks,
+                       .inodes = info.inodes,
+                       .free_inodes = info.free_inodes};
     e->lower = (struct lower){&ext2_lower_ops, v, EXT2_ROOT_INO, info.inodes};
     int err = open_fs(e, why, why_size);
     if (err) {

@@ -1,5 +1,6 @@
-// What the superblock says, checked: nothing in it is believed until it fits the device and itself. The layout is libext2fs's struct ext2_super_block
-// (little-endian on disk; e2fsprogs doc/libext2fs, kernel Documentation/filesystems/ext4/super.rst).
+// What the superblock says, checked: nothing in it is believed until it fits the device and itself. The layout is
+// libext2fs's struct ext2_super_block (little-endian on disk; e2fsprogs doc/libext2fs, kernel
+// Documentation/filesystems/ext4/super.rst).
 #include "vfs/ext2.h"
 #include "abi/errno.h"
 #include <ext2fs/ext2_fs.h>
@@ -7,7 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-struct feature { uint8_t set; uint32_t bit; const char *name, *refused; };     // set: 0 compat, 1 incompat, 2 ro_compat
+struct feature {
+    uint8_t set;
+    uint32_t bit;
+    const char *name, *refused;
+}; // set: 0 compat, 1 incompat, 2 ro_compat
 
 static const struct feature features[] = {
     {0, EXT2_FEATURE_COMPAT_DIR_PREALLOC, "dir_prealloc", NULL},
@@ -31,7 +36,8 @@ static const struct feature features[] = {
     {1, EXT4_FEATURE_INCOMPAT_DIRDATA, "dirdata", "data in directory entries is not supported"},
     {1, EXT4_FEATURE_INCOMPAT_CSUM_SEED, "metadata_csum_seed", NULL},
     {1, EXT4_FEATURE_INCOMPAT_LARGEDIR, "large_dir", NULL},
-    {1, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data", "data inside inodes is not supported (make it with -O ^inline_data)"},
+    {1, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data",
+     "data inside inodes is not supported (make it with -O ^inline_data)"},
     {1, EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt", "encrypted files are not supported"},
     {1, EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold", "names that ignore case are not supported"},
     {2, EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER, "sparse_super", NULL},
@@ -49,7 +55,7 @@ static const struct feature features[] = {
     {2, EXT4_FEATURE_RO_COMPAT_VERITY, "verity", NULL},
 };
 
-struct super {           // the fields that are checked, in host order
+struct super { // the fields that are checked, in host order
     uint32_t log_block, log_cluster, blocks_per_group, inodes_per_group, first_data, inodes, rev, state, desc_size;
     uint32_t feature[3];
 };
@@ -94,10 +100,11 @@ static void check_geometry(struct ext2_info *i, const struct super *s)
     }
     i->block_size = 1024u << s->log_block;
     i->direct = i->block_size == 4096;
-    uint64_t groups = s->blocks_per_group ? (i->blocks - s->first_data + s->blocks_per_group - 1) / s->blocks_per_group : 0;
-    bool bad = s->rev > 1 || i->blocks <= s->first_data || i->blocks > UINT64_MAX >> 16 || s->log_cluster < s->log_block ||
-               s->log_cluster > 20 || s->first_data > 1 || s->blocks_per_group == 0 || s->inodes_per_group == 0 ||
-               s->inodes_per_group > i->block_size * 8 || groups > UINT32_MAX / 64 ||
+    uint64_t groups =
+        s->blocks_per_group ? (i->blocks - s->first_data + s->blocks_per_group - 1) / s->blocks_per_group : 0;
+    bool bad = s->rev > 1 || i->blocks <= s->first_data || i->blocks > UINT64_MAX >> 16 ||
+               s->log_cluster < s->log_block || s->log_cluster > 20 || s->first_data > 1 || s->blocks_per_group == 0 ||
+               s->inodes_per_group == 0 || s->inodes_per_group > i->block_size * 8 || groups > UINT32_MAX / 64 ||
                i->inode_size < 128 || i->inode_size > i->block_size || i->inode_size & (i->inode_size - 1) ||
                s->inodes < 11 || i->inodes != groups * s->inodes_per_group;
     if (bad) {
@@ -137,7 +144,8 @@ static void copy_counts(struct ext2_info *i, const struct ext2_super_block *sb, 
     i->free_inodes = ext2fs_le32_to_cpu(sb->s_free_inodes_count);
     i->inode_size = s->rev == 0 ? 128 : ext2fs_le16_to_cpu(sb->s_inode_size);
     i->clean = (s->state & (EXT2_VALID_FS | EXT2_ERROR_FS)) == EXT2_VALID_FS;
-    bool ext4 = s->feature[1] & ~(uint32_t)(EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER | EXT2_FEATURE_INCOMPAT_META_BG) ||
+    bool ext4 = s->feature[1] & ~(uint32_t)(EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_RECOVER |
+                                            EXT2_FEATURE_INCOMPAT_META_BG) ||
                 s->feature[2] & ~(uint32_t)(EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE);
     const char *type = ext4 ? "ext4" : s->feature[0] & EXT3_FEATURE_COMPAT_HAS_JOURNAL ? "ext3" : "ext2";
     snprintf(i->type, sizeof i->type, "%s", type);
@@ -146,10 +154,14 @@ static void copy_counts(struct ext2_info *i, const struct ext2_super_block *sb, 
 static struct super fields(const struct ext2_super_block *sb)
 {
     struct super s = {
-        .log_block = ext2fs_le32_to_cpu(sb->s_log_block_size), .log_cluster = ext2fs_le32_to_cpu(sb->s_log_cluster_size),
-        .blocks_per_group = ext2fs_le32_to_cpu(sb->s_blocks_per_group), .inodes_per_group = ext2fs_le32_to_cpu(sb->s_inodes_per_group),
-        .first_data = ext2fs_le32_to_cpu(sb->s_first_data_block), .inodes = ext2fs_le32_to_cpu(sb->s_inodes_count),
-        .rev = ext2fs_le32_to_cpu(sb->s_rev_level), .state = ext2fs_le16_to_cpu(sb->s_state),
+        .log_block = ext2fs_le32_to_cpu(sb->s_log_block_size),
+        .log_cluster = ext2fs_le32_to_cpu(sb->s_log_cluster_size),
+        .blocks_per_group = ext2fs_le32_to_cpu(sb->s_blocks_per_group),
+        .inodes_per_group = ext2fs_le32_to_cpu(sb->s_inodes_per_group),
+        .first_data = ext2fs_le32_to_cpu(sb->s_first_data_block),
+        .inodes = ext2fs_le32_to_cpu(sb->s_inodes_count),
+        .rev = ext2fs_le32_to_cpu(sb->s_rev_level),
+        .state = ext2fs_le16_to_cpu(sb->s_state),
     };
     if (s.rev > 0) {
         s.feature[0] = ext2fs_le32_to_cpu(sb->s_feature_compat);

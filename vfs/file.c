@@ -80,7 +80,11 @@ static int dots(struct file *f, dir_sink *sink, void *ctx)
 }
 
 // Keeps f->pos at the entry after the last one taken.
-struct counting_sink { struct file *f; dir_sink *sink; void *ctx; };
+struct counting_sink {
+    struct file *f;
+    dir_sink *sink;
+    void *ctx;
+};
 
 static int count_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt, uint64_t next)
 {
@@ -183,9 +187,20 @@ int inode_read(struct inode *i, uint64_t off, void *buf, size_t n)
 int vfs_getattr(const struct path *p, struct kstat *st)
 {
     struct inode *i = path_inode(p);
-    *st = (struct kstat){.ino = i->ino, .dev = i->fs->dev, .rdev = i->rdev, .mode = i->mode, .nlink = i->nlink,
-                         .uid = i->uid, .gid = i->gid, .size = i->size, .blocks = i->blocks, .blksize = 4096,
-                         .atime = i->atime, .mtime = i->mtime, .ctime = i->ctime, .btime = i->btime};
+    *st = (struct kstat){.ino = i->ino,
+                         .dev = i->fs->dev,
+                         .rdev = i->rdev,
+                         .mode = i->mode,
+                         .nlink = i->nlink,
+                         .uid = i->uid,
+                         .gid = i->gid,
+                         .size = i->size,
+                         .blocks = i->blocks,
+                         .blksize = 4096,
+                         .atime = i->atime,
+                         .mtime = i->mtime,
+                         .ctime = i->ctime,
+                         .btime = i->btime};
     if (p->mount) {
         st->mnt_id = p->mount->id;
         st->mount_root = p->dentry == p->mount->root;
@@ -219,7 +234,8 @@ int vfs_statfs(const struct path *p, struct kstatfs *s)
     return err;
 }
 
-// xattr(7): user.* only on files and directories, by their rights; trusted.* for the administrator; security.* read only by us.
+// xattr(7): user.* only on files and directories, by their rights; trusted.* for the administrator; security.* read
+// only by us.
 static int xattr_allowed(const struct path *p, const struct cred *c, const char *name, bool write)
 {
     struct inode *i = path_inode(p);
@@ -243,7 +259,8 @@ int vfs_getxattr(const struct path *p, const struct cred *c, const char *name, v
     return i->ops->getxattr ? i->ops->getxattr(i, name, buf, size) : -LX_EOPNOTSUPP;
 }
 
-int vfs_setxattr(const struct path *p, const struct cred *c, const char *name, const void *value, size_t size, int flags)
+int vfs_setxattr(const struct path *p, const struct cred *c, const char *name, const void *value, size_t size,
+                 int flags)
 {
     struct inode *i = path_inode(p);
     int err = xattr_allowed(p, c, name, true);

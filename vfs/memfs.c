@@ -1,4 +1,5 @@
-// memfs: the instance, its inodes and their coming and going. Directories are in memfs_dir.c, file contents in memfs_file.c.
+// memfs: the instance, its inodes and their coming and going. Directories are in memfs_dir.c, file contents in
+// memfs_file.c.
 #include "vfs/memfs.h"
 #include "vfs/internal.h"
 #include <string.h>
@@ -74,12 +75,22 @@ static void set_ops(struct inode *i)
 {
     i->ops = &memfs_special_ops;
     switch (i->mode & LX_S_IFMT) {
-    case LX_S_IFREG: i->ops = &memfs_reg_ops, i->fops = &memfs_fops; break;
-    case LX_S_IFDIR: i->ops = &memfs_dir_ops, i->fops = &dir_fops; break;
-    case LX_S_IFLNK: i->ops = &memfs_link_ops; break;
-    case LX_S_IFIFO: i->fops = &fifo_fops; break;
+    case LX_S_IFREG:
+        i->ops = &memfs_reg_ops, i->fops = &memfs_fops;
+        break;
+    case LX_S_IFDIR:
+        i->ops = &memfs_dir_ops, i->fops = &dir_fops;
+        break;
+    case LX_S_IFLNK:
+        i->ops = &memfs_link_ops;
+        break;
+    case LX_S_IFIFO:
+        i->fops = &fifo_fops;
+        break;
     case LX_S_IFCHR:
-    case LX_S_IFBLK: i->fops = &device_fops; break;
+    case LX_S_IFBLK:
+        i->fops = &device_fops;
+        break;
     }
 }
 
@@ -96,6 +107,7 @@ int memfs_make(struct memfs *m, const struct inode *like, const char *target, st
     n->i.flags = INODE_DIRTY;
     n->loaded = true;
     set_ops(&n->i);
+    if (is_dir(&n->i)) memfs_dir_size(&n->i);
     if (target) {
         n->i.size = strlen(target);
         n->target = kmem_strdup(v, target, n->i.size);
@@ -170,6 +182,16 @@ static int memfs_statfs(struct fs *fs, struct kstatfs *s)
     return 0;
 }
 
+static uint32_t memfs_reclaim(struct fs *fs)
+{
+    struct memfs *m = fs->private;
+    uint32_t n = 0;
+    for (uint32_t k = 0; m->lower && k < m->nbuckets; k++)
+        for (struct mnode *i = m->table[k]; i; i = i->next)
+            if (is_reg(&i->i)) n += memfs_drop_clean(i);
+    return n;
+}
+
 static void memfs_destroy(struct fs *fs)
 {
     struct memfs *m = fs->private;
@@ -184,7 +206,8 @@ static void memfs_destroy(struct fs *fs)
     kmem_free(fs->vfs, m, sizeof *m);
 }
 
-static const struct fs_ops memfs_fs_ops = {.inode_idle = inode_idle, .statfs = memfs_statfs, .destroy = memfs_destroy};
+static const struct fs_ops memfs_fs_ops = {
+    .inode_idle = inode_idle, .statfs = memfs_statfs, .reclaim = memfs_reclaim, .destroy = memfs_destroy};
 
 static int make_root(struct memfs *m, uint32_t mode)
 {
@@ -199,7 +222,8 @@ static int make_root(struct memfs *m, uint32_t mode)
     return err;
 }
 
-int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max_bytes, uint32_t root_mode, struct fs **out)
+int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max_bytes, uint32_t root_mode,
+              struct fs **out)
 {
     struct memfs *m = kmem_new(v, sizeof *m);
     struct fs *fs = m ? fs_new(v, type, &memfs_fs_ops, m) : NULL;

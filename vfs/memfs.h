@@ -47,6 +47,7 @@ struct mdir {
     struct mslot *slots;     // ascending by cookie
     uint32_t nslots, cap;
     uint64_t next_cookie;
+    uint64_t disk_bytes;     // what the live entries would take in an ext2 directory
 };
 struct mxattr { struct mxattr *next; char *name, *value; size_t size; };
 
@@ -78,6 +79,7 @@ int memfs_inode(struct memfs *, uint64_t ino, struct inode **out);     // a refe
 int memfs_make(struct memfs *, const struct inode *like, const char *target, struct inode **out);   // a new inode without a name, nlink 0
 
 // memfs_dir.c
+void memfs_dir_size(struct inode *dir);     // after its entries changed, or it was made
 extern const struct inode_ops memfs_dir_ops;
 int memfs_add(struct inode *dir, const char *name, size_t len, struct inode *);        // makes a name for it and counts the link
 struct mdirent *mdir_find(const struct mdir *, const char *name, size_t len);
@@ -87,6 +89,7 @@ void mdir_free(struct vfs *, struct mdir *);
 extern const struct inode_ops memfs_reg_ops, memfs_link_ops, memfs_special_ops;
 extern const struct file_ops memfs_fops;
 void memfs_free_pages(struct mnode *);
+uint32_t memfs_drop_clean(struct mnode *);      // lower pages in RAM that nobody else holds: how many were dropped
 int memfs_setattr(struct inode *, const struct setattr *);
 
 // memfs_xattr.c

@@ -1,10 +1,19 @@
-// memfs directories: names in a hash table, and a list in order of creation whose positions (cookies) stay what they are while names come and go, so
-// that readdir neither repeats nor skips a name that was there all along.
+// memfs directories: names in a hash table, and a list in order of creation whose positions (cookies) stay what they
+// are while names come and go, so that readdir neither repeats nor skips a name that was there all along.
 #include "vfs/memfs.h"
 #include "vfs/internal.h"
 #include <string.h>
 
-enum { ENTRY_SIZE = 20, FIRST_COOKIE = 2 };     // what an entry adds to a tmpfs directory's size (mm/shmem.c BOGO_DIRENT_SIZE)
+enum {
+    ENTRY_SIZE = 20, // what an entry adds to a tmpfs directory's size (mm/shmem.c BOGO_DIRENT_SIZE)
+    FIRST_COOKIE = 2
+};
+
+// An ext2 directory entry: 8 bytes and the name, to a multiple of 4.
+static uint32_t disk_entry(size_t len)
+{
+    return (8 + (uint32_t)len + 3) & ~3u;
+}
 
 static uint32_t hash_name(const char *s, size_t n)
 {
@@ -77,6 +86,7 @@ static int mdir_add(struct vfs *v, struct mdir *d, const char *name, size_t len,
     *b = e;
     d->slots[d->nslots++] = (struct mslot){e->cookie, e};
     d->live++;
+    d->disk_bytes += disk_entry(len);
     return 0;
 }
 
@@ -101,6 +111,7 @@ static void mdir_remove(struct vfs *v, struct mdir *d, struct mdirent *e)
     *p = e->next;
     d->slots[slot_at(d, e->cookie)].entry = NULL;
     d->live--;
+    d->disk_bytes -= disk_entry(e->len);
     kmem_free(v, e, sizeof *e + e->len + 1);
 }
 
@@ -120,7 +131,7 @@ void mdir_free(struct vfs *v, struct mdir *d)
 static int load_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt)
 {
     struct mnode *n = ctx;
-    if (mdir_find(&n->dir, name, len)) return 0;    // a corrupt directory may have a name twice: the first counts
+    if (mdir_find(&n->dir, name, len)) return 0; // a corrupt directory may have a name twice: the first counts
     return mdir_add(n->i.fs->vfs, &n->dir, name, len, ino, dt);
 }
 
@@ -147,11 +158,23 @@ static int dir_lookup(struct inode *dir, const char *name, size_t len, struct in
     return e ? memfs_inode(memfs_of(dir), e->ino, out) : -LX_ENOENT;
 }
 
+// tmpfs counts entries, "." and ".." too. Over an image it looks as on ext2, where directories take blocks and never shrink.
+void memfs_dir_size(struct inode *dir)
+{
+    const struct mdir *d = &mnode(dir)->dir;
+    uint64_t blocks = (disk_entry(1) + disk_entry(2) + d->disk_bytes + 4095) >> 12;
+    if (!memfs_of(dir)->lower) {
+        dir->size = (2 + (uint64_t)d->live) * ENTRY_SIZE;
+    } else if (dir->size < blocks << 12) {
+        dir->size = blocks << 12;
+        dir->blocks = blocks * 8;
+    }
+}
+
 // After names came or went.
 static void changed(struct inode *dir)
 {
-    struct mnode *n = mnode(dir);
-    if (!n->lower) dir->size = (uint64_t)n->dir.live * ENTRY_SIZE;
+    memfs_dir_size(dir);
     inode_touch(dir, ATTR_MTIME);
 }
 
@@ -164,8 +187,8 @@ int memfs_add(struct inode *dir, const char *name, size_t len, struct inode *i)
     if (err) return err;
     i->nlink++;
     if (is_dir(i)) {
-        i->nlink++;         // its own "."
-        dir->nlink++;       // its ".."
+        i->nlink++;   // its own "."
+        dir->nlink++; // its ".."
     }
     changed(dir);
     return 0;
@@ -180,7 +203,7 @@ static int dir_create(struct inode *dir, const char *name, size_t len, const str
     if (err) return err;
     if (name) err = memfs_add(dir, name, len, i);
     if (err)
-        inode_put(i);       // nlink 0: this frees it
+        inode_put(i); // nlink 0: this frees it
     else
         *out = i;
     return err;
@@ -245,7 +268,8 @@ static void exchange(struct inode *from, struct mdirent *a, struct inode *to, st
 }
 
 // Puts `i` under a name that is free or `victim`'s.
-static int put_name(struct inode *to, const char *name, size_t len, struct inode *i, struct mdirent *old, struct inode *victim)
+static int put_name(struct inode *to, const char *name, size_t len, struct inode *i, struct mdirent *old,
+                    struct inode *victim)
 {
     if (!old) return mdir_add(to->fs->vfs, &mnode(to)->dir, name, len, i->ino, mode_to_dt(i->mode));
     int err = must_be_empty(victim);
@@ -270,8 +294,8 @@ static int move(struct inode *from, struct mdirent *e, struct inode *to, const c
     return 0;
 }
 
-static int dir_rename(struct inode *from, const char *fname, size_t flen, struct inode *to, const char *tname, size_t tlen,
-                      unsigned flags)
+static int dir_rename(struct inode *from, const char *fname, size_t flen, struct inode *to, const char *tname,
+                      size_t tlen, unsigned flags)
 {
     struct mnode *a = mnode(from), *b = mnode(to);
     struct inode *i;
@@ -308,7 +332,14 @@ static int dir_readdir(struct inode *dir, uint64_t pos, dir_sink *sink, void *ct
 }
 
 const struct inode_ops memfs_dir_ops = {
-    .lookup = dir_lookup, .create = dir_create, .link = dir_link, .unlink = dir_unlink, .rename = dir_rename,
-    .readdir = dir_readdir, .setattr = memfs_setattr,
-    .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+    .lookup = dir_lookup,
+    .create = dir_create,
+    .link = dir_link,
+    .unlink = dir_unlink,
+    .rename = dir_rename,
+    .readdir = dir_readdir,
+    .setattr = memfs_setattr,
+    .getxattr = memfs_getxattr,
+    .setxattr = memfs_setxattr,
+    .listxattr = memfs_listxattr,
 };

@@ -1,12 +1,14 @@
-// memfs file contents: pages in ram frames. A page is absent (then the lower's, or a hole), a cached lower page, or the file's own.
+// memfs file contents: pages in ram frames. A page is absent (then the lower's, or a hole), a cached lower page, or the
+// file's own.
 //
-// What holds between calls: an own page that contains the end of the file is zero behind it, unless a guest wrote there through a mapping; so whoever
-// moves the end up zeroes that tail first. A lower page that contains the lower file's end arrives with a zero tail.
+// What holds between calls: an own page that contains the end of the file is zero behind it, unless a guest wrote there
+// through a mapping; so whoever moves the end up zeroes that tail first. A lower page that contains the lower file's
+// end arrives with a zero tail.
 #include "vfs/memfs.h"
 #include "vfs/internal.h"
 #include <string.h>
 
-#define MAX_SIZE ((uint64_t)UINT32_MAX << 12)   // page indexes are 32 bits wide
+#define MAX_SIZE ((uint64_t)UINT32_MAX << 12) // page indexes are 32 bits wide
 
 enum { FALLOC_ZERO_RANGE = 0x10, SCAN_LIMIT = 1 << 20 };
 
@@ -33,16 +35,41 @@ void memfs_free_pages(struct mnode *n)
     pagemap_cut(n->i.fs->vfs, &n->pages, 0, 1ull << 32, drop_frame, n);
 }
 
+uint32_t memfs_drop_clean(struct mnode *n)
+{
+    struct vfs *v = n->i.fs->vfs;
+    uint32_t index, frame, dropped = 0;
+    uint64_t from = 0;
+    bool own;
+    for (; pagemap_next(&n->pages, from, &index, &frame, &own); from = (uint64_t)index + 1) {
+        if (own || frame == PAGE_HOLE || ram_is_file(frame) || ram_refs(v->ram, frame) != 1) continue;
+        pagemap_cut(v, &n->pages, index, (uint64_t)index + 1, drop_frame, n);
+        dropped++;
+    }
+    return dropped;
+}
+
+// A page of the lower. When memory is short, others that can be read again make room.
+static int lower_page(struct mnode *n, uint32_t index, uint32_t *frame)
+{
+    struct lower *l = memfs_of(&n->i)->lower;
+    int err = l->ops->page(l, n->lower, index, frame);
+    if (err == -LX_ENOMEM && vfs_reclaim(l->vfs)) err = l->ops->page(l, n->lower, index, frame);
+    return err;
+}
+
 // The page's frame with a reference of the caller's, or 0 for a hole.
 static int page_get(struct mnode *n, uint32_t index, uint32_t *frame, bool *own)
 {
     struct memfs *m = memfs_of(&n->i);
     struct ram *ram = m->fs->vfs->ram;
     *frame = pagemap_get(&n->pages, index, own);
-    if (*frame == PAGE_HOLE) *frame = 0;
-    else if (*frame) ram_ref(ram, *frame);
+    if (*frame == PAGE_HOLE)
+        *frame = 0;
+    else if (*frame)
+        ram_ref(ram, *frame);
     else if (n->lower && index < n->lower_pages) {
-        int err = m->lower->ops->page(m->lower, n->lower, index, frame);
+        int err = lower_page(n, index, frame);
         if (err || !*frame) return err;
         if (pagemap_set(m->fs->vfs, &n->pages, index, *frame, false) == 0) ram_ref(ram, *frame);
     }
@@ -59,6 +86,7 @@ static int new_frame(struct memfs *m, bool zero, uint32_t *frame)
 {
     if (m->pages >= m->max_pages) return -LX_ENOSPC;
     *frame = ram_alloc(m->fs->vfs->ram, 1, zero);
+    if (!*frame && vfs_reclaim(m->fs->vfs)) *frame = ram_alloc(m->fs->vfs->ram, 1, zero);
     return *frame ? 0 : -LX_ENOSPC;
 }
 
@@ -100,7 +128,8 @@ static int copy_page(struct mnode *n, uint32_t index, uint32_t *frame)
     return own_page(n, index, copy);
 }
 
-// A lower page that was read into RAM becomes the file's own as it is. Our reference on it goes: to the map, unless the map had one already.
+// A lower page that was read into RAM becomes the file's own as it is. Our reference on it goes: to the map, unless the
+// map had one already.
 static int adopt_page(struct mnode *n, uint32_t index, uint32_t frame)
 {
     struct memfs *m = memfs_of(&n->i);
@@ -142,16 +171,46 @@ static int reg_page(struct inode *i, uint32_t index, bool for_write, uint32_t *f
 
 // ---------------------------------------------------------------- read and write
 
-// Part of a page to the reader: straight from memory, or read from the image file (ram_read says why).
-static int put_frame(struct ram *ram, uint32_t frame, uint32_t off, struct iob *io, size_t n, size_t *got)
+// How many pages from `index` on, at most `max`, lie side by side in the image file, the first being `frame`.
+static uint32_t run_length(struct mnode *n, uint32_t index, uint32_t frame, uint32_t max)
 {
-    uint8_t buf[4096];
-    if (!ram_is_file(frame)) {
-        *got = iob_put(io, ram_ptr(ram, frame) + off, n);
-        return 0;
+    uint32_t k = 1, next;
+    bool own;
+    while (k < max && page_get(n, index + k, &next, &own) == 0) {
+        if (next && !ram_is_file(next)) ram_unref(n->i.fs->vfs->ram, next);
+        if (next != frame + k) break;
+        k++;
     }
-    if (ram_read(ram, frame, off, buf, n)) return -LX_EIO;
-    *got = iob_put(io, buf, n);
+    return k;
+}
+
+// The `count` pages of the image file from `frame` on, in the vfs's scratch buffer. It remembers what it holds (images
+// do not change), so that a reader who takes a few bytes at a time costs no host call each.
+static const uint8_t *image_pages(struct vfs *v, uint32_t frame, uint32_t count)
+{
+    if (!v->scratch) v->scratch = kmem_new(v, VFS_SCRATCH_PAGES * 4096);
+    if (!v->scratch) return NULL;
+    if (frame < v->scratch_first || frame + count > v->scratch_first + v->scratch_count) {
+        v->scratch_count = 0;
+        if (ram_read(v->ram, frame, 0, v->scratch, (size_t)count * 4096)) return NULL;
+        v->scratch_first = frame;
+        v->scratch_count = count;
+    }
+    return v->scratch + (size_t)(frame - v->scratch_first) * 4096;
+}
+
+// From a page of the image file to the reader, and from those that follow it in the image as well as in the file.
+// ram_read says why not by ram_ptr.
+static int put_image(struct mnode *n, uint32_t frame, uint64_t pos, struct iob *io, size_t *want, size_t *got)
+{
+    uint32_t off = pos & 4095;
+    uint64_t room = n->i.size - pos < io->left ? n->i.size - pos : io->left;
+    uint32_t pages = room + off > VFS_SCRATCH_PAGES * 4096 ? VFS_SCRATCH_PAGES : (uint32_t)((room + off + 4095) >> 12);
+    pages = run_length(n, (uint32_t)(pos >> 12), frame, pages);
+    const uint8_t *bytes = image_pages(n->i.fs->vfs, frame, pages);
+    if (!bytes) return -LX_EIO;
+    *want = (size_t)pages * 4096 - off < room ? (size_t)pages * 4096 - off : (size_t)room;
+    *got = iob_put(io, bytes + off, *want);
     return 0;
 }
 
@@ -161,15 +220,18 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
     struct ram *ram = n->i.fs->vfs->ram;
     while (io->left > 0 && *pos < n->i.size) {
         uint32_t off = *pos & 4095, frame;
-        size_t want = 4096 - off;
+        size_t want = 4096 - off, got = 0;
         bool own;
         if (want > n->i.size - *pos) want = (size_t)(n->i.size - *pos);
         if (want > io->left) want = io->left;
         int err = page_get(n, (uint32_t)(*pos >> 12), &frame, &own);
         if (err) return err;
-        size_t got = 0;
-        if (!frame) got = iob_zero(io, want);
-        else err = put_frame(ram, frame, off, io, want, &got);
+        if (!frame)
+            got = iob_zero(io, want);
+        else if (ram_is_file(frame))
+            err = put_image(n, frame, *pos, io, &want, &got);
+        else
+            got = iob_put(io, ram_ptr(ram, frame) + off, want);
         if (frame) ram_unref(ram, frame);
         if (err) return err;
         *pos += got;
@@ -264,7 +326,8 @@ static int punch_page(struct mnode *n, uint32_t index)
 {
     struct vfs *v = n->i.fs->vfs;
     pagemap_cut(v, &n->pages, index, (uint64_t)index + 1, drop_frame, n);
-    bool lower = n->lower && index < n->lower_pages && memfs_of(&n->i)->lower->ops->has_page(memfs_of(&n->i)->lower, n->lower, index);
+    bool lower = n->lower && index < n->lower_pages &&
+                 memfs_of(&n->i)->lower->ops->has_page(memfs_of(&n->i)->lower, n->lower, index);
     return lower ? pagemap_set(v, &n->pages, index, PAGE_HOLE, false) : 0;
 }
 
@@ -301,7 +364,8 @@ static int allocate(struct mnode *n, uint64_t off, uint64_t end)
     struct memfs *m = memfs_of(&n->i);
     struct ram *ram = m->fs->vfs->ram;
     uint32_t first = (uint32_t)(off >> 12), last = pages_of(end), frame;
-    uint64_t room = m->max_pages - m->pages, spare = ram_limit(ram) > ram_used(ram) ? ram_limit(ram) - ram_used(ram) : 0;
+    uint64_t room = m->max_pages - m->pages,
+             spare = ram_limit(ram) > ram_used(ram) ? ram_limit(ram) - ram_used(ram) : 0;
     bool own;
     if (first < n->lower_pages) first = n->lower_pages;
     if (last > first && last - first > (room < spare ? room : spare) + m->pages) return -LX_ENOSPC;
@@ -337,7 +401,8 @@ static bool has_data(struct mnode *n, uint32_t index)
     return n->lower && index < n->lower_pages && m->lower->ops->has_page(m->lower, n->lower, index);
 }
 
-// The next page with data at or after index, UINT32_MAX when there is none. A long hole of the lower is called data after a while, which is allowed.
+// The next page with data at or after index, UINT32_MAX when there is none. A long hole of the lower is called data
+// after a while, which is allowed.
 static uint32_t next_data_page(struct mnode *n, uint32_t index)
 {
     uint32_t found, frame, end = n->lower && n->lower_pages > index ? n->lower_pages : index;
@@ -388,13 +453,24 @@ static int link_readlink(struct inode *i, char *buf, size_t size)
 }
 
 const struct inode_ops memfs_reg_ops = {
-    .setattr = memfs_setattr, .page = reg_page, .fallocate = reg_fallocate, .next_data = reg_next_data,
-    .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+    .setattr = memfs_setattr,
+    .page = reg_page,
+    .fallocate = reg_fallocate,
+    .next_data = reg_next_data,
+    .getxattr = memfs_getxattr,
+    .setxattr = memfs_setxattr,
+    .listxattr = memfs_listxattr,
 };
 const struct inode_ops memfs_link_ops = {
-    .readlink = link_readlink, .setattr = memfs_setattr,
-    .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+    .readlink = link_readlink,
+    .setattr = memfs_setattr,
+    .getxattr = memfs_getxattr,
+    .setxattr = memfs_setxattr,
+    .listxattr = memfs_listxattr,
 };
 const struct inode_ops memfs_special_ops = {
-    .setattr = memfs_setattr, .getxattr = memfs_getxattr, .setxattr = memfs_setxattr, .listxattr = memfs_listxattr,
+    .setattr = memfs_setattr,
+    .getxattr = memfs_getxattr,
+    .setxattr = memfs_setxattr,
+    .listxattr = memfs_listxattr,
 };

@@ -47,7 +47,8 @@ int memfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
     if (flags & LX_XATTR_REPLACE && !*at) return -LX_ENODATA;
     struct mxattr *x = kmem_new(v, sizeof *x);
     if (!x) return -LX_ENOSPC;
-    *x = (struct mxattr){.name = kmem_strdup(v, name, strlen(name)), .value = kmem_strdup(v, value, size), .size = size};
+    *x =
+        (struct mxattr){.name = kmem_strdup(v, name, strlen(name)), .value = kmem_strdup(v, value, size), .size = size};
     if (!x->name || !x->value) {
         if (!x->value) x->size = 0;
         xattr_free(v, x);

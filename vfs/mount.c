@@ -126,7 +126,7 @@ int vfs_umount(struct vfs *v, const struct path *p)
     while (*at && *at != p->mount) at = &(*at)->next;
     struct mount *m = *at;
     if (!m || !m->parent || p->dentry != m->root) return -LX_EINVAL;
-    if (m->refs > 2) return -LX_EBUSY;      // the list's and p's
+    if (m->refs > 2) return -LX_EBUSY; // the list's and p's
     *at = m->next;
     mount_put(m);
     return 0;

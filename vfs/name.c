@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-struct text { char *buf, *at; bool overflow; };
+struct text {
+    char *buf, *at;
+    bool overflow;
+};
 
 static void prepend(struct text *t, const char *s, size_t n)
 {

@@ -36,10 +36,10 @@ void file_put(struct file *f)
 {
     if (!f || --f->refs > 0) return;
     struct vfs *v = f->inode->fs->vfs;
-    f->refs = 1;        // the ops below may take and give references
+    f->refs = 1; // the ops below may take and give references
     if (v->host.file_release) v->host.file_release(v->host.ctx, f);
     if (f->ops && f->ops->release && !(f->mode & FILE_PATH) && (f->private || !(f->mode & FILE_UNOPENED)))
-        f->ops->release(f);     // an open that failed or never ended leaves private NULL, but for a waiting FIFO
+        f->ops->release(f); // an open that failed or never ended leaves private NULL, but for a waiting FIFO
     if (f->mode & FILE_WRITE) f->inode->writers--;
     if (f->mode & FILE_EXEC) inode_allow_write(f->inode);
     inode_put(f->inode);
@@ -67,12 +67,17 @@ static unsigned file_mode(unsigned flags)
 static int may_open_kind(const struct path *p, unsigned flags, unsigned mask)
 {
     switch (path_inode(p)->mode & LX_S_IFMT) {
-    case LX_S_IFLNK: return -LX_ELOOP;
-    case LX_S_IFDIR: return mask & LX_W_OK ? -LX_EISDIR : 0;
-    case LX_S_IFSOCK: return -LX_ENXIO;
+    case LX_S_IFLNK:
+        return -LX_ELOOP;
+    case LX_S_IFDIR:
+        return mask & LX_W_OK ? -LX_EISDIR : 0;
+    case LX_S_IFSOCK:
+        return -LX_ENXIO;
     case LX_S_IFCHR:
-    case LX_S_IFBLK: return p->mount && p->mount->flags & MOUNT_NODEV ? -LX_EACCES : 0;
-    case LX_S_IFREG: return mask & LX_W_OK || flags & LX_O_TRUNC ? mount_writable(p) : 0;
+    case LX_S_IFBLK:
+        return p->mount && p->mount->flags & MOUNT_NODEV ? -LX_EACCES : 0;
+    case LX_S_IFREG:
+        return mask & LX_W_OK || flags & LX_O_TRUNC ? mount_writable(p) : 0;
     }
     return 0;
 }
@@ -96,7 +101,9 @@ enum { STATUS_DROP = LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_CL
 int vfs_open_again(struct file *f)
 {
     if (!(f->mode & FILE_UNOPENED)) return 0;
-    int err = f->ops && f->ops->open ? f->ops->open(f) : 0;
+    // Through /proc/PID/fd: eventfds, sockets and the like cannot be opened again (fs/inode.c, no_open).
+    bool anonymous = f->inode->fs == f->inode->fs->vfs->anonfs;
+    int err = f->ops && f->ops->open ? f->ops->open(f) : anonymous ? -LX_ENXIO : 0;
     if (!err) f->mode &= ~(unsigned)FILE_UNOPENED;
     return err;
 }
@@ -234,8 +241,8 @@ static int open_plain(struct walk *w, unsigned flags, struct file **out)
     return err ? err : vfs_open_path(w->vfs, &w->cur, w->at->cred, flags, out);
 }
 
-int vfs_open(struct vfs *v, const struct vfs_at *at, const char *path, unsigned flags, uint32_t mode, unsigned lookup_flags,
-             struct file **out)
+int vfs_open(struct vfs *v, const struct vfs_at *at, const char *path, unsigned flags, uint32_t mode,
+             unsigned lookup_flags, struct file **out)
 {
     struct walk w;
     *out = NULL;

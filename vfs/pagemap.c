@@ -4,8 +4,13 @@
 
 enum { FAN = 64, BITS = 6, MAX_HEIGHT = 6 };
 
-struct pm_leaf { uint32_t frame[FAN]; uint64_t own; };
-struct pm_node { void *child[FAN]; };
+struct pm_leaf {
+    uint32_t frame[FAN];
+    uint64_t own;
+};
+struct pm_node {
+    void *child[FAN];
+};
 
 static unsigned slot(uint32_t index, unsigned level)
 {
@@ -81,7 +86,8 @@ int pagemap_set(struct vfs *v, struct pagemap *m, uint32_t index, uint32_t frame
 }
 
 // The first page at or after index `from` below a subtree that begins at `base`.
-static bool next_below(void *p, unsigned level, uint64_t base, uint64_t from, uint32_t *index, uint32_t *frame, bool *own)
+static bool next_below(void *p, unsigned level, uint64_t base, uint64_t from, uint32_t *index, uint32_t *frame,
+                       bool *own)
 {
     uint64_t span = 1ull << (level * BITS);
     if (!p) return false;
@@ -107,7 +113,12 @@ bool pagemap_next(const struct pagemap *m, uint64_t from, uint32_t *index, uint3
     return next_below(m->root, m->height - 1, 0, from, index, frame, own);
 }
 
-struct cutting { struct vfs *v; uint64_t from, to; pagemap_drop *drop; void *ctx; };
+struct cutting {
+    struct vfs *v;
+    uint64_t from, to;
+    pagemap_drop *drop;
+    void *ctx;
+};
 
 static void cut_leaf(const struct cutting *c, struct pm_leaf *l, uint64_t base)
 {

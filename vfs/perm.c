@@ -3,7 +3,8 @@
 
 void cred_init(struct cred *c, uint32_t uid, uint32_t gid)
 {
-    *c = (struct cred){.uid = uid, .gid = gid, .euid = uid, .egid = gid, .suid = uid, .sgid = gid, .fsuid = uid, .fsgid = gid};
+    *c = (struct cred){
+        .uid = uid, .gid = gid, .euid = uid, .egid = gid, .suid = uid, .sgid = gid, .fsuid = uid, .fsgid = gid};
     uint64_t all = (2ull << LX_CAP_LAST_CAP) - 1;
     c->caps_bounding = all;
     if (uid == 0) c->caps = c->caps_permitted = all;
@@ -145,7 +146,8 @@ int vfs_setattr(const struct path *p, const struct cred *c, const struct setattr
     if (!err) err = may_touch(i, c, &a);
     if (err) return err;
     if (a.valid & ATTR_MODE && is_lnk(i)) return -LX_EOPNOTSUPP;
-    if (a.valid & (ATTR_UID | ATTR_GID) && !(a.valid & ATTR_MODE) && !is_dir(i) && i->mode & (LX_S_ISUID | LX_S_ISGID)) {
+    if (a.valid & (ATTR_UID | ATTR_GID) && !(a.valid & ATTR_MODE) && !is_dir(i) &&
+        i->mode & (LX_S_ISUID | LX_S_ISGID)) {
         a.valid |= ATTR_MODE;
         a.mode = without_suid(i->mode);
     }

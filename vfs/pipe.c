@@ -7,13 +7,14 @@ enum { CAPACITY = 65536, FIRST_SIZE = 4096, MAX_CAPACITY = 1 << 20 };
 
 struct pipe {
     uint8_t *buf;
-    uint32_t size;               // of buf; a power of two, or 0
-    uint32_t head, len;          // bytes at head .. head + len, modulo size
+    uint32_t size;      // of buf; a power of two, or 0
+    uint32_t head, len; // bytes at head .. head + len, modulo size
     uint32_t capacity;
-    uint32_t readers, writers;   // open ends
-    uint32_t reader_opens, writer_opens;     // counted ever: how a FIFO's opener sees that the other end came, even if it left again
+    uint32_t readers, writers; // open ends
+    uint32_t reader_opens,
+        writer_opens; // counted ever: how a FIFO's opener sees that the other end came, even if it left again
     uint32_t files;
-    struct waitq wait;           // woken at every change; readers, writers and openers share it
+    struct waitq wait; // woken at every change; readers, writers and openers share it
 };
 
 static struct pipe *pipe_of(struct file *f)
@@ -92,7 +93,8 @@ static int pipe_read(struct file *f, struct iob *io, uint64_t *pos)
     return got < n ? -LX_EFAULT : 0;
 }
 
-// Up to PIPE_BUF bytes go in whole or not at all; more go in as they fit. A restarted longer write (io->done so far is the caller's) goes on the same way.
+// Up to PIPE_BUF bytes go in whole or not at all; more go in as they fit. A restarted longer write (io->done so far is
+// the caller's) goes on the same way.
 static int pipe_write(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct pipe *p = pipe_of(f);
@@ -193,20 +195,26 @@ static int wait_for_other(struct file *f, struct pipe *p)
     return -LX_EPARK;
 }
 
+// A pipe (not a FIFO) opened again through /proc/PID/fd waits for nobody (fifo_open's is_pipe).
+static bool is_fifo(const struct file *f)
+{
+    return f->inode->fs != f->inode->fs->vfs->pipefs;
+}
+
 static int pipe_open(struct file *f)
 {
     bool first = !f->private, both = (f->mode & (FILE_READ | FILE_WRITE)) == (FILE_READ | FILE_WRITE);
     struct pipe *p = first ? pipe_get(f->inode) : pipe_of(f);
     if (!p) return -LX_ENOMEM;
     if (first) {
-        if (!(f->mode & FILE_READ) && f->mode & FILE_WRITE && f->flags & LX_O_NONBLOCK && !p->readers) {
+        if (!(f->mode & FILE_READ) && f->mode & FILE_WRITE && f->flags & LX_O_NONBLOCK && !p->readers && is_fifo(f)) {
             pipe_drop(vfs_of(f), f->inode);
             return -LX_ENXIO;
         }
         f->private = p;
         count_end(p, f->mode);
     }
-    if (both || !(f->mode & (FILE_READ | FILE_WRITE)) || f->flags & LX_O_NONBLOCK) return 0;
+    if (both || !(f->mode & (FILE_READ | FILE_WRITE)) || f->flags & LX_O_NONBLOCK || !is_fifo(f)) return 0;
     return wait_for_other(f, p);
 }
 
@@ -222,7 +230,11 @@ static void pipe_release(struct file *f)
 }
 
 const struct file_ops fifo_fops = {
-    .open = pipe_open, .release = pipe_release, .read = pipe_read, .write = pipe_write, .poll = pipe_poll,
+    .open = pipe_open,
+    .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
 };
 
 static int open_end(struct inode *i, const struct path *p, unsigned flags, unsigned mode, struct file **out)

@@ -91,7 +91,7 @@ static int file_write(struct file *f, struct iob *io, uint64_t *pos)
     if (io->left > MAX_STORE) return -LX_EINVAL;
     size_t want = io->left, n = iob_get(io, text, want);
     if (n < want) {
-        io->done -= n;      // all or nothing
+        io->done -= n; // all or nothing
         io->left += n;
         return -LX_EFAULT;
     }
@@ -164,13 +164,21 @@ static int setattr(struct inode *i, const struct setattr *a)
     return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -LX_EPERM : 0;
 }
 
-static const struct inode_ops dir_inode = {.lookup = no_name, .readdir = list, .getattr = attributes, .valid = valid, .setattr = setattr};
-static const struct inode_ops dir_inode_perm = {
-    .lookup = no_name, .readdir = list, .getattr = attributes, .valid = valid, .setattr = setattr, .permission = permission};
+static const struct inode_ops dir_inode = {
+    .lookup = no_name, .readdir = list, .getattr = attributes, .valid = valid, .setattr = setattr};
+static const struct inode_ops dir_inode_perm = {.lookup = no_name,
+                                                .readdir = list,
+                                                .getattr = attributes,
+                                                .valid = valid,
+                                                .setattr = setattr,
+                                                .permission = permission};
 static const struct inode_ops file_inode = {.getattr = attributes, .valid = valid, .setattr = setattr};
-static const struct inode_ops file_inode_perm = {.getattr = attributes, .valid = valid, .setattr = setattr, .permission = permission};
-static const struct inode_ops link_inode = {.readlink = text_of_link, .getattr = attributes, .valid = valid, .setattr = setattr};
-static const struct inode_ops jump_inode = {.readlink = text_of_link, .jump = go, .getattr = attributes, .valid = valid, .setattr = setattr};
+static const struct inode_ops file_inode_perm = {
+    .getattr = attributes, .valid = valid, .setattr = setattr, .permission = permission};
+static const struct inode_ops link_inode = {
+    .readlink = text_of_link, .getattr = attributes, .valid = valid, .setattr = setattr};
+static const struct inode_ops jump_inode = {
+    .readlink = text_of_link, .jump = go, .getattr = attributes, .valid = valid, .setattr = setattr};
 
 static void set_ops(struct inode *i, const struct synth_ops *o)
 {
@@ -215,7 +223,8 @@ static int synth_statfs(struct fs *fs, struct kstatfs *st)
 
 static const struct fs_ops synth_fs_ops = {.inode_idle = inode_idle, .statfs = synth_statfs};
 
-int synth_fs_new(struct vfs *v, const char *type, uint64_t magic, const struct synth_ops *root, void *data, struct fs **out)
+int synth_fs_new(struct vfs *v, const char *type, uint64_t magic, const struct synth_ops *root, void *data,
+                 struct fs **out)
 {
     struct fs *fs = fs_new(v, type, &synth_fs_ops, (void *)(uintptr_t)magic);
     if (!fs) return -LX_ENOMEM;
@@ -224,7 +233,7 @@ int synth_fs_new(struct vfs *v, const char *type, uint64_t magic, const struct s
         fs_put(fs);
         return err;
     }
-    fs->next_ino = 1ull << 32;       // below: numbers that the maker chooses
+    fs->next_ino = 1ull << 32; // below: numbers that the maker chooses
     fs->mount_flags = MOUNT_NOATIME;
     *out = fs;
     return 0;
@@ -232,8 +241,8 @@ int synth_fs_new(struct vfs *v, const char *type, uint64_t magic, const struct s
 
 // ---------------------------------------------------------------- tables
 
-int synth_table_lookup(struct inode *dir, const struct synth_entry *e, const char *name, size_t len, void *data, uint64_t arg,
-                       struct inode **out)
+int synth_table_lookup(struct inode *dir, const struct synth_entry *e, const char *name, size_t len, void *data,
+                       uint64_t arg, struct inode **out)
 {
     for (; e->name; e++)
         if (strlen(e->name) == len && memcmp(e->name, name, len) == 0)
@@ -241,8 +250,8 @@ int synth_table_lookup(struct inode *dir, const struct synth_entry *e, const cha
     return -LX_ENOENT;
 }
 
-int synth_table_readdir(struct inode *dir, const struct synth_entry *e, uint64_t first, uint64_t pos, dir_sink *sink, void *ctx,
-                        uint64_t *next)
+int synth_table_readdir(struct inode *dir, const struct synth_entry *e, uint64_t first, uint64_t pos, dir_sink *sink,
+                        void *ctx, uint64_t *next)
 {
     uint64_t at = first;
     for (; e->name; e++, at++)

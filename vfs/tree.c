@@ -23,8 +23,8 @@ static int start_create(struct walk *w, bool want_dir, struct path *p)
 }
 
 // Makes an inode of any kind at path. `made` may be NULL.
-static int make(struct vfs *v, const struct vfs_at *at, const char *path, uint32_t mode, uint32_t rdev, const char *target,
-                struct path *made)
+static int make(struct vfs *v, const struct vfs_at *at, const char *path, uint32_t mode, uint32_t rdev,
+                const char *target, struct path *made)
 {
     struct walk w;
     struct path p = {NULL, NULL};
@@ -123,7 +123,7 @@ static int remove_name(struct walk *w, struct path *p, bool dir)
 
 static int start_remove(struct walk *w, bool dir, struct path *p)
 {
-    static const int rmdir_error[] = {0, LX_EINVAL, LX_ENOTEMPTY, LX_EBUSY};    // by enum last_kind
+    static const int rmdir_error[] = {0, LX_EINVAL, LX_ENOTEMPTY, LX_EBUSY}; // by enum last_kind
     int err = walk_to_last(w);
     if (err) return err;
     if (w->last != LAST_NORM) return dir ? -rmdir_error[w->last] : -LX_EISDIR;
@@ -155,8 +155,8 @@ int vfs_rmdir(struct vfs *v, const struct vfs_at *at, const char *path)
 // ---------------------------------------------------------------- renaming
 
 struct renaming {
-    struct walk a, b;        // from, to: their cur is the directory
-    struct path from, to;    // what is there; to may be negative
+    struct walk a, b;     // from, to: their cur is the directory
+    struct path from, to; // what is there; to may be negative
     unsigned flags;
 };
 
@@ -207,7 +207,7 @@ static int check_rights(const struct renaming *r)
         err = may_delete(&r->b.cur, to, c, swap ? is_dir(to) : is_dir(from));
     if (err) return err;
     bool moves = path_inode(&r->a.cur) != path_inode(&r->b.cur);
-    if (moves && is_dir(from)) err = inode_permission(from, c, LX_W_OK);     // its ".." changes
+    if (moves && is_dir(from)) err = inode_permission(from, c, LX_W_OK); // its ".." changes
     if (!err && moves && swap && is_dir(to)) err = inode_permission(to, c, LX_W_OK);
     return err;
 }
@@ -221,7 +221,7 @@ static int do_rename(struct renaming *r)
 {
     struct inode *from = path_inode(&r->from), *to = path_inode(&r->to);
     struct inode *a = path_inode(&r->a.cur), *b = path_inode(&r->b.cur);
-    if (from == to && !(r->flags & LX_RENAME_EXCHANGE)) return 0;       // two names of one file: nothing happens
+    if (from == to && !(r->flags & LX_RENAME_EXCHANGE)) return 0; // two names of one file: nothing happens
     if (is_mounted(r, &r->from) || is_mounted(r, &r->to)) return -LX_EBUSY;
     if (!a->ops->rename) return -LX_EPERM;
     int err = a->ops->rename(a, r->a.name, r->a.len, b, r->b.name, r->b.len, r->flags);
@@ -235,7 +235,8 @@ static int do_rename(struct renaming *r)
     return 0;
 }
 
-int vfs_rename(struct vfs *v, const struct vfs_at *from, const char *old, const struct vfs_at *to, const char *path, unsigned flags)
+int vfs_rename(struct vfs *v, const struct vfs_at *from, const char *old, const struct vfs_at *to, const char *path,
+               unsigned flags)
 {
     struct renaming r = {.flags = flags};
     if (flags & ~(unsigned)(LX_RENAME_NOREPLACE | LX_RENAME_EXCHANGE)) return -LX_EINVAL;

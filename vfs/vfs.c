@@ -39,8 +39,11 @@ struct vfs *vfs_new(struct ram *ram, const struct vfs_host *host, uint64_t kmem_
 {
     struct vfs *v = calloc(1, sizeof *v);
     if (!v) return NULL;
-    *v = (struct vfs){
-        .ram = ram, .host = *host, .kmem_limit = kmem_limit ? kmem_limit : UINT64_MAX, .next_mount_id = 1, .next_dev = 1};
+    *v = (struct vfs){.ram = ram,
+                      .host = *host,
+                      .kmem_limit = kmem_limit ? kmem_limit : UINT64_MAX,
+                      .next_mount_id = 1,
+                      .next_dev = 1};
     if (dcache_new(v) == 0 && anon_init(v) == 0) return v;
     vfs_free(v);
     return NULL;
@@ -65,6 +68,7 @@ void vfs_free(struct vfs *v)
     anon_free(v);
     if (v->dcache) dcache_free(v);
     devices_free(v);
+    kmem_free(v, v->scratch, VFS_SCRATCH_PAGES * 4096);
     free(v);
 }
 
@@ -83,6 +87,14 @@ int vfs_sync(struct vfs *v)
         if (e && !err) err = e;
     }
     return err;
+}
+
+uint32_t vfs_reclaim(struct vfs *v)
+{
+    uint32_t n = 0;
+    for (struct mount *m = v->mounts; m; m = m->next)
+        if (m->fs->ops->reclaim) n += m->fs->ops->reclaim(m->fs);
+    return n;
 }
 
 // ---------------------------------------------------------------- file systems
@@ -110,7 +122,8 @@ void fs_put(struct fs *fs)
 void inode_init(struct inode *i, struct fs *fs, uint64_t ino, uint32_t mode)
 {
     struct vtime now = vfs_now(fs->vfs);
-    *i = (struct inode){.fs = fs, .ino = ino, .mode = mode, .refs = 1, .nlink = (mode & LX_S_IFMT) == LX_S_IFDIR ? 2 : 1};
+    *i = (struct inode){
+        .fs = fs, .ino = ino, .mode = mode, .refs = 1, .nlink = (mode & LX_S_IFMT) == LX_S_IFDIR ? 2 : 1};
     i->atime = i->mtime = i->ctime = i->btime = now;
 }
 
@@ -140,7 +153,7 @@ void inode_allow_write(struct inode *i)
 
 unsigned mode_to_dt(uint32_t mode)
 {
-    return (mode & LX_S_IFMT) >> 12;    // the DT_ values are the mode's type bits
+    return (mode & LX_S_IFMT) >> 12; // the DT_ values are the mode's type bits
 }
 
 // ---------------------------------------------------------------- times

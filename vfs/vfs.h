@@ -31,7 +31,7 @@
 struct task;                // the kernel's; passed through to ioctl, never looked into
 struct vfs; struct fs; struct mount; struct dentry; struct inode; struct file; struct pipe; struct blockdev;
 
-enum { VFS_NAME_MAX = 255, VFS_PATH_MAX = 4096, VFS_LINKS_MAX = 40, VFS_NGROUPS = 32 };
+enum { VFS_NAME_MAX = 255, VFS_PATH_MAX = 4096, VFS_LINKS_MAX = 40, VFS_NGROUPS = 32, VFS_SCRATCH_PAGES = 16 };
 
 // ---------------------------------------------------------------- credentials
 struct cred {
@@ -84,6 +84,7 @@ struct inode {
   void *mappings;                  // mm's: guest mappings of its pages
   void *locks;                     // the kernel's: fcntl, flock
   void *sock;                      // the kernel's: the socket bound to it (not a reference)
+  void *private;                   // of an anonymous inode: its maker's, for the open of its file_ops
 };
 enum {
   INODE_ANON_MAP = 1,              // mmap of it is mmap of anonymous memory (/dev/zero)
@@ -197,6 +198,7 @@ struct fs_ops {
   void (*inode_idle)(struct inode *);                      // the last reference went: free it, or keep it cached (it may come back by lookup)
   int (*statfs)(struct fs *, struct kstatfs *);            // absent: ENOSYS
   int (*sync)(struct fs *);                                // absent: 0
+  uint32_t (*reclaim)(struct fs *);                        // gives back frames that can be read again; how many. Absent: none
   void (*destroy)(struct fs *);                            // the last mount went: all dentries are gone and `root` was put
 };
 
@@ -218,6 +220,8 @@ struct vfs {
   uint32_t next_mount_id, next_dev;
   struct dcache *dcache;                                   // vfs/dcache.c
   struct device *devices;                                  // vfs/devfs.c
+  uint8_t *scratch;                                        // memfs_file.c: image pages [scratch_first, + scratch_count) as last read, or NULL
+  uint32_t scratch_first, scratch_count;
   struct fs *pipefs, *anonfs, *shmfs;                      // not in the tree: pipes, eventfds and the like, memfds
 };
 
@@ -289,6 +293,7 @@ int vfs_fsync(struct file *);
 int vfs_fallocate(struct file *, int mode, uint64_t off, uint64_t len); // mode 0, LX_FALLOC_FL_KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE
 int vfs_ftruncate(struct file *, uint64_t size);           // EINVAL unless open for writing
 int vfs_sync(struct vfs *);
+uint32_t vfs_reclaim(struct vfs *);                        // memory is short: drops cached pages that nobody maps and that can be read again. How many frames came free
 
 // One page of a file for mmap: a frame, with a reference added (give it back with ram_unref). for_write: the page becomes the file's own (private copy of a
 // lower page), and what is stored in the frame is the file's content. Beyond the end of the file: -LX_EFAULT (SIGBUS, BUS_ADRERR); -LX_EIO; -LX_ENOSPC;

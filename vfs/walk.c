@@ -1,12 +1,13 @@
 // Path walk: from a text to a place (fs/namei.c). Never recursive: pending link targets stand on a small stack.
 //
-// A walk goes component by component, rights checked in each directory, up to the last component, where the caller decides (open, create, delete all
-// treat it differently). Symlinks met on the way are followed at once; walk_follow follows one that the caller found at the end.
+// A walk goes component by component, rights checked in each directory, up to the last component, where the caller
+// decides (open, create, delete all treat it differently). Symlinks met on the way are followed at once; walk_follow
+// follows one that the caller found at the end.
 #include "vfs/internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-static void set_cur(struct walk *w, struct path to)     // takes over the reference
+static void set_cur(struct walk *w, struct path to) // takes over the reference
 {
     path_put(&w->cur);
     w->cur = to;
@@ -64,7 +65,8 @@ static int next_component(struct walk *w)
     return 0;
 }
 
-// Is anything left but slashes? Drops finished link targets, so that a chain of links does not need the stack. w->slash: a slash follows.
+// Is anything left but slashes? Drops finished link targets, so that a chain of links does not need the stack.
+// w->slash: a slash follows.
 static bool more_components(struct walk *w)
 {
     w->slash = false;
@@ -82,7 +84,8 @@ static int go_up(struct walk *w)
 {
     const struct path *root = walk_root(w);
     for (;;) {
-        if (w->cur.mount == root->mount && w->cur.dentry == root->dentry) return w->flags & LOOKUP_BENEATH ? -LX_EXDEV : 0;
+        if (w->cur.mount == root->mount && w->cur.dentry == root->dentry)
+            return w->flags & LOOKUP_BENEATH ? -LX_EXDEV : 0;
         if (!mount_up(&w->cur)) break;
         if (w->flags & LOOKUP_NO_XDEV) return -LX_EXDEV;
     }
@@ -121,7 +124,7 @@ int walk_child(struct walk *w, struct path *out)
     return 0;
 }
 
-static int push(struct walk *w, char *target)       // owns target
+static int push(struct walk *w, char *target) // owns target
 {
     if (w->depth > VFS_LINKS_MAX) {
         free(target);

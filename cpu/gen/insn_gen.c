@@ -2,7 +2,8 @@
 //
 //   OUTDIR/insn_ids.h       enum insn_id, INSN_COUNT
 //   OUTDIR/insn_ops.h       prototypes of all op_ functions, for both memory back ends
-//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, insn_rows[], insn_features[] (for cpu/decode.c)
+//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, the fused pairs, insn_rows[], insn_features[] (for
+//                           cpu/decode.c)
 //
 // The tables' format is described at the head of cpu/insn.def. A malformed row or two rows for the same bytes end it with file:line: message.
 #include "insn_gen.h"
@@ -60,17 +61,18 @@ static const char *suffix(const struct row *row, int bits, enum kind kind)
     if (bits && !has_size(row, bits)) return NULL;
     if ((row->by_kind || row->by_base) && !(kind == KIND_R ? reg : memory)) return NULL;
     if (kind == KIND_B && !row->by_base) kind = KIND_M;
-    snprintf(text, sizeof text, bits ? "_%d" : "", bits);
+    text[0] = '\0';
+    if (bits) snprintf(text, sizeof text, "_%d", bits);
     if (row->by_kind || (row->by_base && kind != KIND_R)) strcat(text, names[kind]);
     return text;
 }
 
-static int form_count(const struct row *row)
+int form_count(const struct row *row)
 {
     return (row->by_size ? 3 : 1) * (row->by_kind || row->by_base ? KINDS : 1);
 }
 
-static const char *form_suffix(const struct row *row, int form)
+const char *form_suffix(const struct row *row, int form)
 {
     int kinds = row->by_kind || row->by_base ? KINDS : 1;
     return suffix(row, row->by_size ? 16 << form / kinds : 0, (enum kind)(form % kinds));
@@ -89,6 +91,7 @@ static void write_ops(const char *dir)
             fprintf(out, "op_fn op_%s%s, op_%s%s_c;\n", rows[i].id, s, rows[i].id, s);
         }
     }
+    write_fused_prototypes(out);
     finish(out);
 }
 
@@ -111,15 +114,21 @@ static void write_functions(FILE *out)
     fprintf(out, "};\n");
 }
 
-static void write_decode_rows(FILE *out)
+static void place_functions(void)
 {
     int fn = 0;
+    for (int i = 0; i < row_count; i++) {
+        rows[i].fn = fn;
+        fn += form_count(&rows[i]);
+    }
+}
+
+static void write_decode_rows(FILE *out)
+{
     fprintf(out, "static const struct decode_row decode_rows[INSN_COUNT] = {\n");
     for (int i = 0; i < row_count; i++) {
-        struct row *row = &rows[i];
+        const struct row *row = &rows[i];
         int kinds = row->by_kind || row->by_base ? KINDS : 1;
-        row->fn = fn;
-        fn += form_count(row);
         fprintf(out, "{%d, %s, %d, %s, %u, %d, %d},\n", row->fn, row->size_rule, row->size, row->imm, row->decode,
                 row->by_size ? kinds : 0, kinds > 1);
     }
@@ -168,6 +177,7 @@ static void write_tables(const char *dir)
     FILE *out = create(dir, "insn_tables.inc");
     write_decode_rows(out);
     write_functions(out);
+    write_fusions(out);
     write_trees(out);
     write_rows(out);
     write_features(out);
@@ -187,6 +197,7 @@ static void read_all(const char *def)
     snprintf(pattern, sizeof pattern, "%.*s_*.def", (int)stem, def);
     if (glob(pattern, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++) read_table(strdup(found.gl_pathv[i]));
+    globfree(&found);
 }
 
 int main(int argc, char **argv)
@@ -200,6 +211,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: no rows\n", argv[1]);
         return 1;
     }
+    place_functions();
+    read_fusions();
     write_ids(argv[2]);
     write_ops(argv[2]);
     write_tables(argv[2]);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_FUSE_LINES = 100 };
+
 struct row rows[MAX_ROWS];
 int row_count;
 struct feature features[MAX_FEATURES];
@@ -29,7 +31,7 @@ struct word {
 static const struct word attr_words[] = {
     {"lock", ATTR_LOCK}, {"rep", ATTR_REP}, {"repz", ATTR_REPZ}, {"branch", ATTR_BRANCH}, {"aligned16", ATTR_ALIGNED16},
     {"d64", ATTR_D64}, {"f64", ATTR_F64}, {"w0", ATTR_W0}, {"w1", ATTR_W1}, {"size8", ATTR_SIZE8}, {"pfx", ATTR_PFX},
-    {"b0", ATTR_B0}, {"noseg", ATTR_NOSEG}, {NULL, 0},
+    {"b0", ATTR_B0}, {"noseg", ATTR_NOSEG}, {"cond", ATTR_COND}, {NULL, 0},
 };
 static const struct word pp_words[] = {{"NP", 0}, {"66", 1}, {"F3", 2}, {"F2", 3}, {"--", (unsigned)ANY}, {NULL, 0}};
 static const struct word map_words[] = {{"M1", 0}, {"M2", 1}, {"M3", 2}, {"M4", 3}, {NULL, 0}};
@@ -216,6 +218,27 @@ static void read_feature(struct row *at, char *column[9], int count)
     if (feature->bit < 0 || feature->bit > 31) row_error(at, "no bit %d", feature->bit);
 }
 
+// !fuse FIRST SECOND: kept until all rows are known.
+static struct {
+    struct row at;
+    char *first, *second;
+} fuse_lines[MAX_FUSE_LINES];
+static int fuse_line_count;
+
+static void keep_fusion(const struct row *at, char *column[9], int count)
+{
+    if (count != 3) row_error(at, "!fuse FIRST SECOND");
+    if (fuse_line_count == MAX_FUSE_LINES) row_error(at, "more than %d !fuse lines", MAX_FUSE_LINES);
+    fuse_lines[fuse_line_count].at = *at;
+    fuse_lines[fuse_line_count].first = strdup(column[1]);
+    fuse_lines[fuse_line_count++].second = strdup(column[2]);
+}
+
+void read_fusions(void)
+{
+    for (int i = 0; i < fuse_line_count; i++) read_fusion(&fuse_lines[i].at, fuse_lines[i].first, fuse_lines[i].second);
+}
+
 static void read_line(const char *file, int number, char *line)
 {
     char *column[MAX_WORDS];
@@ -227,6 +250,10 @@ static void read_line(const char *file, int number, char *line)
         read_feature(&row, column, count);
         return;
     }
+    if (strcmp(column[0], "!fuse") == 0) {
+        keep_fusion(&row, column, count);
+        return;
+    }
     if (count != 9) row_error(&row, "%d columns, not 9", count);
     if (row_count == MAX_ROWS) row_error(&row, "more than %d rows", MAX_ROWS);
     read_row(&row, column);
@@ -236,7 +263,7 @@ static void read_line(const char *file, int number, char *line)
 void read_table(const char *file)
 {
     FILE *f = fopen(file, "r");
-    char line[1000];
+    char line[2000];
     if (!f) {
         perror(file);
         exit(1);

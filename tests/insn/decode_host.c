@@ -14,13 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ANY = -1, MEM = 0, REG = 1, MAX_TOLD = 40 };
+enum { MAX_TOLD = 40 };
 
-// Bytes that are left out: `reg` a ModRM extension, `mod` memory or register, `pp` a mandatory prefix (0: none).
-struct exclusion { int map, first, last, reg, mod, pp; const char *reason; };
-
-static const struct exclusion excluded[] = {
+static const struct pattern excluded[] = {
   {1, 0x8e, 0x8e, ANY, ANY, ANY, "loads a segment register: FS holds the test's own thread pointer"},
   {2, 0xa1, 0xa1, ANY, ANY, ANY, "POP FS"},
   {2, 0xa9, 0xa9, ANY, ANY, ANY, "POP GS"},
@@ -33,56 +31,20 @@ static const struct exclusion excluded[] = {
   {1, 0xcf, 0xcf, ANY, ANY, ANY, "IRET: to a 32-bit segment"},
   {1, 0xcd, 0xcd, ANY, ANY, ANY, "INT 80 is a system call of the host"},
   {1, 0xa0, 0xa3, ANY, ANY, ANY, "an address of 64 bits anywhere in this process"},
+  {2, 0x00, 0x01, ANY, ANY, ANY, "SLDT, SGDT and others: Linux may emulate them (UMIP); VMCALL talks to the hypervisor"},
   {2, 0x05, 0x05, ANY, ANY, ANY, "a system call of the host"},
   {2, 0x34, 0x35, ANY, ANY, ANY, "a system call of the host"},
-  {2, 0x00, 0x01, ANY, ANY, ANY, "SLDT, SGDT and others: Linux may emulate them (UMIP); VMCALL talks to the hypervisor; XGETBV, RDTSCP, SERIALIZE are beyond v2"},
-  {2, 0x0d, 0x0d, ANY, ANY, ANY, "PREFETCHW and its relatives: NOP or #UD by vendor and age"},
-  {2, 0x0e, 0x0f, ANY, ANY, ANY, "3DNow!: AMD's, gone"},
   {2, 0x0a, 0x0a, ANY, ANY, ANY, "not assigned, and hypervisors use such opcodes"},
-  {2, 0x09, 0x09, ANY, ANY, 0xf3, "WBNOINVD"},
-  {2, 0x1a, 0x1b, ANY, ANY, ANY, "MPX"},
-  {2, 0x1c, 0x1c, ANY, ANY, ANY, "CLDEMOTE"},
-  {2, 0x1e, 0x1e, ANY, REG, 0xf3, "CET: RDSSP"},
-  {2, 0x24, 0x27, ANY, ANY, ANY, "test registers: #UD everywhere"},
+  {2, 0x0d, 0x0d, ANY, ANY, ANY, "PREFETCHW and its relatives: NOP or #UD by vendor and age"},
+  {2, 0x1a, 0x1b, ANY, ANY, ANY, "MPX: where the host has it, not NOP"},
   {2, 0x20, 0x23, ANY, ANY, ANY, "control and debug registers: which exist is the processor's business; all are #GP or #UD"},
-  {2, 0x37, 0x37, ANY, ANY, ANY, "GETSEC"},
-  {2, 0x78, 0x79, ANY, ANY, ANY, "VMREAD, VMWRITE, AMD's EXTRQ: #UD or #GP by mode of the processor"},
-  {2, 0xaa, 0xaa, ANY, ANY, ANY, "RSM"},
   {2, 0xae, 0xae, ANY, REG, 0xf3, "FSGSBASE writes the test's own thread pointer; also INCSSP, UMONITOR, PTWRITE"},
-  {2, 0xae, 0xae, 4, ANY, ANY, "XSAVE, PTWRITE"},
-  {2, 0xae, 0xae, 5, MEM, ANY, "XRSTOR"},
-  {2, 0xae, 0xae, 6, ANY, ANY, "XSAVEOPT, CLWB, TPAUSE, UMWAIT, CLRSSBSY"},
-  {2, 0xae, 0xae, 7, MEM, 0x66, "CLFLUSHOPT"},
-  {2, 0xb8, 0xb8, ANY, ANY, 0, "JMPE, Itanium's"},
-  {2, 0xc7, 0xc7, ANY, ANY, ANY, "RDRAND, RDSEED, RDPID, XSAVEC, XSAVES, VMX"},
-  {1, 0xc6, 0xc7, 7, REG, ANY, "XABORT, XBEGIN"},
-  {3, 0x80, 0x82, ANY, ANY, 0x66, "INVEPT, INVVPID, INVPCID"},
-  {3, 0xc8, 0xcd, ANY, ANY, ANY, "SHA"},
-  {4, 0xcc, 0xcc, ANY, ANY, ANY, "SHA"},
-  {3, 0xcf, 0xcf, ANY, ANY, ANY, "GFNI"},
-  {4, 0xce, 0xcf, ANY, ANY, ANY, "GFNI"},
-  {3, 0xdb, 0xdf, ANY, ANY, ANY, "AES; with F3 Key Locker"},
-  {3, 0xd8, 0xda, ANY, ANY, ANY, "Key Locker"},
-  {3, 0xfa, 0xfb, ANY, ANY, ANY, "Key Locker"},
-  {4, 0xdf, 0xdf, ANY, ANY, ANY, "AES"},
-  {4, 0x44, 0x44, ANY, ANY, ANY, "PCLMULQDQ"},
-  {3, 0xf0, 0xf1, ANY, MEM, ANY, "MOVBE"},
-  {3, 0xf5, 0xf6, ANY, ANY, ANY, "ADX, CET"},
-  {3, 0xf8, 0xf9, ANY, ANY, ANY, "MOVDIR64B, ENQCMD, MOVDIRI"},
-  {3, 0xfc, 0xfc, ANY, ANY, ANY, "RAO-INT"},
-  {4, 0xf0, 0xf0, ANY, ANY, ANY, "HRESET"},
+  {2, 0xf7, 0xf7, ANY, REG, ANY, "MASKMOVQ, MASKMOVDQU: may fault for bytes that the mask leaves out"},
 };
 
 static const char *exclusion(const struct shape *s) {
-  if (s->other_encoding) return "VEX, EVEX and XOP are beyond v2";
-  for (unsigned i = 0; i < sizeof excluded / sizeof *excluded; i++) {
-    const struct exclusion *e = &excluded[i];
-    if (e->map != s->map || s->opcode < e->first || s->opcode > e->last) continue;
-    if (e->reg != ANY && e->reg != shape_reg(s)) continue;
-    if (e->mod != ANY && e->mod != (shape_mem(s) ? MEM : REG)) continue;
-    if (e->pp == ANY || e->pp == shape_pp(s)) return e->reason;
-  }
-  return NULL;
+  const char *reason = shape_beyond_v2(s);
+  return reason ? reason : shape_match(s, excluded, sizeof excluded / sizeof *excluded);
 }
 
 // Registers that keep accesses off this process: the arena, with any displacement, or addresses that are not canonical.
@@ -159,14 +121,19 @@ static void one_case(struct judge *j) {
   bool length_told = ours && host.vector == VECTOR_NONE && !branches(&in);
   j->instructions += host.vector != VEC_UD;
   j->lengths += length_told;
-  if (host.vector != guest.vector || (length_told && host.after.rip != m.rip + (uint64_t)ours)) tell(j, bytes, &in, ours, &host, &guest, m.rip);
+  // A branch to an address that is not canonical faults itself on Intel's processors; here, and on AMD's, the fetch after it.
+  bool far_off = guest.vector == VECTOR_NONE && guest.after.rip >> 47 && host.vector == VEC_GP;
+  // An undefined opcode whose ModRM or immediate would lie beyond 15 bytes is #GP on the host; the table does not say what undefined opcodes have.
+  bool too_long = guest.vector == VEC_UD && host.vector == VEC_GP && s.prefixes > 4;
+  if ((host.vector != guest.vector && !far_off && !too_long) || (length_told && host.after.rip != m.rip + (uint64_t)ours)) tell(j, bytes, &in, ours, &host, &guest, m.rip);
 }
 
 static bool open_judge(struct judge *j) {
-  j->guest = guest_open(false);
+  j->guest = guest_open(true);                              // addresses above 4 GiB fault, as on the host
   j->host = j->guest ? hostcpu_open() : NULL;
   if (!j->host) return false;
   hostcpu_limit(j->host, 10);
+  mprotect((void *)(uintptr_t)(DATA_BASE + DATA_RO * PAGE), PAGE, PROT_READ);
   memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
   memset(guest_code(j->guest), 0xcc, CODE_PAGES * PAGE);
   return true;

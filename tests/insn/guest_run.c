@@ -106,7 +106,7 @@ void guest_run(struct guest *g, const struct machine *in, struct outcome *out) {
   load_state(&g->cpu, in);
   g->cpu.budget = 1;
   enum cpu_stop stop = cpu_run(&g->cpu);
-  out->vector = stop == STOP_BUDGET ? VECTOR_NONE : VECTOR_LOST;
+  out->vector = stop == STOP_BUDGET ? VECTOR_NONE : stop == STOP_SYSCALL ? VECTOR_SYSCALL : VECTOR_LOST;
   if (stop == STOP_FAULT) save_fault(out, &g->cpu.fault);
   save_state(&out->after, &g->cpu);
 }

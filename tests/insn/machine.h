@@ -26,7 +26,7 @@ struct machine {
   struct fx_image fx;
 };
 
-enum { VECTOR_NONE = -1, VECTOR_LOST = -2 /* the runner itself failed: not a result of the instruction */ };
+enum { VECTOR_NONE = -1, VECTOR_LOST = -2 /* the runner itself failed: not a result of the instruction */, VECTOR_SYSCALL = -3 /* the interpreter only */ };
 
 struct outcome {
   int vector;             // exception, or VECTOR_NONE: the instruction completed

@@ -87,17 +87,28 @@ static bool read_row(struct row *r, char *line) {
   return read_encoding(r);
 }
 
+// `# Shifts and rotates (cpu/op_shift.c)`
+static void read_heading(const char *line, char *section, size_t size) {
+  const char *end = strstr(line, "cpu/");
+  while (end && end > line + 2 && *end != '(') end--;
+  if (!end || end <= line + 3) return;
+  size_t n = (size_t)(end - line) - 3;                     // without `# ` and the blank before the parenthesis
+  if (n < size) memcpy(section, line + 2, n), section[n] = 0;
+}
+
 static void read_file(struct row_table *t, const char *dir, const char *name) {
-  char path[4096], line[1024];
+  char path[4096], line[1024], section[96] = "";
   snprintf(path, sizeof path, "%s/%s", dir, name);
   FILE *f = fopen(path, "r");
   if (!f) return;
   for (int number = 1; fgets(line, sizeof line, f); number++) {
+    if (line[0] == '#') read_heading(line, section, sizeof section);
     if (strchr("#!\n", line[strspn(line, " \t")])) continue;
     t->row = realloc(t->row, (size_t)(t->count + 1) * sizeof *t->row);
     if (!t->row) abort();
     struct row *r = &t->row[t->count++];
     *r = (struct row){.file = name};
+    strcpy(r->section, section);
     if (read_row(r, line)) continue;
     fprintf(stderr, "%s:%d: cannot read this row\n", path, number);
     exit(2);

@@ -12,6 +12,7 @@ enum { PP_ANY = 'a', PP_NONE = 'n' };          // others: the mandatory prefix b
 struct row {
   char id[48], mnemonic[32], encoding[48], operands[48], attr[48], feature[24], flags[32], forms[8], jit[12], test[12];
   const char *file;
+  char section[96];       // the heading above it: a comment that names the file of its functions
   int pp;                 // PP_ANY, PP_NONE, 0x66, 0xf2, 0xf3
   int map;                // 1 one-byte, 2 0F, 3 0F38, 4 0F3A
   uint8_t opcode;

@@ -2,6 +2,7 @@
 #include "check.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>

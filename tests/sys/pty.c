@@ -14,7 +14,7 @@ static char name[64];
 
 static void open_pair(void)
 {
-    int unlock = 0, n;
+    int unlock = 0, n = -1;
     master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
     CHECK(master >= 0 && ioctl(master, TIOCGPTN, &n) == 0);
     snprintf(name, sizeof name, "/dev/pts/%d", n);

@@ -1,5 +1,5 @@
-// The root from an image: everything is found as mke2fs -d put it there, changes stay above it, and corrupt images are errors, never crashes.
-// ctest: TIMEOUT 600
+// The root from an image: everything is found as mke2fs -d put it there, changes stay above it, and corrupt images are
+// errors, never crashes. ctest: TIMEOUT 600
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,15 +28,24 @@ static int setup(void **state)
     (void)state;
     strcpy(work, "/tmp/belljar-ext2-XXXXXX");
     if (!mkdtemp(work)) return -1;
-    sh("cd %s && mkdir -p src/dir/sub src/many && echo hello > src/hello && ln -s hello src/short && ln src/hello src/dir/hard && "
-       "ln -s \"$(printf 'x%%.0s' $(seq 100))\" src/long && mkfifo src/fifo && chmod 4755 src/hello && chmod 1777 src/dir && "
+    sh("cd %s && mkdir -p src/dir/sub src/many && echo hello > src/hello && ln -s hello src/short && ln src/hello "
+       "src/dir/hard && "
+       "ln -s \"$(printf 'x%%.0s' $(seq 100))\" src/long && mkfifo src/fifo && chmod 4755 src/hello && chmod 1777 "
+       "src/dir && "
        "head -c 9000000 /dev/urandom > src/big && head -c 5000 /dev/urandom > src/dir/five && : > src/empty && "
        "truncate -s 5G src/sparse && printf end | dd of=src/sparse bs=1 seek=3500000000 conv=notrunc status=none && "
-       "for i in $(seq 1500); do echo $i > src/many/a-file-with-a-long-name-$i; done && touch -d '2001-02-03 04:05:06' src/dir/five", work);
+       "for i in $(seq 1500); do echo $i > src/many/a-file-with-a-long-name-$i; done && touch -d '2001-02-03 04:05:06' "
+       "src/dir/five",
+       work);
     sh("cd %s && mke2fs -q -F -t ext2 -b 4096 -d src e2.img 64M && mke2fs -q -F -t ext2 -b 1024 -d src e2k.img 64M && "
-       "mke2fs -q -F -t ext3 -b 2048 -d src e3.img 64M && mke2fs -q -F -t ext4 -b 4096 -d src e4.img 64M && mke2fs -q -F -t ext4 -b 1024 -d src e4k.img 64M", work);
-    sh("cd %s && mkdir -p tiny/d && echo one > tiny/d/one && ln -s d tiny/l && head -c 20000 /dev/zero | tr '\\0' q > tiny/q && "
-       "mke2fs -q -F -t ext2 -b 1024 -N 16 -d tiny t2.img 128k && mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum -b 1024 -N 16 -d tiny t4.img 128k", work);
+       "mke2fs -q -F -t ext3 -b 2048 -d src e3.img 64M && mke2fs -q -F -t ext4 -b 4096 -d src e4.img 64M && mke2fs -q "
+       "-F -t ext4 -b 1024 -d src e4k.img 64M",
+       work);
+    sh("cd %s && mkdir -p tiny/d && echo one > tiny/d/one && ln -s d tiny/l && head -c 20000 /dev/zero | tr '\\0' q > "
+       "tiny/q && "
+       "mke2fs -q -F -t ext2 -b 1024 -N 16 -d tiny t2.img 128k && mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum "
+       "-b 1024 -N 16 -d tiny t4.img 128k",
+       work);
     return 0;
 }
 
@@ -88,8 +97,9 @@ static void compare_bytes(struct vbox *b, const char *inside, const char *outsid
 
 static void compare_stat(const struct kstat *st, const struct stat *want, const char *path)
 {
-    bool dir = S_ISDIR(want->st_mode), same = st->mode == want->st_mode && st->nlink == want->st_nlink && st->uid == want->st_uid &&
-                                              st->gid == want->st_gid && (dir || st->size == (uint64_t)want->st_size) &&
+    bool dir = S_ISDIR(want->st_mode), same = st->mode == want->st_mode && st->nlink == want->st_nlink &&
+                                              st->uid == want->st_uid && st->gid == want->st_gid &&
+                                              (dir || st->size == (uint64_t)want->st_size) &&
                                               st->mtime.sec == want->st_mtim.tv_sec;
     if (!same) fail_msg("%s: attributes differ", path);
 }
@@ -104,7 +114,9 @@ static unsigned compare_one(struct vbox *b, const char *inside, const char *outs
     if (v_stat(b, inside, &st) != 0) fail_msg("%s is missing", inside);
     compare_stat(&st, &want, inside);
     if (S_ISDIR(want.st_mode)) return compare_tree(b, inside, outside);
-    if (S_ISREG(want.st_mode)) compare_bytes(b, inside, outside, st.size > 1 << 30 ? 3499999000u : 0, st.size > 1 << 30 ? 3500000003u : st.size);
+    if (S_ISREG(want.st_mode))
+        compare_bytes(b, inside, outside, st.size > 1 << 30 ? 3499999000u : 0,
+                      st.size > 1 << 30 ? 3500000003u : st.size);
     if (S_ISLNK(want.st_mode)) {
         char x[5000] = "", y[5000] = "";
         struct path p;
@@ -184,14 +196,14 @@ static void test_changes(void **state)
         assert_int_equal(v_open(&b, "/third", LX_O_WRONLY | LX_O_APPEND, &f), 0);
         assert_int_equal(v_write(f, "more\n", 5), 5);
         file_put(f);
-        v_expect(&b, "/hello", "hello\nmore\n");            // one file under three names
+        v_expect(&b, "/hello", "hello\nmore\n"); // one file under three names
         assert_int_equal(v_stat(&b, "/dir/hard", &st2), 0);
         assert_int_equal(st2.nlink, 3);
         assert_int_equal(st2.ino, st.ino);
         assert_int_equal(vfs_rename(v, &b.at, "/many", &b.at, "/dir/sub/moved", 0), 0);
         v_expect(&b, "/dir/sub/moved/a-file-with-a-long-name-77", "77\n");
         assert_int_equal(vfs_rename(v, &b.at, "/dir", &b.at, "/dir/sub/x", 0), -LX_EINVAL);
-        assert_int_equal(v_open(&b, "/big", LX_O_RDWR, &f), 0);        // one page of many is copied
+        assert_int_equal(v_open(&b, "/big", LX_O_RDWR, &f), 0); // one page of many is copied
         uint32_t used = ram_used(&b.ram);
         f->pos = 4096 * 1000 + 10;
         assert_int_equal(v_write(f, "changed", 7), 7);
@@ -200,7 +212,7 @@ static void test_changes(void **state)
         f->pos = 4096 * 1000;
         assert_int_equal(v_read(f, buf, 20), 20);
         assert_memory_equal(buf + 10, "changed", 7);
-        assert_int_equal(vfs_ftruncate(f, 4096 * 2 + 100), 0);         // cut and grown: zeros, not the old bytes
+        assert_int_equal(vfs_ftruncate(f, 4096 * 2 + 100), 0); // cut and grown: zeros, not the old bytes
         assert_int_equal(vfs_ftruncate(f, 4096 * 4), 0);
         f->pos = 4096 * 2;
         assert_int_equal(v_read(f, buf, 5000), 5000);
@@ -210,7 +222,7 @@ static void test_changes(void **state)
         assert_int_equal(v_read(f, buf, 5000), 5000);
         for (int i = 0; i < 4106; i++) assert_int_equal(buf[i], 0);
         assert_int_equal(vfs_seek(f, 0, LX_SEEK_DATA), 4096);
-        assert_int_equal(vfs_unlink(v, &b.at, "/big"), 0);             // an open file lives on
+        assert_int_equal(vfs_unlink(v, &b.at, "/big"), 0); // an open file lives on
         f->pos = 0;
         assert_int_equal(v_read(f, buf, 10), 10);
         file_put(f);
@@ -243,7 +255,7 @@ static void test_pages(void **state)
     struct inode *i = path_inode(&p);
     i->mappings = &b;
     assert_int_equal(inode_page(i, 3, false, &a), 0);
-    assert_true(ram_is_file(a));                    // shown without a copy
+    assert_true(ram_is_file(a)); // shown without a copy
     assert_int_equal(inode_page(i, 3, true, &c), 0);
     assert_false(ram_is_file(c));
     assert_int_equal(b.unmaps, 1);
@@ -259,12 +271,35 @@ static void test_pages(void **state)
     vbox_close(&b);
 }
 
-// ---------------------------------------------------------------- a device that makes us wait, and one in memory for corrupt images
+// An image whose pages must be copied, in a box with less memory than the file: cached pages make room.
+static void test_reclaim(void **state)
+{
+    struct vbox b;
+    struct fs *fs;
+    struct file *f;
+    struct blockdev *dev;
+    char why[200];
+    (void)state;
+    vbox_open_empty(&b, 500, 64 << 20);
+    assert_int_equal(blockfile_open(NULL, in_work("e2k.img"), &dev, why, sizeof why), 0);
+    assert_int_equal(extfs_new(b.vfs, dev, &fs, why, sizeof why), 0);
+    assert_int_equal(vfs_mount(b.vfs, fs, "/", "image", 0), 0);
+    vbox_mounted(&b);
+    compare_bytes(&b, "/big", in_work("src/big"), 0, 9000000);
+    assert_int_equal(v_open(&b, "/tmpfile", LX_O_WRONLY | LX_O_CREAT, &f), 0);
+    char page[4096] = "";
+    for (int k = 0; k < 490; k++) assert_int_equal(v_write(f, page, sizeof page), sizeof page);
+    file_put(f);
+    vbox_close(&b);
+}
+
+// ---------------------------------------------------------------- a device that makes us wait, and one in memory for
+// corrupt images
 
 struct memdev {
     struct blockdev dev;
     uint8_t *bytes;
-    uint8_t *asked;              // per 4096 bytes; NULL: always ready
+    uint8_t *asked; // per 4096 bytes; NULL: always ready
     struct waitq arrived;
     unsigned parks;
 };
@@ -341,7 +376,13 @@ static void test_parking(void **state)
     free(m.bytes);
 }
 
-struct walker { struct vbox *b; char path[4096]; unsigned steps, depth; char names[64][256]; unsigned n; };
+struct walker {
+    struct vbox *b;
+    char path[4096];
+    unsigned steps, depth;
+    char names[64][256];
+    unsigned n;
+};
 
 static int collect(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt, uint64_t next)
 {
@@ -362,9 +403,11 @@ static void poke(struct walker *w)
     if (++w->steps > 200 || w->depth > 6 || v_stat(b, w->path, &st) != 0) return;
     if ((st.mode & LX_S_IFMT) == LX_S_IFIFO || v_open(b, w->path, LX_O_RDONLY, &f) != 0) return;
     if ((st.mode & LX_S_IFMT) != LX_S_IFDIR) {
-        for (int k = 0; k < 40 && v_read(f, buf, sizeof buf) > 0; k++) {}
+        for (int k = 0; k < 40 && v_read(f, buf, sizeof buf) > 0; k++) {
+        }
         f->pos = st.size > 10000 ? st.size - 10000 : 0;
-        for (int k = 0; k < 4 && v_read(f, buf, sizeof buf) > 0; k++) {}
+        for (int k = 0; k < 4 && v_read(f, buf, sizeof buf) > 0; k++) {
+        }
         file_put(f);
         if (v_open(b, w->path, LX_O_RDWR, &f) != 0) return;
         f->pos = st.size / 2;
@@ -416,7 +459,8 @@ static uint32_t next_random(uint32_t *seed)
     return *seed >> 8;
 }
 
-// Damage where it counts: the superblock and what follows it, where descriptors, inodes and directories lie in these small images.
+// Damage where it counts: the superblock and what follows it, where descriptors, inodes and directories lie in these
+// small images.
 static void test_corrupt(void **state)
 {
     static const char *const images[] = {"t2.img", "t4.img"};
@@ -452,10 +496,13 @@ static void test_refusals(void **state)
     assert_string_equal(why, "cannot open the image file: No such file or directory");
     assert_int_equal(blockfile_open(NULL, work, &dev, why, sizeof why), -LX_EISDIR);
     sh("cd %s && truncate -s 0 nothing && head -c 100000 /dev/urandom > junk && head -c 40000000 e2.img > cut.img && "
-       "mke2fs -q -F -t ext4 -O inline_data inline.img 8M && mke2fs -q -F -t ext4 -O encrypt enc.img 8M && mke2fs -q -F -t ext2 -b 8192 big.img 8M 2>/dev/null", work);
-    static const struct { const char *name, *text; } bad[] = {
-        {"nothing", "not an ext2"}, {"junk", "not an ext2"}, {"cut.img", "truncated"}, {"inline.img", "inline_data"},
-        {"enc.img", "encrypted"}, {"big.img", "4096"}};
+       "mke2fs -q -F -t ext4 -O inline_data inline.img 8M && mke2fs -q -F -t ext4 -O encrypt enc.img 8M && mke2fs -q "
+       "-F -t ext2 -b 8192 big.img 8M 2>/dev/null",
+       work);
+    static const struct {
+        const char *name, *text;
+    } bad[] = {{"nothing", "not an ext2"},    {"junk", "not an ext2"},  {"cut.img", "truncated"},
+               {"inline.img", "inline_data"}, {"enc.img", "encrypted"}, {"big.img", "4096"}};
     for (unsigned k = 0; k < sizeof bad / sizeof *bad; k++) {
         assert_int_equal(blockfile_open(NULL, in_work(bad[k].name), &dev, why, sizeof why), 0);
         ext2_info(dev, &info);
@@ -463,7 +510,10 @@ static void test_refusals(void **state)
         if (!strstr(info.why, bad[k].text)) fail_msg("%s: %s", bad[k].name, info.why);
         blockdev_close(dev);
     }
-    static const struct { const char *name, *type; uint32_t block; } good[] = {
+    static const struct {
+        const char *name, *type;
+        uint32_t block;
+    } good[] = {
         {"e2.img", "ext2", 4096}, {"e2k.img", "ext2", 1024}, {"e3.img", "ext3", 2048}, {"e4.img", "ext4", 4096}};
     for (unsigned k = 0; k < sizeof good / sizeof *good; k++) {
         assert_int_equal(blockfile_open(NULL, in_work(good[k].name), &dev, why, sizeof why), 0);
@@ -522,15 +572,16 @@ static void test_real_image(void **state)
     open_image(&b, image);
     walk_all(&b, path, &n, &bytes);
     assert_true(n > 1000 && bytes > 10 << 20);
-    assert_true(ram_used(&b.ram) < 64);         // pages of a local image are not copied
+    assert_true(ram_used(&b.ram) < 64); // pages of a local image are not copied
     vbox_close(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_source), cmocka_unit_test(test_changes), cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_parking), cmocka_unit_test(test_corrupt), cmocka_unit_test(test_refusals), cmocka_unit_test(test_real_image),
+        cmocka_unit_test(test_same_as_source), cmocka_unit_test(test_changes),    cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_reclaim),        cmocka_unit_test(test_parking),    cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_real_image),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

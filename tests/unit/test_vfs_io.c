@@ -25,7 +25,7 @@ static void test_read_write(void **state)
     assert_int_equal(vfs_seek(f, 5, LX_SEEK_SET), 5);
     assert_int_equal(vfs_seek(f, -6, LX_SEEK_CUR), -LX_EINVAL);
     assert_int_equal(vfs_seek(f, 0, 99), -LX_EINVAL);
-    f->pos = 3ull << 30;                                 // sparse, over 2 GiB
+    f->pos = 3ull << 30; // sparse, over 2 GiB
     assert_int_equal(v_write(f, "far", 3), 3);
     assert_int_equal(v_stat(&b, "/f", &st), 0);
     assert_int_equal(st.size, (3ull << 30) + 3);
@@ -72,7 +72,7 @@ static void test_full(void **state)
     assert_int_equal(vfs_ftruncate(f, 0), 0);
     f->pos = 0;
     char big[12 * 4096] = "";
-    assert_int_equal(v_write(f, big, sizeof big), 10 * 4096);       // what fits is written
+    assert_int_equal(v_write(f, big, sizeof big), 10 * 4096); // what fits is written
     assert_int_equal(vfs_unlink(b.vfs, &b.at, "/t/f"), 0);
     assert_int_equal(v_write(f, page, 1), -LX_ENOSPC);
     file_put(f);
@@ -130,7 +130,7 @@ static void test_pipe(void **state)
     assert_int_equal(v_write(w, buf, sizeof buf), 65535);
     assert_int_equal(v_write(w, buf, 1), -LX_EAGAIN);
     assert_int_equal(v_read(r, buf, 4000), 4000);
-    assert_int_equal(v_write(w, buf, 4096), -LX_EAGAIN);           // PIPE_BUF: whole or not at all
+    assert_int_equal(v_write(w, buf, 4096), -LX_EAGAIN); // PIPE_BUF: whole or not at all
     assert_int_equal(v_write(w, buf, 4000), 4000);
     assert_int_equal(v_read(r, buf, sizeof buf), 65536);
     assert_int_equal(vfs_seek(r, 0, LX_SEEK_SET), -LX_ESPIPE);
@@ -161,7 +161,7 @@ static void test_fifo(void **state)
     vbox_open(&b);
     assert_int_equal(vfs_mknod(b.vfs, &b.at, "/p", LX_S_IFIFO | 0666, 0, NULL), 0);
     assert_int_equal(v_open(&b, "/p", LX_O_WRONLY | LX_O_NONBLOCK, &w), -LX_ENXIO);
-    assert_int_equal(v_open(&b, "/p", LX_O_RDONLY, &r), -LX_EPARK);      // half open: it counts as a reader already
+    assert_int_equal(v_open(&b, "/p", LX_O_RDONLY, &r), -LX_EPARK); // half open: it counts as a reader already
     assert_int_equal(vfs_open_again(r), -LX_EPARK);
     assert_int_equal(v_open(&b, "/p", LX_O_WRONLY, &w), 0);
     assert_int_equal(vfs_open_again(r), 0);
@@ -170,7 +170,8 @@ static void test_fifo(void **state)
     assert_int_equal(v_read(r, buf, 8), 2);
     assert_int_equal(v_read(r, buf, 8), 0);
     file_put(r);
-    assert_int_equal(v_open(&b, "/p", LX_O_WRONLY, &w), -LX_EPARK);      // the reader came and went before we looked: still open
+    assert_int_equal(v_open(&b, "/p", LX_O_WRONLY, &w),
+                     -LX_EPARK); // the reader came and went before we looked: still open
     assert_int_equal(v_open(&b, "/p", LX_O_RDONLY, &r), 0);
     file_put(r);
     assert_int_equal(vfs_open_again(w), 0);
@@ -178,7 +179,7 @@ static void test_fifo(void **state)
     assert_int_equal(v_open(&b, "/p", LX_O_RDWR, &w2), 0);
     file_put(w);
     file_put(w2);
-    assert_int_equal(v_open(&b, "/p", LX_O_RDONLY, &r), -LX_EPARK);      // given up
+    assert_int_equal(v_open(&b, "/p", LX_O_RDONLY, &r), -LX_EPARK); // given up
     file_put(r);
     assert_int_equal(v_open(&b, "/p", LX_O_WRONLY | LX_O_NONBLOCK, &w), -LX_ENXIO);
     vbox_close(&b);
@@ -247,7 +248,7 @@ static void test_tmpfile_and_memfd(void **state)
     assert_int_equal(v_write(f, "abc", 3), 3);
     assert_int_equal(vfs_file_getattr(f, &st), 0);
     assert_int_equal(st.nlink, 0);
-    struct vfs_at at = b.at;                 // linkat(fd, "", ..., AT_EMPTY_PATH) gives it a name
+    struct vfs_at at = b.at; // linkat(fd, "", ..., AT_EMPTY_PATH) gives it a name
     at.base = f->path;
     assert_int_equal(vfs_link(b.vfs, &at, "", LOOKUP_EMPTY, &b.at, "/named"), 0);
     v_expect(&b, "/named", "abc");
@@ -288,7 +289,9 @@ static void test_xattr(void **state)
 }
 
 // A small synthetic file system: /s/now (a counter), /s/dir/ID for even ids, /s/link -> "dir", /s/jump -> the root.
-struct counter { int shown, stored; };
+struct counter {
+    int shown, stored;
+};
 
 static int show_now(struct inode *i, struct synth_text *t)
 {
@@ -320,7 +323,8 @@ static int show_id(struct inode *i, struct synth_text *t)
     return 0;
 }
 static const struct synth_ops now_ops = {.show = show_now, .store = store_now};
-static const struct synth_ops link_ops = {.readlink = link_text}, jump_ops = {.jump = jump_root}, id_ops = {.show = show_id};
+static const struct synth_ops link_ops = {.readlink = link_text}, jump_ops = {.jump = jump_root},
+                              id_ops = {.show = show_id};
 static int find_id(struct inode *i, const char *name, size_t len, struct inode **out)
 {
     int id = atoi(name);
@@ -329,8 +333,11 @@ static int find_id(struct inode *i, const char *name, size_t len, struct inode *
     return synth_inode_new(i->fs, 0, LX_S_IFREG | 0444, &id_ops, NULL, (uint64_t)id, out);
 }
 static const struct synth_ops dir_ops = {.lookup = find_id};
-static const struct synth_entry entries[] = {{"now", LX_S_IFREG | 0644, &now_ops, 0}, {"dir", LX_S_IFDIR | 0555, &dir_ops, 0},
-                                             {"link", LX_S_IFLNK | 0777, &link_ops, 0}, {"jump", LX_S_IFLNK | 0777, &jump_ops, 0}, {NULL, 0, NULL, 0}};
+static const struct synth_entry entries[] = {{"now", LX_S_IFREG | 0644, &now_ops, 0},
+                                             {"dir", LX_S_IFDIR | 0555, &dir_ops, 0},
+                                             {"link", LX_S_IFLNK | 0777, &link_ops, 0},
+                                             {"jump", LX_S_IFLNK | 0777, &jump_ops, 0},
+                                             {NULL, 0, NULL, 0}};
 static int find_entry(struct inode *i, const char *name, size_t len, struct inode **out)
 {
     return synth_table_lookup(i, entries, name, len, synth_of(i)->data, 0, out);
@@ -391,9 +398,15 @@ static void test_synth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write), cmocka_unit_test(test_full), cmocka_unit_test(test_times), cmocka_unit_test(test_pipe),
-        cmocka_unit_test(test_fifo), cmocka_unit_test(test_devices), cmocka_unit_test(test_tmpfile_and_memfd),
-        cmocka_unit_test(test_xattr), cmocka_unit_test(test_synth),
+        cmocka_unit_test(test_read_write),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_tmpfile_and_memfd),
+        cmocka_unit_test(test_xattr),
+        cmocka_unit_test(test_synth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

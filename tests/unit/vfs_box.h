@@ -1,4 +1,5 @@
-// What the vfs tests share: a vfs with its own memory and a clock that ticks, and the calls of vfs.h with fewer arguments.
+// What the vfs tests share: a vfs with its own memory and a clock that ticks, and the calls of vfs.h with fewer
+// arguments.
 #pragma once
 #include <stdarg.h>
 #include <stddef.h>

@@ -15,7 +15,8 @@ cat <<-END
 cat <<<"here string"
 touch a1 a2 b1 .hidden 'with space' ab
 echo *; echo a?; echo [ab]1; echo .h*; echo {x,y}{1..3}; echo none*; ls -a | sort
-shopt -s extglob nullglob dotglob; echo !(a*); echo none*; echo *
+shopt -s extglob nullglob dotglob
+echo !(a*); echo none*; echo *; shopt -u nullglob dotglob
 echo $((2 ** 40 + 7 % 3)) $((0x1f | 8)) $((1 << 62)) $((-7 / 2)) $((5 > 3 ? 10 : 20)) $((16#ff)) $((1,2))
 f() { local x=$1; [ "$x" -le 1 ] && echo 1 && return; echo $((x * $(f $((x - 1))))); }
 f 6

@@ -1,7 +1,7 @@
 # The image's own tree: times, sizes, owners, links, blocks. In the box /dev/shm, /proc and /tmp are other file systems, as natively.
 # native: -m
 ls -lR --time-style=full-iso /usr/lib
-ls -la --time-style=full-iso / | grep -vE ' (dev|proc|tmp)$'
+ls -la --time-style=full-iso / | grep -vE ' (dev|proc|tmp)$' | tr -s ' '
 ls -laiR /etc; ls -lSr /usr/bin | head -20; ls -lt /usr/bin | head; ls -ls /usr/sbin; ls -F /; ls -x /usr/share; ls -1rv /usr/lib/python3.11 | tail
 find / -xdev ! -path /lost+found ! -path '/dev' ! -path /proc ! -path /tmp -printf '%p %y %s %b %n %m %U %G %i %T@ %l\n' | sort
 find /usr -name '*.so*' -type f -size +100k | sort; find /usr/bin -type l -lname '*3*' | sort; find / -xdev -links +1 -type f | sort

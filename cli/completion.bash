@@ -1,0 +1,14 @@
+# Completion of belljar's long options for bash: source this file, or install it as /usr/share/bash-completion/completions/belljar.
+_belljar() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    case $prev in
+    --image | --put | --trace-file | --report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+    --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults syscalls,faults' -- "$cur") && return ;;
+    --cpu) mapfile -t COMPREPLY < <(compgen -W 'v2' -- "$cur") && return ;;
+    esac
+    case $cur in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$(belljar --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')" -- "$cur") ;;
+    *) [ "$COMP_CWORD" -gt 1 ] || mapfile -t COMPREPLY < <(compgen -W 'image syscalls insns' -- "$cur") ;;
+    esac
+}
+complete -F _belljar belljar

@@ -1,0 +1,17 @@
+# What /proc and /dev tell that a program can rely on: shapes, not amounts.
+# differs: s/0x[0-9a-f]+/ADDRESS/g
+shape() { sed -E 's/[0-9]+/N/g; s/[ \t]+/ /g'; }
+echo word >/tmp/f; exec 5</tmp/f 6>>/tmp/g 7<>/tmp/g
+ls -l /proc/self/fd/ | grep -vE '(0|1|2|3|255) ->' | awk '{print $1, $5, $9, $10, $11}'; cat /proc/$$/fdinfo/6 | head -2; readlink /proc/self/exe /proc/self/cwd /proc/self/root; tr '\0' ' ' </proc/self/cmdline; echo; tr '\0' '\n' </proc/self/environ | sort; cat /proc/self/comm
+shape </proc/self/status | grep -E '^(Name|State|Tgid|Pid|PPid|Uid|Gid|FDSize|Threads|SigBlk|VmRSS|Umask)'; shape </proc/self/stat | cut -c1-30; awk '{print NF}' /proc/self/stat /proc/self/statm; cat /proc/self/limits | head -1; shape </proc/uptime; shape </proc/loadavg; grep -cE '^(MemTotal|MemFree|MemAvailable|SwapTotal)' /proc/meminfo; grep -E '^(processor|flags)' /proc/cpuinfo | cut -c1-9 | sort -u; head -1 /proc/stat | shape; grep -c btime /proc/stat; cat /proc/filesystems | grep -c tmpfs; cat /proc/sys/kernel/{ostype,hostname,pid_max} | head -2; cat /proc/sys/fs/pipe-max-size /proc/sys/kernel/cap_last_cap 2>&1 | head -1; cat /proc/sys/kernel/random/uuid | wc -c; cat /proc/sys/kernel/random/boot_id | wc -c; cat /proc/version | cut -d' ' -f1-2; cat /proc/self/mounts | awk '$2=="/proc" {print $3}'; cat /proc/self/mountinfo | awk '$5=="/proc" {print NF > 8}'; ls /proc/self/task | wc -l; [ -d /proc/self/ns ] || true; grep -c . /proc/self/maps | grep -c .; grep -oE '\[(stack|heap)\]' /proc/self/maps; grep -E 'r-xp.*cat$' /proc/self/maps | wc -l; cat /proc/self/oom_score_adj; cat /proc/self/wchan 2>&1 | wc -c; cat /proc/self/cgroup | wc -l | grep -c .
+cat /proc/nothing; ls /proc/99999; mkdir /proc/x; touch /proc/x; rm /proc/version; echo x >/proc/version; echo $?; cat /proc/self/fd/5; cat /dev/fd/5; cat <&5; echo appended >/dev/fd/6; cat /tmp/g; ls -l /dev/stdin /dev/fd | awk '{print $1, $9, $10, $11}'; stat -c '%n %F %a %t %T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; ls -ld /dev/pts /dev/shm | cut -c1-10; head -c 10 /dev/zero | od -An -c; head -c 10 /dev/urandom | wc -c; echo x >/dev/null; echo x >/dev/full; echo x >/dev/tty; cat </dev/null; cat /dev/tty; echo $?; echo out >/dev/stdout; echo err >/dev/stderr; [ -c /dev/null ] && [ -p /dev/stdin ] && echo fine; echo comm >/proc/self/comm; python3 -c "
+import os
+open('/proc/self/comm','w').write('renamed'); print(open('/proc/self/comm').read(), open('/proc/self/stat').read().split()[1], open('/proc/thread-self/comm').read())
+print(sorted(n for n in os.listdir('/proc') if not n.isdigit())[:0], all(str(p) in os.listdir('/proc') for p in (1, os.getpid())))
+r, w = os.pipe(); print(os.readlink(f'/proc/self/fd/{r}')[:6], os.stat(f'/proc/self/fd/{r}').st_mode == os.fstat(r).st_mode)
+f = os.open('/tmp', os.O_TMPFILE | os.O_RDWR); os.write(f, b'tmp'); os.link(f'/proc/self/fd/{f}', '/tmp/linked', follow_symlinks=True) if 1 else 0; print(open('/tmp/linked').read())
+os.unlink('/tmp/linked'); os.link('/tmp/f', '/tmp/h'); g = open('/tmp/h'); os.unlink('/tmp/h'); print(os.readlink(f'/proc/self/fd/{g.fileno()}')); print(os.pread(os.open(f'/proc/self/fd/{g.fileno()}', os.O_RDONLY), 9, 0))
+m = open('/proc/self/mem','rb'); import ctypes; b = ctypes.create_string_buffer(b'in memory'); m.seek(ctypes.addressof(b)); print(m.read(9))
+print(open('/proc/self/smaps').readline() != '' if os.path.exists('/proc/self/smaps') else True)
+print(open('/proc/self/auxv','rb').read(8)[:1])
+"
