@@ -40,7 +40,7 @@ static void unmap(void *ctx, struct inode *inode, uint32_t first, uint32_t count
 
 static int new_vfs(struct belljar_box *b) {
   struct vfs_host host = {.ctx = &b->box, .now = now, .random = random_bytes, .unmap = unmap, .file_release = kernel_file_release};
-  b->box.vfs = vfs_new(&b->box.ram, &host, b->options->memory);
+  b->box.vfs = vfs_new(&b->box.ram, &host, b->options->memory / 8 + (4 << 20));   // names, inodes and buffers: beside the frames, so that both are bounded
   return b->box.vfs ? 0 : -LX_ENOMEM;
 }
 

@@ -5,16 +5,21 @@
 #include "cpu/code.h"
 #include "cpu/op.h"
 #include "host/pages.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     CODE_BYTES = 64 << 20, // blocks of one address space; all are dropped when it is full
     HASH_BITS = 15,
     JUMP_BITS = 11,
+    SEEN_BITS = 17,
     MAX_INSN_BYTES = 15,
     UNIT = 8, // blocks are named by their offset in the arena in units of this; 0: none
 };
+
+// How long a block is, for memory's sake: what is run for the first time is not kept (a third of what runs when a program starts
+// never runs again), what is run again ends at any branch, what is run often goes on behind conditional branches.
+enum heat { COLD, WARM, HOT };
+enum { HOT_AT = 32 }; // times that a warm block is left forward
 
 struct block {
     uint32_t next;         // in the hash chain
@@ -42,10 +47,12 @@ struct code {
     uint32_t *hash;      // 1 << HASH_BITS
     uint32_t *page_head; // MEM_PAGES
     struct jump jump[1 << JUMP_BITS];
+    uint64_t seen[(1 << SEEN_BITS) / 64]; // hashes of addresses where a block was asked for
     struct insn few[BLOCK_MAX + 1];
 };
 
 static const struct insn *op_block_end(struct cpu *cpu, const struct insn *in);
+static const struct insn *op_warm_end(struct cpu *cpu, const struct insn *in);
 static const struct insn *op_undefined(struct cpu *cpu, const struct insn *in);
 static const struct insn *op_stale(struct cpu *cpu, const struct insn *in);
 
@@ -53,9 +60,12 @@ static const struct insn *op_stale(struct cpu *cpu, const struct insn *in);
 
 struct code *code_new(struct mem *mem, enum cpu_level level)
 {
-    struct code *c = calloc(1, sizeof *c);
+    struct code *c = pages_new(sizeof *c);
     if (!c) return NULL;
-    *c = (struct code){.mem = mem, .level = level, .checked = mem_backend(mem) == MEM_CHECKED, .used = UNIT};
+    c->mem = mem;
+    c->level = level;
+    c->checked = mem_backend(mem) == MEM_CHECKED;
+    c->used = UNIT;
     c->arena = pages_new(CODE_BYTES);
     c->hash = pages_new(sizeof(uint32_t) << HASH_BITS);
     c->page_head = pages_new(sizeof(uint32_t) * MEM_PAGES);
@@ -74,7 +84,7 @@ void code_free(struct code *c)
     pages_free(c->arena, CODE_BYTES);
     pages_free(c->hash, sizeof(uint32_t) << HASH_BITS);
     pages_free(c->page_head, sizeof(uint32_t) * MEM_PAGES);
-    free(c);
+    pages_free(c, sizeof *c);
 }
 
 void code_flush(struct code *c)
@@ -83,6 +93,7 @@ void code_flush(struct code *c)
     pages_zero(c->hash, sizeof(uint32_t) << HASH_BITS);
     pages_zero(c->page_head, sizeof(uint32_t) * MEM_PAGES);
     memset(c->jump, 0, sizeof c->jump);
+    memset(c->seen, 0, sizeof c->seen);
     c->used = UNIT;
     c->epoch++;
 }
@@ -97,6 +108,16 @@ static uint32_t block_name(const struct code *c, const struct block *b)
 
 static uint32_t *hash_slot(const struct code *c, uint32_t pc) { return &c->hash[(pc * 0x9e3779b1u) >> (32 - HASH_BITS)]; }
 static struct jump *jump_slot(struct code *c, uint64_t pc) { return &c->jump[(pc ^ pc >> JUMP_BITS) & ((1 << JUMP_BITS) - 1)]; }
+
+static struct block *find_block(const struct code *c, uint32_t pc)
+{
+    for (uint32_t name = *hash_slot(c, pc); name; name = block_at(c, name)->next)
+        if (block_at(c, name)->pc == pc) return block_at(c, name);
+    return NULL;
+}
+
+// Is *in in `few`, and so gone with the next lookup?
+static bool is_few(const struct code *c, const struct insn *in) { return in >= c->few && in <= c->few + BLOCK_MAX; }
 
 // ---- decoding ----
 
@@ -144,7 +165,7 @@ static bool is_branch(const struct insn *in) { return insn_rows[in->id].attr & I
 // A mark behind `run` instructions, where execution goes on at pc.
 static void put_end(struct insn *at, uint64_t pc, unsigned run)
 {
-    *at = (struct insn){.fn = op_block_end, .imm = pc, .id = INSN_COUNT, .run = (uint8_t)run, .pc = (uint32_t)pc};
+    *at = (struct insn){.fn = op_block_end, .id = INSN_COUNT, .run = (uint8_t)run, .pc = (uint32_t)(pc - 1), .len = 1}; // so insn_target is pc
 }
 
 // An instruction that only raises: undefined (0) or too long (-2).
@@ -152,6 +173,7 @@ static void put_undefined(struct insn *at, uint64_t pc, unsigned run, int why)
 {
     put_end(at, pc, run);
     at->fn = op_undefined;
+    at->pc = (uint32_t)pc;
     at->imm = why == 0 ? VEC_UD : VEC_GP;
 }
 
@@ -165,10 +187,11 @@ static unsigned undefined_length(struct code *c, uint64_t pc)
 
 // Decode up to max instructions from pc into out, which has room for one more; the number of elements used, 0 when the first cannot
 // be fetched. *length: the bytes they came from.
-static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsigned max, unsigned *length, struct cpu_fault *fault)
+static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsigned max, enum heat heat, unsigned *length,
+                             struct cpu_fault *fault)
 {
     uint64_t at = pc;
-    unsigned n = 0;
+    unsigned n = 0, attr = 0;
     for (;;) {
         int len = decode_at(c, &out[n], at, fault);
         if (len == -1 && n == 0) return 0;
@@ -178,16 +201,18 @@ static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsi
             break;
         }
         if (len > 0) {
-            unsigned attr = insn_rows[out[n].id].attr;
+            attr = insn_rows[out[n].id].attr;
             n++;
             at += (unsigned)len;
             if (attr & INSN_ATTR_BRANCH) out[n - 1].run = (uint8_t)n;
-            if ((!(attr & INSN_ATTR_BRANCH) || attr & INSN_ATTR_COND) && n < max && (at ^ pc) >> PAGE_SHIFT == 0) continue;
+            bool goes_on = !(attr & INSN_ATTR_BRANCH) || (attr & INSN_ATTR_COND && heat == HOT);
+            if (goes_on && n < max && (at ^ pc) >> PAGE_SHIFT == 0) continue;
         }
         put_end(&out[n], at, n);
+        if (attr & INSN_ATTR_COND && heat == WARM) out[n].fn = op_warm_end;
         break;
     }
-    insn_fuse(out, n, c->checked);
+    if (heat != COLD) insn_fuse(out, n, c->checked);
     *length = (unsigned)(at - pc);
     return n + 1;
 }
@@ -206,12 +231,12 @@ static void list_under_pages(struct code *c, struct block *b)
     c->page_head[last] = block_name(c, b);
 }
 
-static struct block *new_block(struct code *c, uint64_t pc, struct cpu_fault *fault)
+static struct block *new_block(struct code *c, uint64_t pc, enum heat heat, struct cpu_fault *fault)
 {
     size_t most = sizeof(struct block) + (BLOCK_MAX + 1) * sizeof(struct insn);
     if (c->used + most > CODE_BYTES) code_flush(c);
     struct block *b = (void *)(c->arena + c->used);
-    unsigned length, count = decode_block(c, b->insn, pc, BLOCK_MAX, &length, fault);
+    unsigned length, count = decode_block(c, b->insn, pc, BLOCK_MAX, heat, &length, fault);
     if (count == 0) return NULL;
     b->pc = (uint32_t)pc;
     b->length = (uint16_t)length;
@@ -225,11 +250,12 @@ static struct block *new_block(struct code *c, uint64_t pc, struct cpu_fault *fa
     return b;
 }
 
-static struct block *find_block(const struct code *c, uint32_t pc)
+static bool is_first_visit(struct code *c, uint64_t pc)
 {
-    for (uint32_t name = *hash_slot(c, pc); name; name = block_at(c, name)->next)
-        if (block_at(c, name)->pc == pc) return block_at(c, name);
-    return NULL;
+    uint32_t h = ((uint32_t)pc * 0x9e3779b1u) >> (32 - SEEN_BITS);
+    bool first = !(c->seen[h / 64] >> (h % 64) & 1);
+    c->seen[h / 64] |= 1ull << (h % 64);
+    return first;
 }
 
 const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fault)
@@ -237,7 +263,8 @@ const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fa
     struct jump *j = jump_slot(c, pc);
     if (j->pc == pc && j->to) return j->to;
     struct block *b = pc < MEM_TOP ? find_block(c, (uint32_t)pc) : NULL;
-    if (!b) b = new_block(c, pc, fault);
+    if (!b && is_first_visit(c, pc)) return code_lookup_few(c, pc, BLOCK_MAX, true, fault);
+    if (!b) b = new_block(c, pc, WARM, fault);
     if (!b) return NULL;
     *j = (struct jump){pc, b->insn};
     return b->insn;
@@ -246,7 +273,7 @@ const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fa
 const struct insn *code_lookup_few(struct code *c, uint64_t pc, unsigned n, bool mark, struct cpu_fault *fault)
 {
     unsigned length;
-    if (decode_block(c, c->few, pc, n < BLOCK_MAX ? n : BLOCK_MAX, &length, fault) == 0) return NULL;
+    if (decode_block(c, c->few, pc, n < BLOCK_MAX ? n : BLOCK_MAX, COLD, &length, fault) == 0) return NULL;
     if (mark) {
         mem_mark_code(c->mem, (uint32_t)(pc >> PAGE_SHIFT));
         mem_mark_code(c->mem, (uint32_t)((pc + length - 1) >> PAGE_SHIFT));
@@ -319,7 +346,8 @@ const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t 
     uint64_t epoch = c->epoch;
     const struct insn *to = code_lookup(c, pc, &cpu->fault);
     if (!to) return stop(cpu, STOP_FAULT);
-    if (c->epoch == epoch) ((struct insn *)in)->link = (void *)to; // blocks are ours; only op_ functions see them as const
+    // Blocks are ours, only op_ functions see them as const. `few` is overwritten as we go.
+    if (c->epoch == epoch && !is_few(c, in) && !is_few(c, to)) ((struct insn *)in)->link = (void *)to;
     return op_go(cpu, to);
 }
 
@@ -349,6 +377,23 @@ const struct insn *op_stop(struct cpu *cpu, const struct insn *in, enum cpu_stop
 }
 
 static const struct insn *op_block_end(struct cpu *cpu, const struct insn *in) { return op_branch(cpu, in); }
+
+// A warm block is left behind its conditional branch. When that has happened often, a longer one takes its place.
+static const struct insn *op_warm_end(struct cpu *cpu, const struct insn *in)
+{
+    struct insn *counter = (struct insn *)in;
+    if (++counter->scale < HOT_AT) return op_branch(cpu, in);
+    counter->fn = op_block_end;
+    struct code *c = cpu->code;
+    struct block *b = (struct block *)((uint8_t *)(counter - in->run) - offsetof(struct block, insn));
+    uint64_t epoch = c->epoch, next = in->imm, pc = b->pc;
+    unsigned run = in->run;
+    kill_block(c, b);
+    new_block(c, pc, HOT, &cpu->fault); // may drop everything to make room
+    if (c->epoch == epoch) return op_branch(cpu, in);
+    cpu->budget -= run;
+    return go_to(cpu, next);
+}
 
 static const struct insn *op_undefined(struct cpu *cpu, const struct insn *in)
 {

@@ -23,7 +23,7 @@ struct code;
 struct code *code_new(struct mem *, enum cpu_level); // registers itself with mem (mem_set_code). NULL: out of memory
 void code_free(struct code *);                       // before its mem is freed
 
-// The first instruction of the block at pc, decoded if need be. NULL: pc cannot be fetched, *fault says why.
+// The first instruction of the block at pc, decoded if need be; valid until the next call. NULL: pc cannot be fetched, *fault says why.
 const struct insn *code_lookup(struct code *, uint64_t pc, struct cpu_fault *fault);
 // At most n instructions from pc, decoded afresh into a place of their own, valid until the next call. `mark`: their pages
 // are watched for writes meanwhile (a store into the code behind itself then stops the block); without, only n = 1 is right.

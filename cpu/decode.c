@@ -145,31 +145,31 @@ static void sib(struct insn *out, struct bytes *b, uint8_t mod) {
   uint8_t s = take8(b), index = (s >> 3 & 7) | (b->rex & REX_X ? 8 : 0);
   out->scale = s >> 6;
   out->index = index == RSP ? REG_NONE : index;
-  if ((s & 7) == RBP && mod == 0) out->disp = (int64_t)take(b, 4);
+  if ((s & 7) == RBP && mod == 0) out->disp = (int32_t)take(b, 4);
   else out->base = (s & 7) | (b->rex & REX_B ? 8 : 0);
 }
 
 // SDM vol. 2, 2.1.5 and 2.2.1.6. A RIP-relative displacement is completed by insn_decode.
-static void memory(struct insn *out, struct bytes *b, uint8_t modrm, bool *rip) {
+static void memory(struct insn *out, struct bytes *b, uint8_t modrm) {
   uint8_t mod = modrm >> 6, rm = modrm & 7;
   if (rm == RSP) {
     sib(out, b, mod);
   } else if (rm == RBP && mod == 0) {
-    out->disp = (int64_t)take(b, 4);
-    *rip = true;
+    out->disp = (int32_t)take(b, 4);
+    out->pfx |= PFX_RIP;
   } else {
     out->base = rm | (b->rex & REX_B ? 8 : 0);
   }
-  if (mod == 1) out->disp = (int64_t)take(b, 1);
-  if (mod == 2) out->disp = (int64_t)take(b, 4);
+  if (mod == 1) out->disp = (int32_t)take(b, 1);
+  if (mod == 2) out->disp = (int32_t)take(b, 4);
 }
 
-static void modrm_operands(struct insn *out, struct bytes *b, const struct decode_row *row, bool *rip) {
+static void modrm_operands(struct insn *out, struct bytes *b, const struct decode_row *row) {
   uint8_t modrm = take8(b), reg = modrm >> 3 & 7, rm = modrm & 7;
   if (!(row->flags & DECODE_REG_LOW)) reg |= b->rex & REX_R ? 8 : 0;
   out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b->rex != 0) : reg;
   if (modrm < 0xc0 && !(row->flags & DECODE_NO_MOD)) {
-    memory(out, b, modrm, rip);
+    memory(out, b, modrm);
     return;
   }
   if (!(row->flags & DECODE_RM_LOW)) rm |= b->rex & REX_B ? 8 : 0;
@@ -191,15 +191,20 @@ static void immediate(struct insn *out, struct bytes *b, enum imm_rule rule) {
   switch (rule) {
   case IMM_NONE: break;
   case IMM_IB: out->imm = take8(b); break;
-  case IMM_IBS: case IMM_JB: out->imm = take(b, 1); break;
-  case IMM_IW: out->imm = take(b, 2) & 0xffff; break;
-  case IMM_IW_IB: out->imm = take(b, 3) & 0xffffff; break;
-  case IMM_IZ: case IMM_JZ: out->imm = take(b, out->size == 2 ? 2 : 4); break;
-  case IMM_IV: out->imm = take(b, out->size); break;
+  case IMM_IBS: out->imm = (int32_t)take(b, 1); break;
+  case IMM_IW: out->imm = (int32_t)take(b, 2) & 0xffff; break;
+  case IMM_IW_IB: out->imm = (int32_t)take(b, 3) & 0xffffff; break;
+  case IMM_IZ: out->imm = (int32_t)take(b, out->size == 2 ? 2 : 4); break;
+  case IMM_IV:
+    if (out->size == 8) out->imm64 = take(b, 8);
+    else out->imm = (int32_t)take(b, out->size);
+    break;
   case IMM_MOFFS:
-    out->disp = (int64_t)(out->pfx & PFX_ADDR32 ? take(b, 4) & 0xffffffff : take(b, 8));
+    out->imm64 = out->pfx & PFX_ADDR32 ? take(b, 4) & 0xffffffff : take(b, 8);
     out->rm = INSN_MEM;
     break;
+  case IMM_JB: out->rel = (int32_t)take(b, 1); break;
+  case IMM_JZ: out->rel = (int32_t)take(b, 4); break;
   }
 }
 
@@ -208,7 +213,10 @@ static unsigned function_place(const struct insn *in) {
   const struct decode_row *row = &decode_rows[in->id];
   unsigned n = row->fn;
   if (row->size_stride) n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
-  if (row->by_kind && in->rm == INSN_MEM) n += in->index == REG_NONE && !in->seg && !(in->pfx & PFX_ADDR32) ? 1 : 2;
+  if (row->by_kind && in->rm == INSN_MEM) {
+    unsigned special = row->flags & DECODE_NOSEG ? PFX_ADDR32 | PFX_RIP : PFX_ADDR32;
+    n += in->index == REG_NONE && !in->seg && !(in->pfx & special) ? 1 : 2;
+  }
   return n;
 }
 
@@ -222,7 +230,6 @@ static void load_bytes_at(struct bytes *b, const uint8_t *bytes, unsigned avail)
 int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t pc, enum cpu_level level, bool checked) {
   struct bytes b;
   uint8_t op;
-  bool rip = false;
   int missing = avail < MAX_INSN ? -1 : -2;
   load_bytes_at(&b, bytes, avail);
   *out = (struct insn){.base = REG_NONE, .index = REG_NONE, .pc = pc};
@@ -240,14 +247,13 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
   }
   if (row->flags & DECODE_MODRM) {
     out->rm = INSN_MEM;
-    modrm_operands(out, &b, row, &rip);
+    modrm_operands(out, &b, row);
   }
   immediate(out, &b, (enum imm_rule)row->imm);
   if (b.pos > b.avail) return missing;
   if (out->pfx & PFX_LOCK && !(row->flags & DECODE_LOCK && out->rm == INSN_MEM)) return 0;
   out->len = (uint8_t)b.pos;
-  if (rip) out->disp += (int64_t)(pc + (uint64_t)b.pos);
-  if (row->imm == IMM_JB || row->imm == IMM_JZ) out->imm += pc + (uint64_t)b.pos;
+  if (out->pfx & PFX_RIP) out->disp = (int32_t)((uint32_t)out->disp + pc + b.pos);
   if (row->flags & DECODE_NOSEG) out->seg = SEG_NONE;
   if (b.rex) out->pfx |= (uint8_t)(PFX_REX | (b.rex & REX_W ? PFX_REXW : 0));
   out->fn = op_functions[checked][function_place(out)];

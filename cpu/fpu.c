@@ -101,7 +101,7 @@ static void note_unmasked(struct cpu *cpu, const struct insn *in)
     struct fpu *f = &cpu->fpu;
     f->sw |= FSW_ES | FSW_B;
     f->fop = opcode_of(cpu, in);
-    if (in->rm == INSN_MEM) f->fdp = cpu->regs[in->base] + (cpu->regs[in->index] << in->scale) + (uint64_t)in->disp;
+    if (in->rm == INSN_MEM) f->fdp = cpu->regs[in->base] + (cpu->regs[in->index] << in->scale) + insn_disp(in);
 }
 
 static void enter(struct cpu *cpu, const struct insn *in, unsigned flags, bool c1)

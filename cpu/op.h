@@ -32,39 +32,38 @@ const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t 
 const struct insn *code_jump(struct cpu *cpu, const struct insn *in, uint64_t pc);     // the same for a computed pc; charges in->run
 const struct insn *op_stop(struct cpu *cpu, const struct insn *in, enum cpu_stop why, uint64_t rip);   // end cpu_run; rip: where to go on
 
-// A direct branch, taken: to in->imm.
+// A direct branch, taken.
 static inline const struct insn *op_branch(struct cpu *cpu, const struct insn *in) {
   const struct insn *to = in->link;
   cpu->budget -= in->run;
-  if (__builtin_expect(to == NULL || cpu->budget < cpu->floor, 0)) return code_branch(cpu, in, in->imm);
+  if (__builtin_expect(to == NULL || cpu->budget < cpu->floor, 0)) return code_branch(cpu, in, insn_target(in));
   return op_go(cpu, to);
 }
 // To a computed address.
 static inline const struct insn *op_branch_to(struct cpu *cpu, const struct insn *in, uint64_t pc) { return code_jump(cpu, in, pc); }
 
 // The address behind the instruction, and where it stands: pushed by calls, the base of relative branches.
-static inline uint64_t next_pc(const struct insn *in) { return (uint64_t)in->pc + in->len; }
+static inline uint64_t next_pc(const struct insn *in) { return insn_next_pc(in); }
 
 // End cpu_run at this instruction with an exception; state is as before it. Never returns (unwinds to cpu_run).
 _Noreturn void cpu_raise(struct cpu *cpu, const struct insn *in, enum cpu_vector vector);
 
-// Effective address plus segment base, not yet truncated; `delta` more for operands that lie beside it (bit offsets, far pointers).
-// With the direct back end 67 needs no work: segment bases and truncation to 32 bits commute.
+// Effective address plus segment base; `delta` more for operands that lie beside it (bit offsets, far pointers).
+// The direct back end looks at 32 bits only, so they are all that is worked out, and 67 means nothing.
+#ifdef OPS_CHECKED
 static inline uint64_t ea_plus(const struct cpu *cpu, const struct insn *in, uint64_t delta) {
-  uint64_t a = cpu->regs[in->base] + (cpu->regs[in->index] << in->scale) + (uint64_t)in->disp + delta;
-#ifdef OPS_CHECKED
-  if (in->pfx & PFX_ADDR32) a = (uint32_t)a;
-#endif
-  return a + cpu->seg_base[in->seg];
+  uint64_t a = cpu->regs[in->base] + (cpu->regs[in->index] << in->scale) + insn_disp(in) + delta;
+  return (in->pfx & PFX_ADDR32 ? (uint32_t)a : a) + cpu->seg_base[in->seg];
 }
-static inline uint64_t ea(const struct cpu *cpu, const struct insn *in) { return ea_plus(cpu, in, 0); }
-static inline uint64_t ea_b(const struct cpu *cpu, const struct insn *in) {   // in _b forms
-#ifdef OPS_CHECKED
-  return cpu->regs[in->base] + (uint64_t)in->disp;
+static inline uint64_t ea_b(const struct cpu *cpu, const struct insn *in) { return cpu->regs[in->base] + insn_disp(in); }   // in _b forms
 #else
-  return (uint32_t)cpu->regs[in->base] + (uint32_t)in->disp;   // all that the access functions look at
-#endif
+static inline uint64_t ea_plus(const struct cpu *cpu, const struct insn *in, uint64_t delta) {
+  uint32_t index = (uint32_t)(cpu->regs[in->index] << in->scale);
+  return (uint32_t)cpu->regs[in->base] + index + (uint32_t)in->disp + (uint32_t)delta + (uint32_t)cpu->seg_base[in->seg];
 }
+static inline uint64_t ea_b(const struct cpu *cpu, const struct insn *in) { return (uint32_t)cpu->regs[in->base] + (uint32_t)in->disp; }
+#endif
+static inline uint64_t ea(const struct cpu *cpu, const struct insn *in) { return ea_plus(cpu, in, 0); }
 static inline bool is_mem(const struct insn *in) { return in->rm == INSN_MEM; }
 
 // The function of a row (or of one of its forms: OP(ADD_EvGv_32_r)). Compiled once per back end.

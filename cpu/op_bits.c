@@ -24,7 +24,7 @@ ALWAYS_INLINE void bt_mem(struct cpu *cpu, const struct insn *in, enum bt op, un
   OP(op##_EvGv_##bits##_m) { bt_mem(cpu, in, BT_##op, bits, (int64_t)sext(get_reg(cpu, bits, in->reg), bits)); return op_next(cpu, in); }
 #define BT_EvIb(op, bits) \
   OP(op##_EvIb_##bits##_r) { bt_reg(cpu, in, BT_##op, bits, in->imm); return op_next(cpu, in); } \
-  OP(op##_EvIb_##bits##_m) { bt_mem(cpu, in, BT_##op, bits, (int64_t)(in->imm & (bits - 1))); return op_next(cpu, in); }
+  OP(op##_EvIb_##bits##_m) { bt_mem(cpu, in, BT_##op, bits, (int64_t)((unsigned)in->imm & (bits - 1))); return op_next(cpu, in); }
 #define BT_ROWS(op) SIZES(BT_EvGv, op) SIZES(BT_EvIb, op)
 BT_ROWS(BT)
 BT_ROWS(BTS)

@@ -40,7 +40,7 @@ ALWAYS_INLINE uint64_t alu_reg(struct cpu *cpu, enum alu op, unsigned bits, unsi
   return a;
 }
 // An immediate as an operand of `bits`.
-ALWAYS_INLINE uint64_t imm(const struct insn *in, unsigned bits) { return in->imm & width_mask(bits); }
+ALWAYS_INLINE uint64_t imm(const struct insn *in, unsigned bits) { return (uint64_t)in->imm & width_mask(bits); }
 
 ALWAYS_INLINE void mov_store(struct cpu *cpu, const struct insn *in, unsigned bits, enum kind kind) {
   set_rm(cpu, in, bits, kind, get_reg(cpu, bits, in->reg));
@@ -55,9 +55,9 @@ ALWAYS_INLINE void mov_sx(struct cpu *cpu, const struct insn *in, unsigned from,
   set_reg(cpu, bits, in->reg, sext(get_rm(cpu, in, from, kind), from));
 }
 
-// The address without the segment's base (attr noseg); 67 truncates it, and has no _b form.
+// The address without the segment's base (attr noseg), all 64 bits of it; 67 truncates it. That and RIP-relative ones have no _b form.
 ALWAYS_INLINE void lea(struct cpu *cpu, const struct insn *in, unsigned bits, enum kind kind) {
-  uint64_t a = kind == KIND_b ? cpu->regs[in->base] + (uint64_t)in->disp : ea(cpu, in);
+  uint64_t a = kind == KIND_b ? cpu->regs[in->base] + (uint64_t)in->disp : cpu->regs[in->base] + (cpu->regs[in->index] << in->scale) + insn_disp(in);
   set_reg(cpu, bits, in->reg, kind == KIND_m && in->pfx & PFX_ADDR32 ? (uint32_t)a : a);
 }
 

@@ -41,7 +41,7 @@ OP(RET) {
 }
 OP(RET_Iw) {
   uint64_t to = load64(cpu, in, cpu->regs[RSP]);
-  cpu->regs[RSP] += 8 + in->imm;
+  cpu->regs[RSP] += 8 + (uint64_t)in->imm;
   return op_branch_to(cpu, in, to);
 }
 
@@ -67,7 +67,7 @@ static const struct insn *return_far(struct cpu *cpu, const struct insn *in, uin
   return op_branch_to(cpu, in, to);
 }
 OP(RETF_Fv) { return return_far(cpu, in, 0); }
-OP(RETF_IwFv) { return return_far(cpu, in, in->imm); }
+OP(RETF_IwFv) { return return_far(cpu, in, (uint64_t)in->imm); }
 
 // To the same privilege: rip, cs, flags, rsp, ss, of which Intel reads the flags first. Flags as POPF sets them.
 OP(IRET_Fv) {

@@ -7,7 +7,7 @@
     mov_load(cpu, in, bits, KIND_##kind); return op_next(cpu, in); }
 #define MOV_EvIz(name, bits, kind) OP(name##_EvIz_##bits##_##kind) { \
     set_rm(cpu, in, bits, KIND_##kind, in->imm); return op_next(cpu, in); }
-#define MOV_ZvIv(name, bits) OP(name##_ZvIv_##bits) { set_reg(cpu, bits, in->reg, in->imm); return op_next(cpu, in); }
+#define MOV_ZvIv(name, bits) OP(name##_ZvIv_##bits) { set_reg(cpu, bits, in->reg, bits == 64 ? in->imm64 : (uint64_t)in->imm); return op_next(cpu, in); }
 #define MOV_EbGb(name, kind) OP(name##_EbGb_##kind) { \
     mov_store(cpu, in, 8, KIND_##kind); return op_next(cpu, in); }
 #define MOV_GbEb(name, kind) OP(name##_GbEb_##kind) { \
@@ -22,12 +22,13 @@ KINDS(MOV_GbEb, MOV)
 KINDS(MOV_EbIb, MOV)
 OP(MOV_ZbIb) { *reg8(cpu, in->reg) = (uint8_t)in->imm; return op_next(cpu, in); }
 
-#define MOV_rAXOv(name, bits) OP(name##_rAXOv_##bits) { set_reg(cpu, bits, RAX, load(cpu, in, bits, ea(cpu, in))); return op_next(cpu, in); }
-#define MOV_OvrAX(name, bits) OP(name##_OvrAX_##bits) { store(cpu, in, bits, ea(cpu, in), get_reg(cpu, bits, RAX)); return op_next(cpu, in); }
+ALWAYS_INLINE uint64_t moffs(const struct cpu *cpu, const struct insn *in) { return in->imm64 + cpu->seg_base[in->seg]; }
+#define MOV_rAXOv(name, bits) OP(name##_rAXOv_##bits) { set_reg(cpu, bits, RAX, load(cpu, in, bits, moffs(cpu, in))); return op_next(cpu, in); }
+#define MOV_OvrAX(name, bits) OP(name##_OvrAX_##bits) { store(cpu, in, bits, moffs(cpu, in), get_reg(cpu, bits, RAX)); return op_next(cpu, in); }
 SIZES(MOV_rAXOv, MOV)
 SIZES(MOV_OvrAX, MOV)
-OP(MOV_ALOb) { *reg8(cpu, RAX) = load8(cpu, in, ea(cpu, in)); return op_next(cpu, in); }
-OP(MOV_ObAL) { store8(cpu, in, ea(cpu, in), *reg8(cpu, RAX)); return op_next(cpu, in); }
+OP(MOV_ALOb) { *reg8(cpu, RAX) = load8(cpu, in, moffs(cpu, in)); return op_next(cpu, in); }
+OP(MOV_ObAL) { store8(cpu, in, moffs(cpu, in), *reg8(cpu, RAX)); return op_next(cpu, in); }
 
 OP(MOVNTI_MyGy_32) { store32(cpu, in, ea(cpu, in), reg32(cpu, in->reg)); return op_next(cpu, in); }
 OP(MOVNTI_MyGy_64) { store64(cpu, in, ea(cpu, in), reg64(cpu, in->reg)); return op_next(cpu, in); }

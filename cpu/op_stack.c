@@ -40,7 +40,7 @@ OP(POPF_Fv_64) {
 // SDM vol. 2, ENTER. Its last step proves the new stack top writable.
 ALWAYS_INLINE void enter(struct cpu *cpu, const struct insn *in, unsigned bits) {
   uint64_t sp = cpu->regs[RSP] - bits / 8, bp = cpu->regs[RBP], frame = sp;
-  unsigned level = in->imm >> 16 & 31;
+  unsigned level = (unsigned)in->imm >> 16 & 31;
   store(cpu, in, bits, sp, bp);
   for (unsigned i = 1; i < level; i++) {
     bp -= bits / 8;
@@ -51,7 +51,7 @@ ALWAYS_INLINE void enter(struct cpu *cpu, const struct insn *in, unsigned bits) 
     sp -= bits / 8;
     store(cpu, in, bits, sp, frame);
   }
-  sp -= in->imm & 0xffff;
+  sp -= (uint64_t)in->imm & 0xffff;
   store(cpu, in, bits, sp, load(cpu, in, bits, sp));
   set_reg(cpu, bits, RBP, frame);
   cpu->regs[RSP] = sp;

@@ -13,7 +13,7 @@
 #include "cpu/hostfp.h"
 #include "cpu/op.h"
 
-#define SSE_INLINE   static inline __attribute__((always_inline))
+#define SSE_INLINE   static inline __attribute__((always_inline, unused))
 #define SSE_NOINLINE static __attribute__((noinline, unused))
 
 typedef uint64_t vx __attribute__((vector_size(16)));

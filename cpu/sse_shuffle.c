@@ -219,7 +219,7 @@ SSE_INLINE vx select_by(vx mask, vx va, vx vb)
 /* Four words of ones for the low four bits: the product has bit i at 16 * i. */
 SSE_INLINE uint64_t word_mask(unsigned bits)
 {
-    return ((bits & 15) * 0x0000200040008001 & 0x0001000100010001) * 0xffff;
+    return ((bits & 15) * 0x0000200040008001u & 0x0001000100010001u) * 0xffff;
 }
 
 SSE_INLINE uint64_t dword_mask(unsigned bits)

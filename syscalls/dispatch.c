@@ -43,6 +43,7 @@ static void park(struct task *t) {
   if (!t->sys.waiting) task_wait_io(t, t->box->vfs->park);
   task_dequeue(t);
   t->state = TASK_PARKED;
+  t->proc->switches++;
 }
 
 static void remember_restart(struct task *t) {

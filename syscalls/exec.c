@@ -286,26 +286,10 @@ static int build_memory(struct task *t, struct bin *b) {
 
 // ---------------------------------------------------------------- the point of no return
 
-static char *flatten(const struct strings *s, size_t *len) {
-  size_t n = 0;
-  for (size_t i = 0; i < s->n; i++) n += strlen(s->at[i]) + 1;
-  char *flat = malloc(n + 1), *at = flat;
-  *len = flat ? n : 0;
-  for (size_t i = 0; flat && i < s->n; i++) at = stpcpy(at, s->at[i]) + 1;
-  return flat;
-}
-
 static void set_comm(struct task *t, const char *path) {
   const char *slash = strrchr(path, '/');
   strncpy(t->comm, slash ? slash + 1 : path, sizeof t->comm - 1);
   t->comm[sizeof t->comm - 1] = 0;
-}
-
-static void remember_strings(struct process *p, const struct bin *b) {   // for /proc/PID/cmdline and environ
-  free(p->cmdline);
-  free(p->environ_);
-  p->cmdline = flatten(&b->argv, &p->cmdline_len);
-  p->environ_ = flatten(&b->envp, &p->environ_len);
 }
 
 // Descriptors become the process's own, those marked so are closed.
@@ -318,26 +302,10 @@ static void unshare_files(struct process *p) {
   fdtable_cloexec(p->fds);
 }
 
-// Caught signals go back to their default, ignored ones stay ignored (execve(2)); the alternate stack is gone.
-static void reset_signals(struct task *t) {
-  struct process *p = t->proc;
-  struct sighand *own = p->sighand;
-  if (own->refs > 1 && (own = malloc(sizeof *own))) {
-    *own = *p->sighand;
-    own->refs = 1;
-    p->sighand->refs--;
-    p->sighand = own;
-  }
-  for (unsigned i = 0; i < NSIG; i++) {
-    struct lx_sigaction *act = &p->sighand->action[i];
-    *act = (struct lx_sigaction){.handler = act->handler == LX_SIG_IGN ? LX_SIG_IGN : LX_SIG_DFL};
-  }
-  t->altstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
-}
-
 static void commit(struct task *t, struct bin *b) {
   struct process *p = t->proc;
   exit_other_tasks(t);
+  futex_exit(t);
   struct mm *old = p->mm;
   p->mm = b->mm;
   b->mm = NULL;
@@ -351,16 +319,13 @@ static void commit(struct task *t, struct bin *b) {
   t->cpu.regs[RSP] = b->stack.sp;
   t->cpu.rip = b->entry;
   mm_unref(old);
-  vfork_done(t);
-  reset_signals(t);
+  process_execed(t);
   unshare_files(p);
   file_put(p->exe);
   p->exe = file_get(b->file);
   p->cred = b->cred;
   p->dumpable = !b->secure;
-  t->clear_child_tid = t->robust_list = t->rseq = 0;
   set_comm(t, b->path);
-  remember_strings(p, b);
 }
 
 // b has file, path, argv and envp.

@@ -19,7 +19,6 @@ static struct process *new_parent(struct process *p) {
 }
 
 static void bury(struct process *p) {   // nobody will wait for it
-  p->state = PROC_REAPED;
   process_unlink(p);
 }
 
@@ -85,10 +84,6 @@ static void drop_resources(struct process *p) {
   path_put(&p->root);
   file_put(p->exe);
   p->exe = NULL;
-  free(p->cmdline);
-  free(p->environ_);
-  p->cmdline = p->environ_ = NULL;
-  p->cmdline_len = p->environ_len = 0;
   signals_flush(&p->pending);
 }
 
@@ -101,6 +96,7 @@ static void end_process(struct process *p, int status) {
   give_away_children(p);
   p->stopped = false;
   p->state = PROC_ZOMBIE;
+  box->nzombies++;
   hang_up_stopped_group(box, p->pgid);
   waitq_wake(&p->exit_wait);
   sighand_unref(p->sighand);

@@ -49,12 +49,6 @@ static int share_or_copy(struct process *p, const struct process *from, uint64_t
   return p->mm ? 0 : -LX_ENOMEM;
 }
 
-static char *copy_bytes(const char *from, size_t n) {
-  char *to = from ? malloc(n) : NULL;
-  if (to) memcpy(to, from, n);
-  return to;
-}
-
 static void inherit(struct process *p, const struct process *from) {
   p->root = from->root;
   p->cwd = from->cwd;
@@ -64,10 +58,6 @@ static void inherit(struct process *p, const struct process *from) {
   p->cred = from->cred;
   memcpy(p->rlimit, from->rlimit, sizeof p->rlimit);
   p->exe = from->exe ? file_get(from->exe) : NULL;
-  p->cmdline = copy_bytes(from->cmdline, from->cmdline_len);
-  p->cmdline_len = p->cmdline ? from->cmdline_len : 0;
-  p->environ_ = copy_bytes(from->environ_, from->environ_len);
-  p->environ_len = p->environ_ ? from->environ_len : 0;
   p->personality = from->personality;
   p->dumpable = from->dumpable;
   p->no_new_privs = from->no_new_privs;

@@ -94,7 +94,8 @@ static bool overlap(const struct sock *o, const struct sock_addr *a) {
 static bool taken(const struct sock *s, const struct sock_addr *a) {
   for (const struct sock *o = s->box->sockets; o; o = o->next) {
     if (o == s || o->closed || o->accepted || !is_inet(o) || o->type != s->type || !o->addr.len || !overlap(o, a)) continue;
-    if (!(s->reuse && o->reuse && !o->listening)) return true;
+    bool both = s->reuse & o->reuse & REUSE_PORT || (s->reuse & o->reuse & REUSE_ADDR && !o->listening);
+    if (!both) return true;
   }
   return false;
 }

@@ -27,6 +27,7 @@ struct sigqueue {                    // one pending signal with its siginfo
   struct lx_siginfo info;
 };
 struct sigpending {
+  struct vfs *vfs;                   // whose memory limit counts the entries
   uint64_t set;                      // bit sig-1
   struct sigqueue *first, **last;
   unsigned count;
@@ -129,8 +130,6 @@ struct process {
   struct waitq child_wait;           // the parent waits here for its children
   struct waitq exit_wait;            // pidfd and vfork parents wait here for this process
   struct file *exe;
-  char *cmdline; size_t cmdline_len; // as /proc/PID/cmdline shows (kernel copy)
-  char *environ_; size_t environ_len;
   uint64_t start_ns, utime_ns, stime_ns, cutime_ns, cstime_ns;
   int personality, dumpable, no_new_privs, pdeathsig, subreaper, keep_caps;
   struct ktimer alarm;               // ITIMER_REAL (syscalls/itimer.c)
@@ -156,7 +155,7 @@ struct box {
   enum cpu_level level;
   struct vfs *vfs;
   struct process *processes;
-  unsigned ntasks;
+  unsigned ntasks, nzombies;         // both count against limits.pids
   int next_pid;
   struct task *run_queue, *current;  // run_queue: the next to run, a ring
   struct task *dead_tasks;           // freed by sched_run when nothing refers to them any more
@@ -170,12 +169,16 @@ struct box {
   struct trace *trace;               // NULL: no tracing (syscalls/trace.c)
   struct futex_table *futexes;
   struct sock *sockets;              // all of them (syscalls/socket.c)
+  struct sockmsg *dropped_messages;  // being freed: their files may be sockets with messages of their own
+  bool dropping_messages;
   struct ttys *ttys;                 // its terminals (syscalls/tty.c)
   uint64_t boot_realtime_ns;         // CLOCK_REALTIME - CLOCK_MONOTONIC
   uint64_t boot_host_ns;             // host clock at boot: CLOCK_MONOTONIC starts at 0 then (set by box_time_init)
   uint64_t idle_skipped_ns;          // deterministic mode: idle time jumped over
   uint64_t cpu_ns;                   // used by all tasks so far
   uint64_t slice_ns;                 // when the current task's slice began
+  uint64_t slice_sys_ns;             // of it, about how much was spent in system calls
+  uint64_t syscalls;                 // made so far
   uint8_t entropy_state[64];
   bool deterministic;
   bool dying;                        // a limit hit or the embedder asked: tear down

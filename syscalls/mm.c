@@ -212,9 +212,10 @@ static uint32_t place(const struct mm *mm, const struct inode *inode, uint32_t n
 }
 
 int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned flags) {
-  bool counts = (prot & LX_PROT_WRITE) && !(flags & LX_MAP_NORESERVE);
-  uint64_t used = ram_used(&mm->box->ram), limit = ram_limit(&mm->box->ram);
-  return counts && npages + used > limit ? -LX_ENOMEM : 0;
+  const struct ram *ram = &mm->box->ram;
+  if (!(prot & LX_PROT_WRITE) || flags & LX_MAP_NORESERVE || npages + ram_used(ram) <= ram_limit(ram)) return 0;
+  vfs_reclaim(mm->box->vfs);
+  return npages + ram_used(ram) > ram_limit(ram) ? -LX_ENOMEM : 0;
 }
 
 // ---------------------------------------------------------------- mmap

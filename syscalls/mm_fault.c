@@ -21,15 +21,20 @@ static void absent_run(const struct vma *v, uint32_t page, uint32_t *first, uint
   *n = to - from;
 }
 
+// n frames, or 0. When the box is at its limit, cached file pages that can be read again give way.
+static uint32_t take_frames(struct box *box, uint32_t n, bool zero) {
+  uint32_t frame = ram_alloc(&box->ram, n, zero);
+  return frame || !vfs_reclaim(box->vfs) ? frame : ram_alloc(&box->ram, n, zero);
+}
+
 static int fault_anonymous(struct vma *v, uint32_t page) {
-  struct ram *ram = &v->mm->box->ram;
   uint32_t first, n;
   absent_run(v, page, &first, &n);
-  uint32_t frame = ram_alloc(ram, n, true);
+  uint32_t frame = take_frames(v->mm->box, n, true);
   if (!frame) {
     first = page;
     n = 1;
-    frame = ram_alloc(ram, 1, true);
+    frame = take_frames(v->mm->box, 1, true);
   }
   return frame ? mem_map(v->mm->mem, first, n, frame, vma_mem_prot(v)) : -LX_ENOMEM;
 }
@@ -59,7 +64,7 @@ static int fault_file_read(struct vma *v, uint32_t page) {
 
 static int copy_frame(struct vma *v, uint32_t page, uint32_t from) {
   struct ram *ram = &v->mm->box->ram;
-  uint32_t frame = ram_alloc(ram, 1, false);
+  uint32_t frame = take_frames(v->mm->box, 1, false);
   if (!frame) return -LX_ENOMEM;
   if (ram_read(ram, from, 0, ram_ptr(ram, frame), PAGE_BYTES)) {
     ram_unref(ram, frame);
@@ -163,7 +168,8 @@ int mm_fault(struct task *t, gaddr addr, enum cpu_access access) {
   if (!v) v = grow_stack(mm, page);
   if (!v) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
   if (!allows(v, need[access])) return segv(t, addr, LX_SIGSEGV, LX_SEGV_ACCERR);
-  int err = populate(v, page, access == ACCESS_WRITE);
+  // The table allows it and the CPU could not: what is behind the frame is gone (an image file that was cut short).
+  int err = mem_host(mm->mem, (uint32_t)addr, need[access]) ? -LX_EIO : populate(v, page, access == ACCESS_WRITE);
   if (err == 0 || err == -LX_EPARK) return err;
   if (err == -LX_ENOMEM || err == -LX_ENOSPC) return out_of_memory(t);
   return segv(t, addr, LX_SIGBUS, LX_BUS_ADRERR);

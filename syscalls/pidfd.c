@@ -1,9 +1,9 @@
 // pidfds: pidfd_open, pidfd_send_signal, and what wait and clone need of them.
 //
 // A pidfd holds the pid, not the process: a pid is not given out again while 32,000 others are, and a process that has been reaped is gone for it.
+#include "syscalls/fs.h"
 #include "syscalls/pidfd.h"
 #include "syscalls/procfs.h"
-#include <stdlib.h>
 
 enum { PIDFD_NONBLOCK = LX_O_NONBLOCK };
 struct pidfd { struct box *box; int pid; uint64_t start_ns; };
@@ -19,18 +19,21 @@ static unsigned pidfd_poll(struct file *f, struct waitq **queue) {
   return !p || p->state != PROC_ALIVE ? LX_POLLIN | LX_POLLRDNORM : 0;
 }
 
-static void pidfd_release(struct file *f) { free(f->private); }
+static void pidfd_release(struct file *f) {
+  struct pidfd *pf = f->private;
+  kmfree(pf->box->vfs, pf, sizeof *pf);
+}
 
 static const struct file_ops pidfd_ops = {.poll = pidfd_poll, .release = pidfd_release};
 
 int pidfd_install(struct task *t, struct process *p, unsigned flags) {
-  struct pidfd *pf = malloc(sizeof *pf);
+  struct pidfd *pf = kmalloc(t->box->vfs, sizeof *pf);
   struct file *f;
   if (!pf) return -LX_ENOMEM;
   *pf = (struct pidfd){t->box, p->pid, p->start_ns};
   int err = vfs_anon_file(t->box->vfs, "anon_inode:[pidfd]", 0600, &pidfd_ops, pf, LX_O_RDWR | flags, &f);
   if (err) {
-    free(pf);
+    kmfree(t->box->vfs, pf, sizeof *pf);
     return err;
   }
   int fd = fd_install(t->proc, f, 0, true);

@@ -1,7 +1,7 @@
 // timer_create and relatives: per-process timers that signal. Those on CPU clocks are not there (ENOTSUP).
 //
 // A timer belongs to its process and goes with it, or at execve. Expirations that pass while its signal is still pending are the overrun.
-#include "syscalls/kernel.h"
+#include "syscalls/fs.h"
 #include <stdlib.h>
 
 enum { SIGEV_SIGNAL = 0, SIGEV_NONE = 1, SIGEV_THREAD = 2, SIGEV_THREAD_ID = 4, MAX_TIMERS = 1024 };
@@ -46,7 +46,7 @@ static void delete(struct posix_timer **at) {
   struct posix_timer *pt = *at;
   *at = pt->next;
   ktimer_cancel(&pt->k);
-  free(pt);
+  kmfree(pt->proc->box->vfs, pt, sizeof *pt);
 }
 
 void posix_timers_free(struct process *p) {
@@ -82,7 +82,7 @@ int64_t sys_timer_create(struct task *t, const uint64_t a[6]) {
   int32_t out = id;
   int err = get_event(t, a[1], id, &event);
   if (!err) err = copy_to_user(t, a[2], &out, sizeof out);
-  struct posix_timer *pt = err ? NULL : calloc(1, sizeof *pt);
+  struct posix_timer *pt = err ? NULL : kmalloc(t->box->vfs, sizeof *pt);
   if (!pt) return err ? err : -LX_EAGAIN;
   *pt = (struct posix_timer){.k = {.fire = fired}, .next = t->proc->timers, .proc = t->proc, .id = id, .clock = clock, .event = event};
   t->proc->timers = pt;

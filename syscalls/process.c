@@ -41,7 +41,7 @@ static struct process *process_alloc(struct box *box) {
   struct process *p = calloc(1, sizeof *p);
   if (!p) return NULL;
   p->box = box;
-  p->pending.last = &p->pending.first;
+  p->pending = (struct sigpending){.vfs = box->vfs, .last = &p->pending.first};
   p->alarm.fire = itimer_alarm_fired;
   p->exit_signal = LX_SIGCHLD;
   p->dumpable = 1;
@@ -101,6 +101,7 @@ void process_unlink(struct process *p) {
   waitq_dismiss(&p->exit_wait);
   waitq_dismiss(&p->child_wait);
   signals_flush(&p->pending);
+  if (p->state == PROC_ZOMBIE) box->nzombies--;
   if (box->init == p) box->init = NULL;
   if (box->reaper == p) box->reaper = NULL;
   free(p);

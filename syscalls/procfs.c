@@ -28,8 +28,10 @@ static bool grow(struct proc_text *x, size_t more) {
   size_t cap = x->cap ? x->cap : 1024;
   while (cap < x->n + more) cap *= 2;
   if (cap == x->cap) return true;
-  char *at = cap <= TEXT_MAX ? realloc(x->at, cap) : NULL;
+  char *at = cap <= TEXT_MAX ? kmalloc(x->vfs, cap) : NULL;
   if (!at) return !(x->failed = true);
+  if (x->n) memcpy(at, x->at, x->n);
+  kmfree(x->vfs, x->at, x->cap);
   x->at = at;
   x->cap = cap;
   return true;
@@ -94,6 +96,12 @@ static uint32_t mode_of(enum kind kind, const struct proc_entry *e) {
 
 static bool is_magic(enum kind k) { return k == CWD_LINK || k == ROOT_LINK || k == EXE_LINK || k == FD_LINK; }
 
+// A descriptor's link shows by its rights how the file is open.
+static uint32_t link_rights(const struct proc_who *w, int fd) {
+  const struct file *f = w->p && w->p->fds ? fd_get(w->p, fd) : NULL;
+  return f ? (f->mode & FILE_READ ? 0500 : 0) | (f->mode & FILE_WRITE ? 0300 : 0) : 0;
+}
+
 // Numbers repeat for the same name: pid and thread above, kind and descriptor or name below.
 static uint64_t number_of(const struct pnode *n) {
   uint64_t low = n->fd != NO_FD ? (uint64_t)n->fd + 512 : 0;
@@ -101,31 +109,23 @@ static uint64_t number_of(const struct pnode *n) {
   return 1 + ((((uint64_t)n->pid << 16 | (uint64_t)n->tid) << 24) | (uint64_t)n->kind << 16 | (low & 0xffff));
 }
 
-// As tid_fd_update_inode has it: the mode tells how the file is open.
-static void fd_link_shows(struct pnode *n) {
-  struct proc_who w;
-  struct file *f = find_who(n, &w) && w.p && w.p->fds ? fd_get(w.p, n->fd) : NULL;
-  n->i.size = 64;
-  n->i.mode = LX_S_IFLNK;
-  if (f && f->mode & FILE_READ) n->i.mode |= 0500;
-  if (f && f->mode & FILE_WRITE) n->i.mode |= 0300;
-}
-
 static struct pnode *make(struct fs *fs, const struct pnode *like) {
-  struct pnode *n = calloc(1, sizeof *n);
+  struct pnode *n = kmalloc(fs->vfs, sizeof *n);
   struct proc_who w;
   if (!n) return NULL;
   *n = *like;
   uint32_t mode = mode_of(like->kind, like->entry);
   uint64_t now = box_realtime(fs->private);
-  n->i = (struct inode){.fs = fs, .refs = 1, .mode = mode, .nlink = 1, .flags = INODE_VOLATILE, .ino = number_of(like)};
+  n->i = (struct inode){.fs = fs, .refs = 1, .mode = mode, .nlink = 1, .flags = INODE_VOLATILE | INODE_FIXED, .ino = number_of(like)};
   n->i.atime = n->i.mtime = n->i.ctime = n->i.btime = (struct vtime){(int64_t)(now / 1000000000), (uint32_t)(now % 1000000000)};
   bool dir = (mode & LX_S_IFMT) == LX_S_IFDIR, link = (mode & LX_S_IFMT) == LX_S_IFLNK;
   n->i.ops = dir ? &dir_ops : !link ? &file_ops_inode : is_magic(like->kind) ? &magic_ops : &link_ops;
   n->i.fops = dir ? &dir_fops_proc : like->kind == FDINFO_FILE ? &fdinfo_fops : &text_fops;
   if (dir) n->i.nlink = 2;
-  if (like->kind == FD_LINK) fd_link_shows(n);
-  if (find_who(n, &w) && w.p && w.p->dumpable) {
+  if (like->kind == FD_LINK) n->i.size = 64;   // proc_fd_instantiate
+  bool found = find_who(n, &w);
+  if (found && like->kind == FD_LINK) n->i.mode = LX_S_IFLNK | link_rights(&w, like->fd);
+  if (found && w.p && w.p->dumpable) {
     n->i.uid = w.p->cred.euid;
     n->i.gid = w.p->cred.egid;
   }
@@ -349,14 +349,20 @@ static int text_open(struct file *f) {
   struct proc_who w;
   if (!find_who(pnode(f->inode), &w)) return -LX_ESRCH;
   if (w.p && !(f->inode->mode & 0044) && !may_look(f->inode, w.p)) return -LX_EACCES;
-  f->private = calloc(1, sizeof(struct open_text));
-  return f->private ? 0 : -LX_ENOMEM;
+  struct vfs *v = f->inode->fs->vfs;
+  struct open_text *o = kmalloc(v, sizeof *o);
+  if (!o) return -LX_ENOMEM;
+  o->text.vfs = v;
+  f->private = o;
+  return 0;
 }
 
 static void text_release(struct file *f) {
   struct open_text *o = f->private;
-  if (o) free(o->text.at);
-  free(o);
+  if (!o) return;
+  struct vfs *v = o->text.vfs;
+  kmfree(v, o->text.at, o->text.cap);
+  kmfree(v, o, sizeof *o);
 }
 
 static int text_read(struct file *f, struct iob *io, uint64_t *pos) {
@@ -374,7 +380,7 @@ static int text_write(struct file *f, struct iob *io, uint64_t *pos) {
   struct pnode *n = pnode(f->inode);
   struct proc_who w;
   char text[STORE_MAX];
-  if (n->kind != FILE_TEXT || !n->entry->store) return -LX_EACCES;
+  if (n->kind != FILE_TEXT || !n->entry->store) return -LX_EIO;   // proc_reg_write
   if (!find_who(n, &w)) return -LX_ESRCH;
   size_t want = io->left < sizeof text - 1 ? io->left : sizeof text - 1;
   size_t got = iob_get(io, text, want);
@@ -387,8 +393,7 @@ static int text_write(struct file *f, struct iob *io, uint64_t *pos) {
 // ---------------------------------------------------------------- the file system
 
 static int getattr(struct inode *i, struct kstat *s) {
-  (void)i;
-  s->size = 0;
+  s->size = i->size;
   s->blocks = 0;
   return 0;
 }
@@ -402,7 +407,7 @@ static bool still_valid(struct inode *i) {   // a name of a process that goes on
 
 static int no_change(struct inode *i, const struct setattr *a) {
   (void)i;
-  return a->valid & ~(unsigned)ATTR_SIZE ? -LX_EPERM : 0;   // O_TRUNC is harmless
+  return a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -LX_EPERM : 0;   // O_TRUNC, and the times it sets, are harmless
 }
 
 static const struct inode_ops dir_ops = {.lookup = lookup, .readdir = readdir, .getattr = getattr, .valid = still_valid, .setattr = no_change};
@@ -412,7 +417,7 @@ static const struct inode_ops file_ops_inode = {.getattr = getattr, .valid = sti
 static const struct file_ops text_fops = {.open = text_open, .release = text_release, .read = text_read, .write = text_write};
 static const struct file_ops fdinfo_fops = {.open = text_open, .release = text_release, .read = text_read};
 
-static void inode_idle(struct inode *i) { free(pnode(i)); }
+static void inode_idle(struct inode *i) { kmfree(i->fs->vfs, pnode(i), sizeof(struct pnode)); }
 
 static int statfs(struct fs *fs, struct kstatfs *s) {
   (void)fs;

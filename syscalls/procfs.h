@@ -6,7 +6,7 @@ int procfs_new(struct box *, struct fs **out);   // to be mounted; 0 or -LX_ENOM
 int procfs_pid(const struct file *);             // the process whose /proc/PID directory this is; 0: none
 
 // ---------------------------------------------------------------- between the files of procfs
-struct proc_text { char *at; size_t n, cap; bool failed; };   // grows; `failed` when memory or the bound of 8 MiB ended it
+struct proc_text { struct vfs *vfs; char *at; size_t n, cap; bool failed; };   // grows; `failed` when memory or the bound of 8 MiB ended it
 void text_add(struct proc_text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(struct proc_text *, const void *, size_t);
 

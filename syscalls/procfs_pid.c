@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { STRINGS_MAX = 4 << 20 };
+
 static int64_t ticks(uint64_t ns) { return (int64_t)(ns / (1000000000 / LX_CLK_TCK)); }
 
 static const char *comm_of(const struct proc_who *w) { return w->t ? w->t->comm : w->p->tasks ? w->p->tasks->comm : w->p->pid == 1 ? "init" : w->p->last_comm; }
@@ -131,13 +133,27 @@ static void show_status(struct proc_text *x, const struct proc_who *w) {
 
 // ---------------------------------------------------------------- strings
 
+// They are read where the process has them, on its stack, so a program may change what it shows.
+static void show_memory(struct proc_text *x, struct mm *mm, uint64_t start, uint64_t end) {
+  if (end > start + STRINGS_MAX) end = start + STRINGS_MAX;
+  while (start < end && !x->failed) {
+    size_t room = PAGE_BYTES - (start & (PAGE_BYTES - 1)), n = end - start < room ? end - start : room;
+    const void *p = mm_make_present(mm, start, MEM_R) ? NULL : mem_host(mm->mem, (uint32_t)start, MEM_R);
+    if (!p) return;
+    text_bytes(x, p, n);
+    start += n;
+  }
+}
+
 static void show_cmdline(struct proc_text *x, const struct proc_who *w) {
-  if (w->p->cmdline) text_bytes(x, w->p->cmdline, w->p->cmdline_len);
+  struct mm *mm = w->p->mm;
+  if (mm) show_memory(x, mm, mm->arg_start, mm->arg_end);
   else if (w->p->pid == 1) text_bytes(x, "init", 5);
 }
 
 static void show_environ(struct proc_text *x, const struct proc_who *w) {
-  if (w->p->environ_) text_bytes(x, w->p->environ_, w->p->environ_len);
+  struct mm *mm = w->p->mm;
+  if (mm) show_memory(x, mm, mm->env_start, mm->env_end);
 }
 
 static void show_comm(struct proc_text *x, const struct proc_who *w) { text_add(x, "%s\n", comm_of(w)); }

@@ -3,6 +3,7 @@
 //
 // A signal for a process waits in proc->pending and is taken by the first of its threads that does not block it (the leader first, as in Linux,
 // complete_signal), so that a program whose other threads sleep sees it where it expects it.
+#include "syscalls/fs.h"
 #include "syscalls/signal.h"
 #include "syscalls/trace.h"
 #include <stdlib.h>
@@ -52,14 +53,10 @@ bool signal_ignored_by(const struct process *p, int sig) {
 static int enqueue(struct sigpending *q, const struct lx_siginfo *info, uint64_t limit, bool front) {
   int sig = info->si_signo;
   if (sig < FIRST_RT && q->set & BIT(sig) && !front) return 0;   // only real-time signals queue
-  if (q->count >= limit && !front) {
-    if (sig >= FIRST_RT && info->si_code != LX_SI_USER) return -LX_EAGAIN;
-    q->set |= BIT(sig);   // delivered, but without its siginfo
-    return 0;
-  }
-  struct sigqueue *e = malloc(sizeof *e);
+  struct sigqueue *e = q->count < limit || front ? kmalloc(q->vfs, sizeof *e) : NULL;
+  if (!e && sig >= FIRST_RT && info->si_code != LX_SI_USER && !front) return -LX_EAGAIN;
   q->set |= BIT(sig);
-  if (!e) return 0;
+  if (!e) return 0;   // delivered, but without its siginfo
   *e = (struct sigqueue){.next = front ? q->first : NULL, .info = *info};
   if (front) q->first = e;
   else *q->last = e;
@@ -73,7 +70,7 @@ static void unlink_at(struct sigpending *q, struct sigqueue **at) {
   *at = e->next;
   if (q->last == &e->next) q->last = at;
   q->count--;
-  free(e);
+  kmfree(q->vfs, e, sizeof *e);
 }
 
 void signals_flush_set(struct sigpending *q, uint64_t set) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 bool sock_is_stream(const struct sock *s) { return s->type == LX_SOCK_STREAM; }
+bool sock_is_tcp(const struct sock *s) { return sock_is_stream(s) && s->family->autobind; }
 
 // ---------------------------------------------------------------- messages
 
@@ -25,15 +26,29 @@ static int take_files(struct sock *s, struct sockmsg *m, struct sock_extra *x) {
   m->files = kmalloc(s->box->vfs, x->nfiles * sizeof *m->files);
   if (!m->files) return -LX_ENOMEM;
   memcpy(m->files, x->files, x->nfiles * sizeof *m->files);
-  m->nfiles = x->nfiles;
+  m->nfiles = m->capacity = x->nfiles;
   x->nfiles = 0;
   return 0;
 }
 
-static void message_free(struct vfs *v, struct sockmsg *m) {
+static void free_now(struct vfs *v, struct sockmsg *m) {
   for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
-  kmfree(v, m->files, m->nfiles * sizeof *m->files);
+  kmfree(v, m->files, m->capacity * sizeof *m->files);
   kmfree(v, m, message_bytes(m->n));
+}
+
+// A file that goes with a message may be a socket whose messages carry sockets, and so on: a guest can make that chain as long as it likes, so it is
+// walked in a loop.
+static void message_free(struct box *box, struct sockmsg *m) {
+  m->next = box->dropped_messages;
+  box->dropped_messages = m;
+  if (box->dropping_messages) return;
+  box->dropping_messages = true;
+  while ((m = box->dropped_messages)) {
+    box->dropped_messages = m->next;
+    free_now(box->vfs, m);
+  }
+  box->dropping_messages = false;
 }
 
 static void enqueue(struct sock *s, struct sockmsg *m) {
@@ -54,7 +69,7 @@ static struct sockmsg *dequeue(struct sock *s) {
 }
 
 static void flush(struct sock *s) {
-  while (s->first) message_free(s->box->vfs, dequeue(s));
+  while (s->first) message_free(s->box, dequeue(s));
 }
 
 void sock_drop_files(struct sock_extra *x) {
@@ -87,7 +102,11 @@ void sockets_flush(struct box *box) {
     any = false;
     for (struct sock *s = box->sockets; s && !any; s = s->next) {
       any = s->first != NULL;
-      if (any) flush(s);   // may free sockets: begin again
+      if (!any) continue;
+      s->refs++;
+      flush(s);
+      sock_unref(s);   // others may be gone too: begin again
+      break;
     }
   }
 }
@@ -140,14 +159,16 @@ static bool at_end(const struct sock *s) {
   return s->shut_rd || (s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed || s->peer->shut_wr));
 }
 
+int sock_take_error(struct sock *s) {
+  int error = s->error;
+  s->error = 0;
+  return error;
+}
+
 static int nothing_to_read(struct sock *s) {
-  if (s->error) {
-    int err = -s->error;
-    s->error = 0;
-    return err;
-  }
+  if (s->error) return -sock_take_error(s);
   if (at_end(s)) return 0;
-  if (s->type != LX_SOCK_DGRAM && !s->connected) return sock_is_stream(s) && !s->family->autobind ? -LX_EINVAL : -LX_ENOTCONN;
+  if (s->type != LX_SOCK_DGRAM && !s->connected) return sock_is_stream(s) && !sock_is_tcp(s) ? -LX_EINVAL : -LX_ENOTCONN;
   return -LX_EAGAIN;
 }
 
@@ -177,7 +198,7 @@ static int receive_stream(struct sock *s, struct iob *io, bool peek, struct sock
         for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
         m->nfiles = 0;
       }
-      if (m->off == m->n) message_free(s->box->vfs, dequeue(s));
+      if (m->off == m->n) message_free(s->box, dequeue(s));
     }
     if (got < want) return -LX_EFAULT;
     m = next;
@@ -197,7 +218,7 @@ static int receive_one(struct sock *s, struct iob *io, bool peek, struct sock_ex
     x->truncated = want < m->n;
     x->full = m->n;
   }
-  if (!peek) message_free(s->box->vfs, dequeue(s));
+  if (!peek) message_free(s->box, dequeue(s));
   return 0;
 }
 
@@ -218,7 +239,7 @@ static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_
   if (err) {
     io->done -= got < io->done ? got : io->done;   // none of it was sent
     io->left += got;
-    message_free(s->box->vfs, m);
+    message_free(s->box, m);
     return err;
   }
   enqueue(to, m);
@@ -232,14 +253,24 @@ struct sock *sock_target(struct sock *s) {
 static int may_send(const struct sock *s, const struct sock *to) {
   if (s->shut_wr) return -LX_EPIPE;
   if (!to && s->remote.len) return -LX_ECONNREFUSED;
-  if (!to) return s->connected ? -LX_EPIPE : sock_is_stream(s) && s->family->autobind ? -LX_EPIPE : -LX_ENOTCONN;
+  if (!to) return s->connected || sock_is_tcp(s) ? -LX_EPIPE : -LX_ENOTCONN;
   if (to->closed || to->shut_rd) return s->type == LX_SOCK_DGRAM ? -LX_ECONNREFUSED : -LX_EPIPE;
   return 0;
 }
 
+// TCP learns only from the answer that the other end is closed: what is sent first is lost without a word.
+static int send_into_the_void(struct sock *s, struct iob *io) {
+  uint8_t scratch[512];
+  s->reset = true;
+  while (io->left)
+    if (!iob_get(io, scratch, io->left < sizeof scratch ? io->left : sizeof scratch)) return -LX_EFAULT;
+  return 0;
+}
+
 int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra *x) {
+  if (sock_is_tcp(s) && s->connected && !s->reset && !s->shut_wr && !s->error && (!to || to->closed)) return send_into_the_void(s, io);
   int err = may_send(s, to);
-  if (s->error) err = -s->error, s->error = 0;
+  if (s->error) err = -sock_take_error(s);
   if (err) return err;
   if (!sock_is_stream(s)) {
     if (io->left > to->limit) return -LX_EMSGSIZE;

@@ -4,7 +4,7 @@
 #pragma once
 #include "syscalls/fs.h"
 
-enum { SOCK_LIMIT = 212992, SOCK_CHUNK = 32768, SCM_MAX_FD = 253 };
+enum { SOCK_LIMIT = 212992, SOCK_CHUNK = 32768, SCM_MAX_FD = 253, REUSE_ADDR = 1, REUSE_PORT = 2 };
 
 struct sock_addr {
   uint32_t len;                      // 0: none. AF_UNIX: as bound (abstract names begin with a NUL byte and may contain more); else only not 0
@@ -17,7 +17,7 @@ struct sock_addr {
 struct sockmsg {                     // one datagram, or a stretch of a stream
   struct sockmsg *next;
   uint32_t n, off;                   // bytes; off: already read
-  unsigned nfiles;
+  unsigned nfiles, capacity;         // of files: still in it, room made
   struct file **files;               // SCM_RIGHTS, referenced
   struct lx_ucred cred;              // the sender's
   struct sock_addr from;
@@ -30,8 +30,11 @@ struct sock {
   unsigned refs;                     // its file, its peer's pointer, the backlog it waits in
   int type;                          // LX_SOCK_STREAM, DGRAM, SEQPACKET
   const struct sock_family *family;
-  bool listening, connected, closed, shut_rd, shut_wr, passcred, reuse, v6only;
+  bool listening, connected, closed, shut_rd, shut_wr, passcred, v6only;
+  unsigned reuse;                    // REUSE_*
   bool accepted;                     // shares its name with the listener it came from
+  bool connecting;                   // TCP, not blocking: the next connect tells how it went
+  bool reset;                        // TCP: has sent to an end that was closed
   int error;                         // pending, positive: SO_ERROR
   struct sock *peer;                 // referenced
   struct sockmsg *first, **last;
@@ -69,11 +72,13 @@ int sock_file(struct sock *, unsigned flags, struct file **);                // 
 struct sock *sock_of(struct file *);                                         // NULL: not a socket
 void sock_connect_pair(struct sock *, struct sock *);
 bool sock_is_stream(const struct sock *);
+bool sock_is_tcp(const struct sock *);
 
 // As file operations: why they stopped. extra may be NULL.
 int sock_receive(struct sock *, struct iob *, unsigned flags, struct sock_extra *);
 int sock_send(struct sock *, struct sock *to, struct iob *, struct sock_extra *);
 void sock_drop_files(struct sock_extra *);
 
+int sock_take_error(struct sock *);                                          // SO_ERROR: positive, and forgotten
 struct sock *sock_target(struct sock *);                                     // whom it sends to; NULL: nobody
 int sock_put_addr(struct task *, const struct sock *, const struct sock_addr *, gaddr at, gaddr lenp);   // sys_connect.c

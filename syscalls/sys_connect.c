@@ -101,6 +101,14 @@ static int64_t connect_inet_dgram(struct task *t, struct sock *s, const struct s
   return err ? err : connect_dgram(s, NULL, to);
 }
 
+// TCP without waiting: the outcome is there, but is told only when asked for (SO_ERROR, or connect again).
+static int connect_later(struct sock *s, int error) {
+  s->connecting = true;
+  s->error = error;
+  waitq_wake(&s->wait);
+  return -LX_EINPROGRESS;
+}
+
 int64_t sys_connect(struct task *t, const uint64_t a[6]) {
   struct file *f = fd_io_held(t, (int)a[0]);
   struct sock *s = sock_of(f), *to;
@@ -112,12 +120,15 @@ int64_t sys_connect(struct task *t, const uint64_t a[6]) {
   if (!err) err = s->family->get(t, s, a[1], a[2], &addr);
   if (err) return err;
   if (s->listening) return -LX_EINVAL;
+  if (s->connecting) return s->connecting = false, -sock_take_error(s);
   if (s->type != LX_SOCK_DGRAM && s->connected) return -LX_EISCONN;
   err = s->family->find(t, s, &addr, &to);
   if (s->type == LX_SOCK_DGRAM && s->family->autobind && (!err || err == -LX_ECONNREFUSED)) return connect_inet_dgram(t, s, &addr);
+  if (err == -LX_ECONNREFUSED && sock_is_tcp(s) && f->flags & LX_O_NONBLOCK) return connect_later(s, LX_ECONNREFUSED);
   if (err) return err;
   if (s->type == LX_SOCK_DGRAM) return connect_dgram(s, to, NULL);
-  return connect_stream(t, f, s, to, s->family->autobind ? &addr : &to->addr);
+  int64_t r = connect_stream(t, f, s, to, s->family->autobind ? &addr : &to->addr);
+  return r == 0 && sock_is_tcp(s) && f->flags & LX_O_NONBLOCK ? connect_later(s, 0) : r;
 }
 
 static int64_t do_accept(struct task *t, int fd, gaddr addr, gaddr lenp, unsigned flags) {

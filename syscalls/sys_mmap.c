@@ -179,18 +179,18 @@ static int64_t grow_mapping(struct task *t, uint32_t start, uint32_t end, uint32
 
 int64_t sys_mremap(struct task *t, const uint64_t a[6]) {
   struct mm *mm = t->proc->mm;
-  uint32_t start, end, new_start, new_end;
+  uint32_t start, end, new_start = 0, new_end = 0;
   uint64_t flags = a[3];
   if (flags & ~(uint64_t)(LX_MREMAP_MAYMOVE | LX_MREMAP_FIXED)) return -LX_EINVAL;   // DONTUNMAP: not supported, as before Linux 5.7
   bool fixed = flags & LX_MREMAP_FIXED;
   if ((fixed && !(flags & LX_MREMAP_MAYMOVE)) || !a[2] || get_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
   if (a[2] > MEM_TOP) return -LX_ENOMEM;
-  if (get_range(fixed ? a[4] : a[0], a[2], &new_start, &new_end)) return fixed ? -LX_EINVAL : -LX_ENOMEM;
+  if (fixed && get_range(a[4], a[2], &new_start, &new_end)) return -LX_EINVAL;
   struct vma *v = vma_at(mm, start);
   if (!v) return -LX_EFAULT;
   if (start == end) return -LX_EINVAL;   // duplicating a shared mapping (old size 0) is not supported
   if (v->end < end) return -LX_EFAULT;
-  uint32_t old_n = end - start, new_n = new_end - new_start;
+  uint32_t old_n = end - start, new_n = (uint32_t)pages_of(a[2]);
   if (fixed) {
     if (new_start < end && start < new_end) return -LX_EINVAL;
     int err = vma_clear(mm, new_start, new_end);

@@ -114,6 +114,7 @@ static int find_target(struct task *t, struct sending *o, gaddr name, uint64_t l
   struct sock_addr addr;
   o->to = sock_target(o->s);
   if (!name || !len) return 0;
+  if (sock_is_tcp(o->s)) return 0;   // ignored
   if (o->s->type != LX_SOCK_DGRAM) return o->s->connected ? -LX_EISCONN : -LX_EOPNOTSUPP;
   const struct sock_family *family = o->s->family;
   int err = family->get(t, o->s, name, len, &addr);
@@ -380,18 +381,15 @@ static int32_t int_option(struct sock *s, int name) {
   case LX_SO_TYPE: return s->type;
   case LX_SO_DOMAIN: return s->family->number;
   case LX_SO_PROTOCOL: return !s->family->autobind ? 0 : sock_is_stream(s) ? LX_IPPROTO_TCP : LX_IPPROTO_UDP;
-  case LX_SO_REUSEADDR: return s->reuse;
+  case LX_SO_REUSEADDR: return !!(s->reuse & REUSE_ADDR);
+  case LX_SO_REUSEPORT: return !!(s->reuse & REUSE_PORT);
   case LX_SO_SNDBUF:
   case LX_SO_RCVBUF: return (int32_t)s->limit;
   case LX_SO_ACCEPTCONN: return s->listening;
   case LX_SO_PASSCRED: return s->passcred;
   case LX_SO_RCVLOWAT:
   case LX_SO_SNDLOWAT: return 1;
-  case LX_SO_ERROR: {
-    int32_t e = s->error;
-    s->error = 0;
-    return e;
-  }
+  case LX_SO_ERROR: return sock_take_error(s);
   default: return 0;
   }
 }
@@ -453,9 +451,13 @@ int64_t sys_setsockopt(struct task *t, const uint64_t a[6]) {
   if (err) return err;
   switch (a[2]) {
   case LX_SO_PASSCRED: s->passcred = v; return 0;
-  case LX_SO_REUSEADDR: s->reuse = v; return 0;
+  case LX_SO_REUSEADDR:
+  case LX_SO_REUSEPORT: {
+    unsigned bit = a[2] == LX_SO_REUSEADDR ? REUSE_ADDR : REUSE_PORT;
+    s->reuse = v ? s->reuse | bit : s->reuse & ~bit;
+    return 0;
+  }
   case LX_SO_DEBUG:
-  case LX_SO_REUSEPORT:
   case LX_SO_BROADCAST:
   case LX_SO_KEEPALIVE:
   case LX_SO_OOBINLINE:

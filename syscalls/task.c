@@ -1,5 +1,5 @@
 // Tasks: how one is made, how it waits, how it is woken. kernel.h has the contract of waiting and restarting.
-#include "syscalls/kernel.h"
+#include "syscalls/fs.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ void waitq_dismiss(struct waitq *q) {
 
 void task_unwait(struct task *t) {
   for (unsigned i = 0; i < t->nwaiters; i++) waitq_remove(t->more_waiters ? &t->more_waiters[i].w : &t->waiters[i].w);
-  free(t->more_waiters);
+  kmfree(t->box->vfs, t->more_waiters, t->nwaiters * sizeof *t->more_waiters);
   t->more_waiters = NULL;
   t->nwaiters = 0;
   t->sys.waiting = false;
@@ -66,7 +66,7 @@ void task_unwait(struct task *t) {
 static int join_queues(struct task *t, struct waitq **queue, unsigned n) {
   struct task_waiter *w = t->waiters;
   task_unwait(t);
-  if (n > MAX_WAITERS) w = t->more_waiters = calloc(n, sizeof *w);
+  if (n > MAX_WAITERS) w = t->more_waiters = kmalloc(t->box->vfs, n * sizeof *w);
   if (!w) return -LX_ENOMEM;
   for (unsigned i = 0; i < n; i++) {
     w[i].w = (struct waiter){.wake = wake_waiter};
@@ -126,7 +126,7 @@ static void link_task(struct process *p, struct task *t) {
 
 struct task *task_new(struct process *p, const struct task *like) {
   struct box *box = p->box;
-  if (box->limits.pids && box->ntasks >= box->limits.pids) return NULL;
+  if (box->limits.pids && box->ntasks + box->nzombies >= box->limits.pids) return NULL;
   struct task *t = aligned_alloc(_Alignof(struct task), sizeof *t);
   if (!t) return NULL;
   memset(t, 0, sizeof *t);
@@ -142,7 +142,7 @@ struct task *task_new(struct process *p, const struct task *like) {
   t->state = TASK_PARKED;
   t->timer.fire = wake_by_timer;
   t->altstack.ss_flags = LX_SS_DISABLE;
-  t->pending.last = &t->pending.first;
+  t->pending = (struct sigpending){.vfs = box->vfs, .last = &t->pending.first};
   t->start_ns = box_monotonic(box);
   t->tid = p->tasks ? new_tid(box) : p->pid ? p->pid : (p->pid = new_tid(box));
   link_task(p, t);

@@ -42,7 +42,6 @@ static void consume(const struct wanted *w, struct process *c, const struct news
     c->parent->cstime_ns += c->stime_ns + c->cstime_ns;
     if (c->maxrss_kb > c->parent->cmaxrss_kb) c->parent->cmaxrss_kb = c->maxrss_kb;
     if (c->cmaxrss_kb > c->parent->cmaxrss_kb) c->parent->cmaxrss_kb = c->cmaxrss_kb;
-    c->state = PROC_REAPED;
     process_unlink(c);
   }
 }

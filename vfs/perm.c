@@ -67,7 +67,7 @@ int vfs_access(const struct path *p, const struct cred *c, unsigned mask)
 int may_create(const struct path *dir, const struct cred *c)
 {
     struct inode *i = path_inode(dir);
-    if (i->flags & INODE_DEAD) return -LX_ENOENT;
+    if (i->flags & (INODE_DEAD | INODE_FIXED)) return -LX_ENOENT;
     int err = mount_writable(dir);
     return err ? err : inode_permission(i, c, LX_W_OK | LX_X_OK);
 }

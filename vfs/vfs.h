@@ -92,6 +92,7 @@ enum {
   INODE_DEAD = 4,                  // removed directory: nothing may be made in it (ENOENT)
   INODE_VOLATILE = 8,              // its dentry is checked again at every use (synthetic file systems)
   INODE_IMMUTABLE = 16, INODE_APPEND = 32,
+  INODE_FIXED = 64,                // of procfs: looking up a missing name fails already, so that making one is ENOENT whatever the permissions
 };
 
 struct dentry {

@@ -140,20 +140,20 @@ static void tsc_counts(struct bench *b) {
 
 // ModRM.reg: ES 0, CS 1, SS 2, DS 3, FS 4, GS 5. The selectors are Linux's: 0 to 3 nothing, 2B data, 33 code.
 static unsigned stored_selector(struct bench *b, int segment) {
-  char hex[8];
+  char hex[16];
   fresh(b);
-  snprintf(hex, sizeof hex, "8c%02x", 0xc0 | segment << 3);      // mov eax, segment
+  snprintf(hex, sizeof hex, "8c%02x", (uint8_t)(0xc0 | segment << 3));      // mov eax, segment
   run(b, hex);
   CHECK(completed(b, 2) && kept(b, 1 << RAX));
   return (unsigned)b->out.after.gpr[RAX];
 }
 
 static void load_selector(struct bench *b, int segment, unsigned selector) {
-  char hex[8];
+  char hex[16];
   fresh(b);
   b->in.gpr[RAX] = 0xffffffffffff0000 | selector;
   b->in.fs_base = b->in.gs_base = 0x12345000;
-  snprintf(hex, sizeof hex, "8e%02x", 0xc0 | segment << 3);      // mov segment, eax
+  snprintf(hex, sizeof hex, "8e%02x", (uint8_t)(0xc0 | segment << 3));      // mov segment, eax
   run(b, hex);
 }
 

@@ -14,7 +14,7 @@ static uint64_t edge_int(struct rng *r) {
   case 3: return top;                                     // the least signed number, or a high bit
   case 4: return top - 1;
   case 5: return top + (top - 1);                         // all ones of this width
-  case 6: return (uint64_t)-(int64_t)top;
+  case 6: return 0 - top;
   default: return 1ull << rng_below(r, 64);
   }
 }

@@ -64,13 +64,13 @@ cmp "$work/o1" "$work/o2" || bad 'deterministic runs differ'
 is 'instructions of deterministic runs' "$(grep -o '"instructions": [0-9]*' "$work/d1")" "$(grep -o '"instructions": [0-9]*' "$work/d2")"
 
 # Signals reach the program; its handler decides.
-box -- bash -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.05; done' >"$work/out" &
+"$BELLJAR" --image "$BELLJAR_IMAGE" -- bash -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.05; done' >"$work/out" &
 pid=$!
 for _ in $(seq 100); do grep -q ready "$work/out" && break || sleep 0.1; done
 kill -TERM "$pid"
 wait "$pid"
 is 'SIGTERM handled inside' "$?$(tail -n 1 "$work/out")" '9got it'
-box -- sleep 100 &
+"$BELLJAR" --image "$BELLJAR_IMAGE" -- sleep 100 &
 pid=$!
 sleep 0.5
 kill -INT "$pid"

@@ -71,6 +71,9 @@ static void memory_operands(void **state) {
   assert_int_equal(in.rm, INSN_MEM);
   assert_int_equal(in.base, REG_NONE);
   assert_int_equal(in.disp, PC + 6 + 0x10);
+  assert_true(insn_disp(&in) == PC + 6 + 0x10);
+  in = EXPECT("LEA_GvM", "\x48\x8d\x05\x00\x00\x00\x80");
+  assert_true(insn_disp(&in) == PC + 7 - 0x80000000ull);
   in = EXPECT("MOV_EvIz", "\xc7\x05\xf0\xff\xff\xff\x01\x02\x03\x04");   // RIP counts from behind the immediate
   assert_int_equal(in.disp, PC + 10 - 0x10);
   in = EXPECT("MOV_GvEv", "\x8b\x44\x8c\x80");
@@ -93,23 +96,25 @@ static void memory_operands(void **state) {
   in = EXPECT("MOV_GvEv", "\x65\x2e\x8b\x00");   // the old prefixes do not undo it
   assert_int_equal(in.seg, SEG_GS);
   in = EXPECT("MOV_rAXOv", "\x48\xa1\x88\x77\x66\x55\x44\x33\x22\x11");
-  assert_true(in.disp == 0x1122334455667788);
+  assert_true(in.imm64 == 0x1122334455667788);
   in = EXPECT("MOV_rAXOv", "\x67\xa1\x88\x77\x66\x85");
-  assert_true(in.disp == 0x85667788);
+  assert_true(in.imm64 == 0x85667788);
 }
 
 static void immediates(void **state) {
   (void)state;
-  assert_true(EXPECT("ADD_EvIbs", "\x83\xc0\xff").imm == ~0ull);
+  assert_true(EXPECT("ADD_EvIbs", "\x83\xc0\xff").imm == -1);
   assert_true(EXPECT("ADD_ALIb", "\x04\xff").imm == 0xff);
-  assert_true(EXPECT("ADD_rAXIz", "\x05\x00\x00\x00\x80").imm == 0xffffffff80000000);
-  assert_true(EXPECT("ADD_rAXIz", "\x66\x05\x01\x80").imm == 0xffffffffffff8001);
-  assert_true(EXPECT("MOV_ZvIv", "\x48\xb8\x01\x02\x03\x04\x05\x06\x07\x88").imm == 0x8807060504030201);
+  assert_true(EXPECT("ADD_rAXIz", "\x05\x00\x00\x00\x80").imm == INT32_MIN);
+  assert_true(EXPECT("ADD_rAXIz", "\x66\x05\x01\x80").imm == -0x7fff);
+  assert_true(EXPECT("MOV_ZvIv", "\x48\xb8\x01\x02\x03\x04\x05\x06\x07\x88").imm64 == 0x8807060504030201);
   assert_true(EXPECT("MOV_ZvIv", "\x66\xb8\x01\x82").size == 2);
   assert_true(EXPECT("ENTER_IwIb", "\xc8\x34\x12\x05").imm == 0x051234);
   assert_true(EXPECT("RET_Iw", "\xc2\xff\xff").imm == 0xffff);
-  assert_true(EXPECT("JMP_Jb", "\xeb\xfe").imm == PC);
-  assert_true(EXPECT("CALL_Jz", "\xe8\x00\xf0\xff\xff").imm == PC + 5 - 0x1000);
+  struct insn in = EXPECT("JMP_Jb", "\xeb\xfe");
+  assert_true(insn_target(&in) == PC);
+  in = EXPECT("CALL_Jz", "\xe8\x00\xe0\xff\xff");
+  assert_true(insn_target(&in) == PC + 5ull - 0x2000);
 }
 
 static void prefixes_and_rows(void **state) {

@@ -1,5 +1,6 @@
-/* What tests/insn, one instruction at a time, does not see of SSE: sticky flags and rounding across instructions, faults and stops;
- * the host's own MXCSR; the upper halves of the vector registers; how good the approximations are (those of portable builds are our own).
+/* What tests/insn, one instruction at a time, does not see of SSE: sticky flags and rounding across instructions,
+ * faults and stops; the host's own MXCSR; the upper halves of the vector registers; how good the approximations are
+ * (those of portable builds are our own).
  *
  * Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends. */
 #include <setjmp.h>
