@@ -1,15 +1,19 @@
-// Guest memory as op_* functions reach it: loadN, storeN, load_bytes, store_bytes. They return only when the access succeeded.
+// Guest memory as op_* functions reach it: loadN, storeN, load_bytes, store_bytes. They return only when the access
+// succeeded.
 //
-// A fault unwinds to cpu_run, so the instruction must be known and nothing may have changed before: each access first stores
-// cpu->insn, and compiler barriers stand on both sides, because a host fault is a jump the compiler does not see.
-// Reads and writes of a read-modify-write go in this order: load, store, then flags and registers.
-// n is 1 to 512 bytes, a constant. An access that crosses into a page that faults changes nothing.
+// A fault unwinds to cpu_run, so the instruction must be known and nothing may have changed before: each access first
+// stores cpu->insn, and compiler barriers stand on both sides, because a host fault is a jump the compiler does not
+// see. Reads and writes of a read-modify-write go in this order: load, store, then flags and registers. n is 1 to 512
+// bytes, a constant. An access that crosses into a page that faults changes nothing.
 #pragma once
 #include "cpu/insn.h"
 #include "cpu/mem.h"
 #include <string.h>
 
-static inline void access_barrier(void) { __asm__ volatile("" ::: "memory"); }
+static inline void access_barrier(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
 
 #ifdef OPS_CHECKED
 
@@ -17,18 +21,24 @@ static inline void access_barrier(void) { __asm__ volatile("" ::: "memory"); }
 void access_load_slow(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n);
 void access_store_slow(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n);
 
-static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n)
+static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a,
+                                                             void *to, unsigned n)
 {
     const uint8_t *p = mem_checked_fast(cpu->mem, a, n, MEM_R);
-    if (__builtin_expect(p != NULL, 1)) memcpy(to, p, n);
-    else access_load_slow(cpu, in, a, to, n);
+    if (__builtin_expect(p != NULL, 1))
+        memcpy(to, p, n);
+    else
+        access_load_slow(cpu, in, a, to, n);
 }
 
-static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n)
+static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a,
+                                                              const void *from, unsigned n)
 {
     uint8_t *p = mem_checked_fast(cpu->mem, a, n, MEM_W);
-    if (__builtin_expect(p != NULL, 1)) memcpy(p, from, n);
-    else access_store_slow(cpu, in, a, from, n);
+    if (__builtin_expect(p != NULL, 1))
+        memcpy(p, from, n);
+    else
+        access_store_slow(cpu, in, a, from, n);
 }
 
 // As for the direct back end, below.
@@ -46,8 +56,22 @@ static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a
 
 #else
 
-// The host does accesses of these sizes in one instruction, so they are all or nothing there too.
-static inline bool access_is_single(unsigned n) { return n == 1 || n == 2 || n == 4 || n == 8 || n == 16; }
+// The host does stores of these sizes in one instruction (access_copy), so they are all or nothing there too.
+static inline bool access_is_single(unsigned n)
+{
+    return n == 1 || n == 2 || n == 4 || n == 8 || n == 16;
+}
+
+// One host store, whatever the compiler's options: 16 bytes by memcpy are two stores without optimization, of which the
+// first may stay when the second faults.
+static inline __attribute__((always_inline)) void access_copy(uint8_t *to, const void *from, unsigned n)
+{
+    typedef long long vector __attribute__((vector_size(16), aligned(1), may_alias));
+    if (n == 16)
+        *(volatile vector *)(void *)to = *(const vector *)from;
+    else
+        memcpy(to, from, n);
+}
 
 static inline void access_touch_store(struct cpu *cpu, uint64_t a, unsigned n)
 {
@@ -63,7 +87,8 @@ static inline void access_probe_store(struct cpu *cpu, uint64_t a, unsigned n)
     if ((a & (PAGE_BYTES - 1)) + n > PAGE_BYTES) access_touch_store(cpu, a, n);
 }
 
-// Fault as an access of n bytes at a would, and change nothing. For instructions that the hardware checks before it starts.
+// Fault as an access of n bytes at a would, and change nothing. For instructions that the hardware checks before it
+// starts.
 static inline void probe_store(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned n)
 {
     cpu->insn = in;
@@ -78,11 +103,13 @@ static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a
     cpu->insn = in;
     access_barrier();
     (void)*first;
-    if (((uintptr_t)first ^ (uintptr_t)last) >> PAGE_SHIFT) (void)*(const volatile uint8_t *)((uintptr_t)last & -(uintptr_t)PAGE_BYTES);
+    if (((uintptr_t)first ^ (uintptr_t)last) >> PAGE_SHIFT)
+        (void)*(const volatile uint8_t *)((uintptr_t)last & -(uintptr_t)PAGE_BYTES);
     access_barrier();
 }
 
-static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, void *to, unsigned n)
+static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, const struct insn *in, uint64_t a,
+                                                             void *to, unsigned n)
 {
     cpu->insn = in;
     access_barrier();
@@ -90,12 +117,13 @@ static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, co
     access_barrier();
 }
 
-static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a, const void *from, unsigned n)
+static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, const struct insn *in, uint64_t a,
+                                                              const void *from, unsigned n)
 {
     cpu->insn = in;
     access_barrier();
     if (!access_is_single(n)) access_probe_store(cpu, a, n);
-    memcpy(cpu->region + (uint32_t)a, from, n);
+    access_copy(cpu->region + (uint32_t)a, from, n);
     access_barrier();
 }
 

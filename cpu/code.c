@@ -1,40 +1,42 @@
 // The decoded-block cache. See code.h for what a block is and how it is counted.
 //
-// Found three ways: through insn->link (direct branches, set by code_branch), through the jump cache (computed branches: one
-// entry per hash value), through the hash table. A block is listed under each page its bytes come from, for invalidation.
+// Found three ways: through insn->link (direct branches, set by code_branch), through the jump cache (computed
+// branches: one entry per hash value), through the hash table. A block is listed under each page its bytes come from,
+// for invalidation.
 #include "cpu/code.h"
 #include "cpu/op.h"
 #include "host/pages.h"
+#include <stddef.h>
 #include <string.h>
 
 enum {
-    CODE_BYTES = 64 << 20, // blocks of one address space; all are dropped when it is full
+    // Blocks of one address space, and of all in a box; all of an address space are dropped when they come to too much.
+    // A guest
+    // can make 2.5 KB of blocks of each byte of code, so this is what bounds the host's memory.
+    CODE_BYTES = 64 << 20,
+    BOX_CODE_BYTES = 160 << 20,
+    MIN_CODE_BYTES = 1 << 20, // what each may have, whatever the others take
     HASH_BITS = 15,
     JUMP_BITS = 11,
     SEEN_BITS = 17,
+    LONG = 12, // instructions
     MAX_INSN_BYTES = 15,
     UNIT = 8, // blocks are named by their offset in the arena in units of this; 0: none
 };
 
-// How long a block is, for memory's sake: what is run for the first time is not kept (a third of what runs when a program starts
-// never runs again), what is run again ends at any branch, what is run often goes on behind conditional branches.
-enum heat { COLD, WARM, HOT };
-enum { HOT_AT = 32 }; // times that a warm block is left forward
-
 struct block {
-    uint32_t next;         // in the hash chain
+    uint32_t next; // in the hash chain
     uint32_t next_in_page[2];
     uint32_t pc;
-    uint16_t length;       // bytes of guest code
+    uint16_t length; // bytes of guest code
     uint16_t dead;
-    uint32_t count;        // elements of insn
+    uint32_t count; // elements of insn
     struct insn insn[];
 };
 _Static_assert(sizeof(struct block) % UNIT == 0 && sizeof(struct insn) % UNIT == 0, "blocks are named in units");
 
 struct jump {
-    uint64_t pc;
-    const struct insn *to;
+    uint32_t pc, to; // to: the first instruction's offset in the arena in units; 0: none
 };
 
 struct code {
@@ -51,8 +53,6 @@ struct code {
     struct insn few[BLOCK_MAX + 1];
 };
 
-static const struct insn *op_block_end(struct cpu *cpu, const struct insn *in);
-static const struct insn *op_warm_end(struct cpu *cpu, const struct insn *in);
 static const struct insn *op_undefined(struct cpu *cpu, const struct insn *in);
 static const struct insn *op_stale(struct cpu *cpu, const struct insn *in);
 
@@ -66,6 +66,7 @@ struct code *code_new(struct mem *mem, enum cpu_level level)
     c->level = level;
     c->checked = mem_backend(mem) == MEM_CHECKED;
     c->used = UNIT;
+    mem->ram->code_bytes += UNIT;
     c->arena = pages_new(CODE_BYTES);
     c->hash = pages_new(sizeof(uint32_t) << HASH_BITS);
     c->page_head = pages_new(sizeof(uint32_t) * MEM_PAGES);
@@ -81,6 +82,7 @@ void code_free(struct code *c)
 {
     if (!c) return;
     mem_set_code(c->mem, NULL);
+    c->mem->ram->code_bytes -= c->used;
     pages_free(c->arena, CODE_BYTES);
     pages_free(c->hash, sizeof(uint32_t) << HASH_BITS);
     pages_free(c->page_head, sizeof(uint32_t) * MEM_PAGES);
@@ -94,20 +96,33 @@ void code_flush(struct code *c)
     pages_zero(c->page_head, sizeof(uint32_t) * MEM_PAGES);
     memset(c->jump, 0, sizeof c->jump);
     memset(c->seen, 0, sizeof c->seen);
+    c->mem->ram->code_bytes -= c->used - UNIT;
     c->used = UNIT;
     c->epoch++;
 }
 
-size_t code_bytes(const struct code *c) { return c->used; }
+size_t code_bytes(const struct code *c)
+{
+    return c->used;
+}
 
-static struct block *block_at(const struct code *c, uint32_t name) { return (void *)(c->arena + (size_t)name * UNIT); }
+static struct block *block_at(const struct code *c, uint32_t name)
+{
+    return (void *)(c->arena + (size_t)name * UNIT);
+}
 static uint32_t block_name(const struct code *c, const struct block *b)
 {
     return (uint32_t)((size_t)((const uint8_t *)b - c->arena) / UNIT);
 }
 
-static uint32_t *hash_slot(const struct code *c, uint32_t pc) { return &c->hash[(pc * 0x9e3779b1u) >> (32 - HASH_BITS)]; }
-static struct jump *jump_slot(struct code *c, uint64_t pc) { return &c->jump[(pc ^ pc >> JUMP_BITS) & ((1 << JUMP_BITS) - 1)]; }
+static uint32_t *hash_slot(const struct code *c, uint32_t pc)
+{
+    return &c->hash[(pc * 0x9e3779b1u) >> (32 - HASH_BITS)];
+}
+static struct jump *jump_slot(struct code *c, uint64_t pc)
+{
+    return &c->jump[(pc ^ pc >> JUMP_BITS) & ((1 << JUMP_BITS) - 1)];
+}
 
 static struct block *find_block(const struct code *c, uint32_t pc)
 {
@@ -117,7 +132,13 @@ static struct block *find_block(const struct code *c, uint32_t pc)
 }
 
 // Is *in in `few`, and so gone with the next lookup?
-static bool is_few(const struct code *c, const struct insn *in) { return in >= c->few && in <= c->few + BLOCK_MAX; }
+static bool is_few(const struct code *c, const struct insn *in)
+{
+    return in >= c->few && in <= c->few + BLOCK_MAX;
+}
+
+static uint32_t jump_name(const struct code *c, const struct block *b) { return block_name(c, b) + (uint32_t)(offsetof(struct block, insn) / UNIT); }
+static const struct insn *jump_target(const struct code *c, const struct jump *j) { return (const void *)(c->arena + (size_t)j->to * UNIT); }
 
 // ---- decoding ----
 
@@ -132,7 +153,8 @@ static void set_fetch_fault(struct code *c, uint64_t addr, struct cpu_fault *fau
 }
 
 // The instruction at pc, which begins in the page at `bytes` (avail of them to its end) and goes on in the next one.
-static int decode_across(struct code *c, struct insn *in, const uint8_t *bytes, unsigned avail, uint32_t pc, struct cpu_fault *fault)
+static int decode_across(struct code *c, struct insn *in, const uint8_t *bytes, unsigned avail, uint32_t pc,
+                         struct cpu_fault *fault)
 {
     uint64_t next = (uint64_t)pc + avail;
     const uint8_t *more = next < MEM_TOP ? mem_host(c->mem, (uint32_t)next, MEM_X) : NULL;
@@ -160,12 +182,19 @@ static int decode_at(struct code *c, struct insn *in, uint64_t pc, struct cpu_fa
     return n;
 }
 
-static bool is_branch(const struct insn *in) { return insn_rows[in->id].attr & INSN_ATTR_BRANCH; }
+static bool is_branch(const struct insn *in)
+{
+    return insn_rows[in->id].attr & INSN_ATTR_BRANCH;
+}
 
 // A mark behind `run` instructions, where execution goes on at pc.
 static void put_end(struct insn *at, uint64_t pc, unsigned run)
 {
-    *at = (struct insn){.fn = op_block_end, .id = INSN_COUNT, .run = (uint8_t)run, .pc = (uint32_t)(pc - 1), .len = 1}; // so insn_target is pc
+    *at = (struct insn){.fn = op_block_end,
+                        .id = INSN_COUNT,
+                        .run = (uint8_t)run,
+                        .pc = (uint32_t)(pc - 1),
+                        .len = 1}; // so insn_target is pc
 }
 
 // An instruction that only raises: undefined (0) or too long (-2).
@@ -185,9 +214,19 @@ static unsigned undefined_length(struct code *c, uint64_t pc)
     return mem_host(c->mem, (uint32_t)(pc + avail), MEM_X) ? MAX_INSN_BYTES : 1;
 }
 
-// Decode up to max instructions from pc into out, which has room for one more; the number of elements used, 0 when the first cannot
-// be fetched. *length: the bytes they came from.
-static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsigned max, enum heat heat, unsigned *length,
+// Does a block go on at `at`, behind an instruction of this kind, the nth? (0: blocks end at any branch.) A block that
+// has become long ends behind a conditional branch where the rest has its own block, to save memory.
+static bool goes_on(const struct code *c, unsigned attr, uint64_t at, unsigned n)
+{
+    if (!(attr & INSN_ATTR_BRANCH)) return true;
+    if (!(attr & INSN_ATTR_COND) || n == 0) return false;
+    return n < LONG || !find_block(c, (uint32_t)at);
+}
+
+// Decode up to max instructions from pc into out, which has room for one more; the number of elements used, 0 when the
+// first cannot be fetched. *length: the bytes they came from. once: it is run once, so it ends at any branch and is not
+// worth fusing.
+static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsigned max, bool once, unsigned *length,
                              struct cpu_fault *fault)
 {
     uint64_t at = pc;
@@ -205,14 +244,12 @@ static unsigned decode_block(struct code *c, struct insn *out, uint64_t pc, unsi
             n++;
             at += (unsigned)len;
             if (attr & INSN_ATTR_BRANCH) out[n - 1].run = (uint8_t)n;
-            bool goes_on = !(attr & INSN_ATTR_BRANCH) || (attr & INSN_ATTR_COND && heat == HOT);
-            if (goes_on && n < max && (at ^ pc) >> PAGE_SHIFT == 0) continue;
+            if (n < max && (at ^ pc) >> PAGE_SHIFT == 0 && goes_on(c, attr, at, once ? 0 : n)) continue;
         }
         put_end(&out[n], at, n);
-        if (attr & INSN_ATTR_COND && heat == WARM) out[n].fn = op_warm_end;
         break;
     }
-    if (heat != COLD) insn_fuse(out, n, c->checked);
+    if (!once) insn_fuse(out, n, c->checked);
     *length = (unsigned)(at - pc);
     return n + 1;
 }
@@ -231,18 +268,24 @@ static void list_under_pages(struct code *c, struct block *b)
     c->page_head[last] = block_name(c, b);
 }
 
-static struct block *new_block(struct code *c, uint64_t pc, enum heat heat, struct cpu_fault *fault)
+static bool is_full(const struct code *c)
 {
     size_t most = sizeof(struct block) + (BLOCK_MAX + 1) * sizeof(struct insn);
-    if (c->used + most > CODE_BYTES) code_flush(c);
+    return c->used + most > CODE_BYTES || (c->mem->ram->code_bytes > BOX_CODE_BYTES && c->used > MIN_CODE_BYTES);
+}
+
+static struct block *new_block(struct code *c, uint64_t pc, struct cpu_fault *fault)
+{
+    if (is_full(c)) code_flush(c);
     struct block *b = (void *)(c->arena + c->used);
-    unsigned length, count = decode_block(c, b->insn, pc, BLOCK_MAX, heat, &length, fault);
+    unsigned length, count = decode_block(c, b->insn, pc, BLOCK_MAX, false, &length, fault);
     if (count == 0) return NULL;
     b->pc = (uint32_t)pc;
     b->length = (uint16_t)length;
     b->count = count;
     b->dead = 0;
     c->used += sizeof *b + count * sizeof(struct insn);
+    c->mem->ram->code_bytes += sizeof *b + count * sizeof(struct insn);
     uint32_t *slot = hash_slot(c, b->pc);
     b->next = *slot;
     *slot = block_name(c, b);
@@ -250,6 +293,7 @@ static struct block *new_block(struct code *c, uint64_t pc, enum heat heat, stru
     return b;
 }
 
+// A third of the code that a program runs when it starts never runs again: it is not kept.
 static bool is_first_visit(struct code *c, uint64_t pc)
 {
     uint32_t h = ((uint32_t)pc * 0x9e3779b1u) >> (32 - SEEN_BITS);
@@ -261,24 +305,34 @@ static bool is_first_visit(struct code *c, uint64_t pc)
 const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fault)
 {
     struct jump *j = jump_slot(c, pc);
-    if (j->pc == pc && j->to) return j->to;
+    if (j->pc == pc && j->to) return jump_target(c, j);
     struct block *b = pc < MEM_TOP ? find_block(c, (uint32_t)pc) : NULL;
     if (!b && is_first_visit(c, pc)) return code_lookup_few(c, pc, BLOCK_MAX, true, fault);
-    if (!b) b = new_block(c, pc, WARM, fault);
+    if (!b) b = new_block(c, pc, fault);
     if (!b) return NULL;
-    *j = (struct jump){pc, b->insn};
+    *j = (struct jump){b->pc, jump_name(c, b)};
     return b->insn;
 }
 
 const struct insn *code_lookup_few(struct code *c, uint64_t pc, unsigned n, bool mark, struct cpu_fault *fault)
 {
     unsigned length;
-    if (decode_block(c, c->few, pc, n < BLOCK_MAX ? n : BLOCK_MAX, COLD, &length, fault) == 0) return NULL;
+    if (decode_block(c, c->few, pc, n < BLOCK_MAX ? n : BLOCK_MAX, true, &length, fault) == 0) return NULL;
     if (mark) {
         mem_mark_code(c->mem, (uint32_t)(pc >> PAGE_SHIFT));
         mem_mark_code(c->mem, (uint32_t)((pc + length - 1) >> PAGE_SHIFT));
     }
     return c->few;
+}
+
+const struct insn *code_find(struct cpu *cpu, uint64_t pc)
+{
+    const struct insn *to = code_lookup(cpu->code, pc, &cpu->fault);
+    if (cpu->returns_epoch != cpu->code->epoch) {
+        memset(cpu->returns, 0, sizeof cpu->returns);
+        cpu->returns_epoch = cpu->code->epoch;
+    }
+    return to;
 }
 
 static void unhash(struct code *c, const struct block *b)
@@ -294,7 +348,7 @@ static void kill_block(struct code *c, struct block *b)
     b->dead = 1;
     unhash(c, b);
     struct jump *j = jump_slot(c, b->pc);
-    if (j->to == b->insn) j->to = NULL;
+    if (j->to == jump_name(c, b)) j->to = 0;
     b->insn[0].fn = op_stale;
     b->insn[0].pc = b->pc;
 }
@@ -327,7 +381,7 @@ static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
 }
 
 // At pc, with less than a whole block's budget or with an interrupt asked for.
-static const struct insn *pause_at(struct cpu *cpu, uint64_t pc)
+static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, uint64_t pc)
 {
     cpu->rip = pc;
     if (cpu->interrupt) return stop(cpu, STOP_REQUEST);
@@ -344,7 +398,7 @@ const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t 
     cpu->rip = pc;
     struct code *c = cpu->code;
     uint64_t epoch = c->epoch;
-    const struct insn *to = code_lookup(c, pc, &cpu->fault);
+    const struct insn *to = code_find(cpu, pc);
     if (!to) return stop(cpu, STOP_FAULT);
     // Blocks are ours, only op_ functions see them as const. `few` is overwritten as we go.
     if (c->epoch == epoch && !is_few(c, in) && !is_few(c, to)) ((struct insn *)in)->link = (void *)to;
@@ -352,21 +406,20 @@ const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t 
 }
 
 // As code_branch, from a place that cannot be chained.
-static const struct insn *go_to(struct cpu *cpu, uint64_t pc)
+static __attribute__((noinline)) const struct insn *go_to(struct cpu *cpu, uint64_t pc)
 {
     if (cpu->budget < cpu->floor) return pause_at(cpu, pc);
     cpu->rip = pc;
-    const struct insn *to = code_lookup(cpu->code, pc, &cpu->fault);
+    const struct insn *to = code_find(cpu, pc);
     return to ? op_go(cpu, to) : stop(cpu, STOP_FAULT);
 }
 
 const struct insn *code_jump(struct cpu *cpu, const struct insn *in, uint64_t pc)
 {
     const struct jump *j = jump_slot(cpu->code, pc);
-    const struct insn *to = j->to;
     cpu->budget -= in->run;
-    if (__builtin_expect(j->pc != pc || !to || cpu->budget < cpu->floor, 0)) return go_to(cpu, pc);
-    return op_go(cpu, to);
+    if (__builtin_expect(j->pc != pc || !j->to || cpu->budget < cpu->floor, 0)) return go_to(cpu, pc);
+    return op_go(cpu, jump_target(cpu->code, j));
 }
 
 const struct insn *op_stop(struct cpu *cpu, const struct insn *in, enum cpu_stop why, uint64_t rip)
@@ -376,23 +429,9 @@ const struct insn *op_stop(struct cpu *cpu, const struct insn *in, enum cpu_stop
     return stop(cpu, why);
 }
 
-static const struct insn *op_block_end(struct cpu *cpu, const struct insn *in) { return op_branch(cpu, in); }
-
-// A warm block is left behind its conditional branch. When that has happened often, a longer one takes its place.
-static const struct insn *op_warm_end(struct cpu *cpu, const struct insn *in)
+const struct insn *op_block_end(struct cpu *cpu, const struct insn *in)
 {
-    struct insn *counter = (struct insn *)in;
-    if (++counter->scale < HOT_AT) return op_branch(cpu, in);
-    counter->fn = op_block_end;
-    struct code *c = cpu->code;
-    struct block *b = (struct block *)((uint8_t *)(counter - in->run) - offsetof(struct block, insn));
-    uint64_t epoch = c->epoch, next = in->imm, pc = b->pc;
-    unsigned run = in->run;
-    kill_block(c, b);
-    new_block(c, pc, HOT, &cpu->fault); // may drop everything to make room
-    if (c->epoch == epoch) return op_branch(cpu, in);
-    cpu->budget -= run;
-    return go_to(cpu, next);
+    return op_branch(cpu, in);
 }
 
 static const struct insn *op_undefined(struct cpu *cpu, const struct insn *in)
@@ -401,4 +440,7 @@ static const struct insn *op_undefined(struct cpu *cpu, const struct insn *in)
 }
 
 // The first instruction of a block that was dropped; nothing is charged yet.
-static const struct insn *op_stale(struct cpu *cpu, const struct insn *in) { return go_to(cpu, in->pc); }
+static const struct insn *op_stale(struct cpu *cpu, const struct insn *in)
+{
+    return go_to(cpu, in->pc);
+}

@@ -60,6 +60,8 @@ struct fpu {                  // x87 and MMX; MMX register i is st[i].frac of th
   uint64_t fip, fdp;
 };
 
+enum { RETURNS = 32 };
+
 struct cpu {
   uint64_t regs[17];          // in encoding order; regs[REG_NONE] is always 0
   uint64_t rip;               // exact whenever cpu_run has returned
@@ -86,6 +88,9 @@ struct cpu {
   volatile int interrupt;     // set by cpu_interrupt (any thread, signal-safe)
   int64_t floor;              // branches leave the fast path when budget falls below: 0, or INT64_MAX while an interrupt is asked for
   uint8_t stop;               // enum cpu_stop, while cpu_run is being left
+  uint8_t returns_top;        // calls under way: where each returns to, for RET (cpu/op_branch.c). Only a guess, and only good in the epoch of code
+  uint64_t returns_epoch;
+  const struct insn *returns[RETURNS];
 };
 
 enum { SEG_NONE, SEG_FS, SEG_GS };

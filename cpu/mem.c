@@ -16,7 +16,6 @@ enum {
     AROUND = 32,      // pages mirrored around a fault
     // Linux allows a process 65,530 mappings (vm.max_map_count), which must do for malloc and other boxes too.
     BOX_MAPPINGS = 24000,
-    MIN_MAPPINGS = 1000, // a region with fewer is not worth dropping
     ENOMEM_GUEST = 12 // LX_ENOMEM
 };
 
@@ -63,10 +62,20 @@ uint32_t mem_next_present(const struct mem *m, uint32_t page, uint32_t end)
     return end;
 }
 
+static void leave_mirrors(struct mem *m)
+{
+    if (!m->mirror_prev) return;
+    *m->mirror_prev = m->mirror_next;
+    if (m->mirror_next) m->mirror_next->mirror_prev = m->mirror_prev;
+    m->mirror_next = NULL;
+    m->mirror_prev = NULL;
+}
+
 void mem_free(struct mem *m)
 {
     if (!m) return;
     m->ram->mappings -= m->mappings;
+    leave_mirrors(m);
     region_free(m->region); // before the references go: a frame must not be reused while something shows it
     for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
         ram_unref(m->ram, pte_frame(m->table[p]));
@@ -137,12 +146,39 @@ static void drop_mirror(struct mem *m)
     count_mappings(m, m->mappings, 0);
 }
 
+static void lead_mirrors(struct mem *m)
+{
+    if (m->ram->mirrors == m) return;
+    leave_mirrors(m);
+    m->mirror_next = m->ram->mirrors;
+    m->mirror_prev = &m->ram->mirrors;
+    if (m->mirror_next) m->mirror_next->mirror_prev = &m->mirror_next;
+    m->ram->mirrors = m;
+}
+
+// The box holds too many mappings: the address spaces that have not grown for longest let theirs go (they sleep, most likely), half of all, so that
+// this is rare. The one that asks is the first, so it keeps its own unless it alone has too many.
+static void make_room(struct mem *m)
+{
+    struct mem *last = m;
+    while (last->mirror_next) last = last->mirror_next;
+    while (last != m && m->ram->mappings > BOX_MAPPINGS / 2) {
+        struct mem *before = m;
+        while (before->mirror_next != last) before = before->mirror_next;
+        drop_mirror(last);
+        leave_mirrors(last);
+        last = before;
+    }
+    if (m->ram->mappings > BOX_MAPPINGS) drop_mirror(m);
+}
+
 // Show [page, end), one run with some right. False when the host refuses even after everything else was dropped.
 static bool show_run(struct mem *m, uint32_t page, uint32_t end)
 {
     pte_t shown = wanted_bits(m->table[page]);
     uint32_t frame = pte_frame(m->table[page]), addr = page << PAGE_SHIFT;
-    if (m->ram->mappings > BOX_MAPPINGS && m->mappings > MIN_MAPPINGS) drop_mirror(m);
+    lead_mirrors(m);
+    if (m->ram->mappings > BOX_MAPPINGS) make_room(m);
     if (region_map(m->region, addr, end - page, m->ram, frame, host_prot(shown)) != 0) {
         drop_mirror(m);
         if (region_map(m->region, addr, end - page, m->ram, frame, host_prot(shown)) != 0) return false;

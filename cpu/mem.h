@@ -53,6 +53,7 @@ struct mem {
     struct code *code;   // told when a code page changes
     uint32_t mappings;   // host mappings the region is made of, beside the empty one
     uint64_t chunks[32]; // which 512-page chunks of the table were ever used
+    struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
 };
 
 struct mem *mem_new(struct ram *, enum mem_backend); // NULL: out of host address space

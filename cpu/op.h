@@ -32,6 +32,8 @@ const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t 
 const struct insn *code_jump(struct cpu *cpu, const struct insn *in, uint64_t pc);     // the same for a computed pc; charges in->run
 const struct insn *op_stop(struct cpu *cpu, const struct insn *in, enum cpu_stop why, uint64_t rip);   // end cpu_run; rip: where to go on
 
+op_fn op_block_end;   // the function of end marks: a block that ends without a branch goes on with its next one (cpu/code.h)
+
 // A direct branch, taken.
 static inline const struct insn *op_branch(struct cpu *cpu, const struct insn *in) {
   const struct insn *to = in->link;

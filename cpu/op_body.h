@@ -71,3 +71,26 @@ ALWAYS_INLINE uint64_t pop(struct cpu *cpu, const struct insn *in, unsigned bits
   cpu->regs[RSP] += bits / 8;
   return v;
 }
+
+// Behind each call stands its block's end mark, which chains to the block that it returns to. RET goes by the mark of the last call not yet returned from,
+// if that is where it returns to. The mark may be of a block decoded for one run and gone (never chained), so it is asked whether it is one.
+ALWAYS_INLINE void push_return(struct cpu *cpu, const struct insn *in) {
+  push(cpu, in, 64, next_pc(in));
+  cpu->returns[cpu->returns_top++ % RETURNS] = in + 1;
+}
+ALWAYS_INLINE const struct insn *return_to(struct cpu *cpu, const struct insn *in, uint64_t to) {
+  const struct insn *mark = cpu->returns[--cpu->returns_top % RETURNS];
+  if (!mark || mark->fn != op_block_end || insn_target(mark) != to) return op_branch_to(cpu, in, to);
+  cpu->budget -= in->run;
+  if (__builtin_expect(!mark->link || cpu->budget < cpu->floor, 0)) return code_branch(cpu, mark, to);
+  return op_go(cpu, mark->link);
+}
+ALWAYS_INLINE const struct insn *call(struct cpu *cpu, const struct insn *in) {
+  push_return(cpu, in);
+  return op_branch(cpu, in);
+}
+ALWAYS_INLINE const struct insn *ret(struct cpu *cpu, const struct insn *in, uint64_t more) {
+  uint64_t to = pop(cpu, in, 64);
+  cpu->regs[RSP] += more;
+  return return_to(cpu, in, to);
+}

@@ -1,5 +1,5 @@
 // JMP Jcc JrCXZ LOOP CALL RET, far forms within the one code segment that exists, INT, SYSCALL.
-#include "cpu/op_int.h"
+#include "cpu/op_body.h"
 
 enum { SELECTOR_CODE = 0x33, SELECTOR_DATA = 0x2b };   // Linux's __USER_CS and __USER_DS
 
@@ -25,25 +25,12 @@ OP(LOOP_Jb) { return loop(cpu, in, true); }
 OP(LOOPE_Jb) { return loop(cpu, in, flag_zf(cpu)); }
 OP(LOOPNE_Jb) { return loop(cpu, in, !flag_zf(cpu)); }
 
-ALWAYS_INLINE void push_return(struct cpu *cpu, const struct insn *in) {
-  uint64_t sp = cpu->regs[RSP] - 8;
-  store64(cpu, in, sp, next_pc(in));
-  cpu->regs[RSP] = sp;
-}
-OP(CALL_Jz) { push_return(cpu, in); return op_branch(cpu, in); }
+OP(CALL_Jz) { return call(cpu, in); }
 #define CALL_Eq(name, kind) OP(name##_Eq_##kind) { \
     uint64_t to = get_rm(cpu, in, 64, KIND_##kind); push_return(cpu, in); return op_branch_to(cpu, in, to); }
 KINDS(CALL_Eq, CALL)
-OP(RET) {
-  uint64_t to = load64(cpu, in, cpu->regs[RSP]);
-  cpu->regs[RSP] += 8;
-  return op_branch_to(cpu, in, to);
-}
-OP(RET_Iw) {
-  uint64_t to = load64(cpu, in, cpu->regs[RSP]);
-  cpu->regs[RSP] += 8 + (uint64_t)in->imm;
-  return op_branch_to(cpu, in, to);
-}
+OP(RET) { return ret(cpu, in, 0); }
+OP(RET_Iw) { return ret(cpu, in, (uint64_t)in->imm); }
 
 // ---- far: the selector must be the one code segment; 32-bit code (0x23) is not supported and faults like a segment that is not there ----
 

@@ -126,3 +126,21 @@ SECONDS(XOR_EvGv_32_r)
 SECONDS(ADD_EvIbs_64_r)
 SECONDS(SUB_EvIbs_64_r)
 SECONDS(ADD_EvIbs_64_b)
+
+// ---- these before a branch that is always taken ----
+
+#define END(first, second, go) OP(first##__##second) { do_##first(cpu, in); return go; }
+#define ENDS(first) \
+  END(first, CALL, call(cpu, in + 1)) END(first, RET, ret(cpu, in + 1, 0)) END(first, JMP, op_branch(cpu, in + 1)) \
+  END(first, JMP_Eq_r, op_branch_to(cpu, in + 1, cpu->regs[in[1].rm]))
+ENDS(MOV_GvEv_64_b)
+ENDS(MOV_GvEv_64_m)
+ENDS(MOV_EvGv_64_b)
+ENDS(MOV_EvGv_64_r)
+ENDS(MOV_EvGv_32_r)
+ENDS(MOV_ZvIv_32)
+ENDS(MOVZX_GvEb_32_b)
+ENDS(LEA_GvM_64_b)
+ENDS(POP_Zv_64)
+ENDS(XOR_EvGv_32_r)
+ENDS(ADD_EvIbs_64_r)

@@ -1,7 +1,8 @@
 // cpu_run: enters the decoded code at rip, and turns what ends a run (faults, exceptions, requests) into a stop reason.
 //
-// Inside a run cpu->budget is BLOCK_MAX lower than the instructions left, so that falling below 0 leaves the fast path while a
-// whole block can still be paid; the rest is executed in blocks cut to length (cpu/code.c). So STOP_BUDGET is exact.
+// Inside a run cpu->budget is BLOCK_MAX lower than the instructions left, so that falling below 0 leaves the fast path
+// while a whole block can still be paid; the rest is executed in blocks cut to length (cpu/code.c). So STOP_BUDGET is
+// exact.
 #include "cpu/run.h"
 #include "cpu/code.h"
 #include "cpu/hostfp.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #define GUARD_BELOW ((2ull << 30) + (1ull << 20)) // as in host/region.h
-#define GUARD_TOP (8ull << 30)
+#define GUARD_TOP   (8ull << 30)
 
 void cpu_init(struct cpu *cpu, enum cpu_level level)
 {
@@ -27,6 +28,7 @@ void cpu_attach(struct cpu *cpu, struct mem *mem, struct code *code)
     cpu->code = code;
     cpu->region = mem ? mem_region(mem) : NULL;
     cpu->unwind = NULL;
+    memset(cpu->returns, 0, sizeof cpu->returns);
 }
 
 void cpu_interrupt(struct cpu *cpu)
@@ -58,9 +60,9 @@ static const struct insn *stop_at_insn(struct cpu *cpu)
     return stopped(cpu, STOP_FAULT);
 }
 
-// cpu->insn faulted on memory. The page may only wait to be mirrored: then it is run again at once. A write to a page with
-// decoded code has dropped blocks, maybe its own: then it is run again alone, from its bytes, not watching its own page, so
-// that an instruction that writes to its own page comes through.
+// cpu->insn faulted on memory. The page may only wait to be mirrored: then it is run again at once. A write to a page
+// with decoded code has dropped blocks, maybe its own: then it is run again alone, from its bytes, not watching its own
+// page, so that an instruction that writes to its own page comes through.
 static const struct insn *memory_fault(struct cpu *cpu, uint64_t addr, enum cpu_access access)
 {
     const struct insn *in = cpu->insn;
@@ -97,7 +99,7 @@ static const struct insn *enter(struct cpu *cpu)
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stopped(cpu, STOP_BUDGET);
     const struct insn *in = left < BLOCK_MAX ? code_lookup_few(cpu->code, cpu->rip, (unsigned)left, true, &cpu->fault)
-                                             : code_lookup(cpu->code, cpu->rip, &cpu->fault);
+                                             : code_find(cpu, cpu->rip);
     return in ? in : stopped(cpu, STOP_FAULT);
 }
 

@@ -3,4 +3,8 @@
 #include "cpu/cpu.h"
 
 // Values that cpu->unwind is jumped to with.
-enum { UNWIND_HOST = 1 /* from host/fault.c: its guard says where */, UNWIND_MEMORY /* cpu->fault has address and access */, UNWIND_RAISE };
+enum {
+    UNWIND_HOST = 1 /* from host/fault.c: its guard says where */,
+    UNWIND_MEMORY /* cpu->fault has address and access */,
+    UNWIND_RAISE
+};

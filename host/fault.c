@@ -1,4 +1,5 @@
-// The SIGSEGV and SIGBUS handler: a fault in this thread's guarded range jumps to the guard, any other goes where it would have gone without us.
+// The SIGSEGV and SIGBUS handler: a fault in this thread's guarded range jumps to the guard, any other goes where it
+// would have gone without us.
 //
 // The static state below is the one exception to "no state outside the box": signal dispositions belong to the process.
 #include "host/fault.h"
@@ -9,16 +10,21 @@
 #include <ucontext.h>
 
 static _Thread_local struct host_fault *volatile active;
-static _Thread_local volatile sig_atomic_t passing; // in pass_on: a handler that calls ours again must not go round in circles
+static _Thread_local volatile sig_atomic_t
+    passing; // in pass_on: a handler that calls ours again must not go round in circles
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous_segv, previous_bus; // guarded by lock; the handler only reads them
 
 #if defined(__x86_64__)
 // Error code bit 1 (W/R) of the page fault: SDM vol. 3, 4.7.
-static bool was_write(const ucontext_t *uc) { return uc->uc_mcontext.gregs[REG_ERR] & 2; }
+static bool was_write(const ucontext_t *uc)
+{
+    return uc->uc_mcontext.gregs[REG_ERR] & 2;
+}
 
-// The kernel enters a handler with MXCSR and the x87 control word at their defaults; the jump skips sigreturn, which would
-// have restored them (MXCSR with the guest's rounding mode and sticky exception flags, the control word with the host's).
+// The kernel enters a handler with MXCSR and the x87 control word at their defaults; the jump skips sigreturn, which
+// would have restored them (MXCSR with the guest's rounding mode and sticky exception flags, the control word with the
+// host's).
 static void restore_fp_control(const ucontext_t *uc)
 {
     if (!uc->uc_mcontext.fpregs) return;
@@ -38,24 +44,31 @@ static bool was_write(const ucontext_t *uc)
     }
     return false;
 }
-static void restore_fp_control(const ucontext_t *uc) { (void)uc; }
+static void restore_fp_control(const ucontext_t *uc)
+{
+    (void)uc;
+}
 #else
 #error "host/fault.c: say how to tell a write fault from a read fault on this host"
 #endif
 
-// What the fault would have done without us. With the default disposition the instruction faults again and kills the process.
+// What the fault would have done without us. With the default disposition the instruction faults again and kills the
+// process.
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
     const struct sigaction *old = sig == SIGBUS ? &previous_bus : &previous_segv;
-    bool none = passing || (!(old->sa_flags & SA_SIGINFO) && (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN));
+    bool none =
+        passing || (!(old->sa_flags & SA_SIGINFO) && (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN));
     if (none) {
         signal(sig, SIG_DFL);
         if (info->si_code <= 0) raise(sig); // sent by kill(2): there is no instruction to fault again
         return;
     }
     passing = 1;
-    if (old->sa_flags & SA_SIGINFO) old->sa_sigaction(sig, info, context);
-    else old->sa_handler(sig);
+    if (old->sa_flags & SA_SIGINFO)
+        old->sa_sigaction(sig, info, context);
+    else
+        old->sa_handler(sig);
     passing = 0;
 }
 
@@ -102,4 +115,7 @@ struct host_fault *host_fault_enter(struct host_fault *g)
     return before;
 }
 
-void host_fault_leave(struct host_fault *previous) { active = previous; }
+void host_fault_leave(struct host_fault *previous)
+{
+    active = previous;
+}

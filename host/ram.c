@@ -1,8 +1,9 @@
 // Page frames: allocation, reference counts, and giving memory back to the host. See ram.h for what a frame is.
 //
-// RAM frames lie in one memfd, mapped once; attached files are mapped behind them in the same reservation. A frame is free when its reference count is
-// 0. The bitmaps `held` and `dirty` have a bit per RAM frame: held, or free but possibly not zero. Frames at `top` and above were never used.
-// Allocation is next-fit, so that frames allocated one after the other are neighbours and their mappings merge in the host kernel.
+// RAM frames lie in one memfd, mapped once; attached files are mapped behind them in the same reservation. A frame is
+// free when its reference count is 0. The bitmaps `held` and `dirty` have a bit per RAM frame: held, or free but
+// possibly not zero. Frames at `top` and above were never used. Allocation is next-fit, so that frames allocated one
+// after the other are neighbours and their mappings merge in the host kernel.
 #include "host/ram.h"
 #include "host/pages.h"
 #include <errno.h>
@@ -12,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define WORDS (RAM_FILE_BASE / 64)
-#define RAM_BYTES ((uint64_t)RAM_FILE_BASE << 12)
+#define WORDS       (RAM_FILE_BASE / 64)
+#define RAM_BYTES   ((uint64_t)RAM_FILE_BASE << 12)
 #define SPACE_BYTES ((uint64_t)RAM_FRAMES << 12)
 
 enum {
@@ -40,9 +41,18 @@ struct ram_state {
     struct file_window files[MAX_FILES];
 };
 
-static bool bit(const uint64_t *map, uint32_t i) { return map[i / 64] >> (i % 64) & 1; }
-static void bit_set(uint64_t *map, uint32_t i) { map[i / 64] |= 1ull << (i % 64); }
-static void bit_clear(uint64_t *map, uint32_t i) { map[i / 64] &= ~(1ull << (i % 64)); }
+static bool bit(const uint64_t *map, uint32_t i)
+{
+    return map[i / 64] >> (i % 64) & 1;
+}
+static void bit_set(uint64_t *map, uint32_t i)
+{
+    map[i / 64] |= 1ull << (i % 64);
+}
+static void bit_clear(uint64_t *map, uint32_t i)
+{
+    map[i / 64] &= ~(1ull << (i % 64));
+}
 
 static int map_ram(struct ram *r, struct ram_state *s)
 {
@@ -207,9 +217,18 @@ void ram_copy(struct ram *r, uint32_t to, uint32_t from)
     ram_fill(r, to, page);
 }
 
-uint32_t ram_used(const struct ram *r) { return r->state->used; }
-uint32_t ram_peak(const struct ram *r) { return r->state->peak; }
-uint32_t ram_limit(const struct ram *r) { return r->state->limit; }
+uint32_t ram_used(const struct ram *r)
+{
+    return r->state->used;
+}
+uint32_t ram_peak(const struct ram *r)
+{
+    return r->state->peak;
+}
+uint32_t ram_limit(const struct ram *r)
+{
+    return r->state->limit;
+}
 
 int ram_attach(struct ram *r, int fd, uint64_t bytes, uint32_t *first)
 {
@@ -226,7 +245,8 @@ int ram_attach(struct ram *r, int fd, uint64_t bytes, uint32_t *first)
         close(own);
         return err;
     }
-    // Touched here and there (metadata, small reads): without this the host maps 64 KiB or more around each touch, which counts as resident.
+    // Touched here and there (metadata, small reads): without this the host maps 64 KiB or more around each touch,
+    // which counts as resident.
     (void)madvise(p, n << 12, MADV_RANDOM);
     s->files[s->nfiles++] = (struct file_window){own, s->file_top, s->file_top + (uint32_t)n};
     s->file_top += (uint32_t)n;
@@ -260,7 +280,7 @@ int ram_read(const struct ram *r, uint32_t frame, uint32_t off, void *to, size_t
         ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(at + off + done));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return -errno;
-        if (got == 0) {                   // the tail of the last page
+        if (got == 0) { // the tail of the last page
             memset((char *)to + done, 0, n - done);
             return 0;
         }

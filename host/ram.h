@@ -16,7 +16,9 @@
 struct ram {
     uint8_t *base;
     struct ram_state *state;
-    uint32_t mappings; // host mappings that mirrors of frames hold (cpu/mem.c): the host has a limit for them
+    uint32_t mappings;   // host mappings that mirrors of frames hold (cpu/mem.c): the host has a limit for them
+    uint64_t code_bytes; // host memory that decoded code takes (cpu/code.c), kept within bounds for the box as a whole
+    struct mem *mirrors; // address spaces with a mirror, the one that grew last first
 };
 
 int ram_open(struct ram *, uint32_t limit_frames); // 0 or -errno of the host, negated
@@ -34,8 +36,9 @@ static inline bool ram_is_file(uint32_t frame)
 {
     return frame >= RAM_FILE_BASE;
 }
-// Copy a page into a RAM frame, from memory or from another frame, without mapping either in the window: cheaper than memcpy
-// for a fresh frame, and the host does not count them as resident twice. For whole pages that a guest is about to see.
+// Copy a page into a RAM frame, from memory or from another frame, without mapping either in the window: cheaper than
+// memcpy for a fresh frame, and the host does not count them as resident twice. For whole pages that a guest is about
+// to see.
 void ram_fill(struct ram *, uint32_t frame, const void *page);
 void ram_copy(struct ram *, uint32_t to, uint32_t from);
 uint32_t ram_used(const struct ram *); // frames held now
@@ -43,8 +46,8 @@ uint32_t ram_peak(const struct ram *); // frames held at most so far
 uint32_t ram_limit(const struct ram *);
 int ram_attach(struct ram *, int fd, uint64_t bytes,
                uint32_t *first); // map fd read-only from its start; the tail of the last page reads as zeros
-// n bytes of a frame from `off` on. A file's are read, not touched through the window: that would map it page by page, which counts as resident memory.
-// 0 or -errno (a file that shrank or cannot be read).
+// n bytes of a frame from `off` on. A file's are read, not touched through the window: that would map it page by page,
+// which counts as resident memory. 0 or -errno (a file that shrank or cannot be read).
 int ram_read(const struct ram *, uint32_t frame, uint32_t off, void *to, size_t n);
 int ram_backing(const struct ram *, uint32_t frame,
                 uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

@@ -1,14 +1,15 @@
-// 4 GiB of host address space for one guest address space, with guards; frames are mapped into it. See region.h for the layout.
+// 4 GiB of host address space for one guest address space, with guards; frames are mapped into it. See region.h for the
+// layout.
 //
 // The translator's target table (R + 8 GiB .. R + 40 GiB) is not reserved yet: RESERVE_ABOVE grows when it comes.
 #include "host/region.h"
 #include <errno.h>
 #include <sys/mman.h>
 
-#define GIB (1ull << 30)
-#define GUARD_BELOW (2 * GIB + (1ull << 20))
+#define GIB           (1ull << 30)
+#define GUARD_BELOW   (2 * GIB + (1ull << 20))
 #define RESERVE_ABOVE (8 * GIB) // the guest's 4 GiB and the guard behind them
-#define ALIGN (4 * GIB)
+#define ALIGN         (4 * GIB)
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, MOST_SLOTS = 1 << 20 };   // MOST_SLOTS: Linux's default nr_open
 
 struct slot { struct file *file; bool cloexec; };
 struct fdtable {
@@ -38,7 +38,10 @@ static struct fdtable *table_new(unsigned limit, unsigned cap) {
   return NULL;
 }
 
-struct fdtable *fdtable_new(unsigned limit) { return table_new(limit, limit < FIRST_SLOTS ? (limit ? limit : 1) : FIRST_SLOTS); }
+struct fdtable *fdtable_new(unsigned limit) {
+  if (limit > MOST_SLOTS) limit = MOST_SLOTS;
+  return table_new(limit, limit < FIRST_SLOTS ? (limit ? limit : 1) : FIRST_SLOTS);
+}
 
 struct fdtable *fdtable_clone(struct fdtable *from) {
   struct fdtable *ft = table_new(from->limit, from->cap);

@@ -245,28 +245,23 @@ int64_t lock_fcntl(struct task *t, struct file *f, int cmd, gaddr arg) {
 
 // ---------------------------------------------------------------- flock
 
-// Changing the kind of a lock gives the old one up first: not atomic, as flock(2) says.
-int64_t sys_flock(struct task *t, const uint64_t a[6]) {
-  struct file *f = fd_io_held(t, (int)a[0]);
-  uint32_t op = (uint32_t)a[1] & ~(uint32_t)LX_LOCK_NB;
-  if (!f) return -LX_EBADF;
-  if (op != LX_LOCK_SH && op != LX_LOCK_EX && op != LX_LOCK_UN) return -LX_EINVAL;
-  if (op != LX_LOCK_UN && !(f->mode & (FILE_READ | FILE_WRITE))) return -LX_EBADF;
-  struct lock want = {.owner = f, .flock = true, .type = op == LX_LOCK_SH ? LX_F_RDLCK : LX_F_WRLCK, .end = INT64_MAX, .pid = t->proc->pid};
-  struct inode_locks *il = f->inode->locks;
-  for (struct lock **at = il ? &il->first : NULL; at && *at; at = &(*at)->next) {
-    if ((*at)->owner != f || !(*at)->flock) continue;
-    if (op != LX_LOCK_UN && (*at)->type == want.type) return 0;
-    unlink_lock(f->inode, at);
-    waitq_wake(&il->wait);
-    break;
-  }
-  if (op == LX_LOCK_UN) {
-    drop_empty(f->inode);
-    return 0;
-  }
+static struct lock **own_flock(struct inode *i, const struct file *f) {
+  struct inode_locks *il = i->locks;
+  struct lock **at = il ? &il->first : NULL;
+  while (at && *at && ((*at)->owner != f || !(*at)->flock)) at = &(*at)->next;
+  return at && *at ? at : NULL;
+}
+
+static void give_up_flock(struct inode *i, struct lock **at) {
+  struct inode_locks *il = i->locks;
+  unlink_lock(i, at);
+  waitq_wake(&il->wait);
+}
+
+static int64_t take_flock(struct task *t, struct file *f, int type, bool wait) {
+  struct lock want = {.owner = f, .flock = true, .type = type, .end = INT64_MAX, .pid = t->proc->pid};
   if (conflict(f->inode, &want)) {
-    if (a[1] & LX_LOCK_NB) return -LX_EAGAIN;
+    if (!wait) return -LX_EAGAIN;
     fd_hold(t, f);
     return task_wait(t, &((struct inode_locks *)f->inode->locks)->wait);
   }
@@ -278,4 +273,20 @@ int64_t sys_flock(struct task *t, const uint64_t a[6]) {
   *l = want;
   push(f->inode->locks, l);
   return 0;
+}
+
+// Changing the kind of a lock gives the old one up first: not atomic, as flock(2) says.
+int64_t sys_flock(struct task *t, const uint64_t a[6]) {
+  struct file *f = fd_io_held(t, (int)a[0]);
+  uint32_t op = (uint32_t)a[1] & ~(uint32_t)LX_LOCK_NB;
+  int type = op == LX_LOCK_SH ? LX_F_RDLCK : op == LX_LOCK_EX ? LX_F_WRLCK : LX_F_UNLCK;
+  if (!f) return -LX_EBADF;
+  if (op != LX_LOCK_SH && op != LX_LOCK_EX && op != LX_LOCK_UN) return -LX_EINVAL;
+  if (op != LX_LOCK_UN && !(f->mode & (FILE_READ | FILE_WRITE))) return -LX_EBADF;
+  struct lock **own = own_flock(f->inode, f);
+  if (own && (*own)->type == type) return 0;
+  if (own) give_up_flock(f->inode, own);
+  int64_t r = type == LX_F_UNLCK ? 0 : take_flock(t, f, type, !(a[1] & LX_LOCK_NB));
+  drop_empty(f->inode);
+  return r;
 }

@@ -79,6 +79,8 @@ static int64_t stopped(struct transfer *x, int64_t err) {
   return done ? (int64_t)done : err;
 }
 
+enum { RUN_BYTES = 8 << 20 };   // a longer transfer gives way in between, so that other threads and time limits have their turn
+
 static int64_t run_transfer(struct transfer *x) {
   struct task *t = x->t;
   iob_user_skip(x->u, t->sys.done);
@@ -88,8 +90,14 @@ static int64_t run_transfer(struct transfer *x) {
     if (err) return t->sys.done ? (int64_t)t->sys.done : err;
     if (left < x->u->io.left) x->u->io.left = left;
   }
+  bool long_one = x->u->io.left > RUN_BYTES;
+  if (long_one) x->u->io.left = RUN_BYTES;
   int err = x->write ? vfs_write(x->f, &x->u->io, x->pos) : vfs_read(x->f, &x->u->io, x->pos);
   t->sys.done += x->u->io.done;
+  if (!err && long_one && x->u->io.done == RUN_BYTES) {
+    fd_hold(t, x->f);
+    return task_yield(t);
+  }
   return err ? stopped(x, err) : (int64_t)t->sys.done;
 }
 

@@ -11,4 +11,5 @@ struct memories { const uint8_t *host[DATA_PAGES]; uint8_t *guest[DATA_PAGES]; }
 
 // Bytes that the judge lets differ are set to the host's in the guest's memory.
 unsigned compare(const struct test_case *, const struct outcome *host, const struct outcome *guest, const struct memories *);
-uint64_t undefined_flags(const struct test_case *);
+uint64_t undefined_flags(const struct test_case *);   // after it, when it completes
+bool result_undefined(const struct test_case *);

@@ -6,9 +6,8 @@
 // case twice on the host, to test the runner. Each row runs in a process of its own, so that a crash or a hang of the interpreter is one row's failure.
 // Exit status: 0 when all rows agree.
 #include "cpu/insn.h"
-#include "guest_run.h"
-#include "host_run.h"
 #include "report.h"
+#include "sides.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,50 +34,6 @@ struct result {
   char text[ROW_TEXT];
   struct test_case now;     // the case being worked on: what a crash is blamed on
 };
-
-struct sides {
-  struct host_runner *host;
-  struct guest *guest[2];   // direct, checked
-  struct data_image before;
-  struct memories memories[2];
-};
-
-static uint8_t *host_page(unsigned i) { return data_present(i) ? (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE) : NULL; }
-
-static void open_sides(struct sides *s, bool host_only) {
-  for (int k = 0; k < 2 && !host_only; k++)
-    if (!(s->guest[k] = guest_open(k == 1))) exit(2);
-  if (!(s->host = hostcpu_open())) exit(2);
-  for (unsigned i = 0; i < DATA_PAGES; i++) {
-    for (int k = 0; k < 2; k++) {
-      s->memories[k].host[i] = host_page(i);
-      s->memories[k].guest[i] = host_only ? NULL : guest_data(s->guest[k], i);
-    }
-  }
-  memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
-  for (int k = 0; k < 2 && !host_only; k++) memset(guest_code(s->guest[k]), 0xcc, CODE_PAGES * PAGE);
-}
-
-static void protect_read_only_page(bool on) { mprotect(host_page(DATA_RO), PAGE, on ? PROT_READ : PROT_READ | PROT_WRITE); }
-
-static void sync_page(uint8_t *to, const uint8_t *from) {
-  if (memcmp(to, from, PAGE)) memcpy(to, from, PAGE);
-}
-
-// Brings all three memories to the state before the case. The read-only page changes rarely: see make_state.c's write_data.
-static void sync_data(struct sides *s, bool host_only) {
-  for (unsigned i = 0; i < DATA_PAGES; i++) {
-    if (!data_present(i)) continue;
-    const uint8_t *from = s->before.byte + i * PAGE;
-    if (i == DATA_RO && memcmp(host_page(i), from, PAGE)) {
-      protect_read_only_page(false);
-      memcpy(host_page(i), from, PAGE);
-      protect_read_only_page(true);
-    }
-    if (i != DATA_RO) sync_page(host_page(i), from);
-    for (int k = 0; k < 2 && !host_only; k++) sync_page(s->memories[k].guest[i], from);
-  }
-}
 
 static void put_code(uint8_t *code, const struct test_case *c, bool in) {
   unsigned at = (unsigned)(c->in.rip - CODE_BASE), room = CODE_PAGES * PAGE - at, n = c->len < room ? c->len : room;
@@ -122,7 +77,7 @@ static void one_case(struct sides *s, const struct options *o, const struct row 
   struct outcome host, guest;
   struct test_case *c = &r->now;
   make_case(c, row, rng, &s->before);
-  sync_data(s, o->host_only);
+  sides_sync(s);
   run_host(s, c, &host);
   r->faults += host.vector != VECTOR_NONE;
   for (int k = 0; k < 2 && !o->host_only; k++) {
@@ -131,7 +86,7 @@ static void one_case(struct sides *s, const struct options *o, const struct row 
     if (diff) record(r, o, s, c, k, &host, &guest, diff);
   }
   if (o->host_only) {
-    sync_data(s, true);
+    sides_sync(s);
     run_host(s, c, &guest);
     if (host.vector == VECTOR_LOST || memcmp(&host.after, &guest.after, offsetof(struct machine, fx))) r->failures++;
   }
@@ -147,8 +102,7 @@ static void run_row(const struct options *o, const struct row *row, struct resul
   static struct sides s;
   struct rng rng = {row_seed(o->seed, row->id)};
   alarm(60 + o->cases / 2000);
-  open_sides(&s, o->host_only);
-  protect_read_only_page(true);
+  sides_open(&s, o->host_only);
   data_randomize(&s.before, &rng);
   while (r->cases < o->cases) one_case(&s, o, row, &rng, r);
   _exit(0);

@@ -38,7 +38,7 @@ static void choose_segment(struct maker *m, struct pieces *p) {
   static const uint8_t old[] = {0x26, 0x2e, 0x36, 0x3e};
   unsigned roll = rng_below(m->rng, 100);
   if (roll < 6) add_prefix(p, old[rng_below(m->rng, 4)]);
-  if (roll < 5 || roll >= 15 || row_attr(m->row, "branch")) return;
+  if (roll < 5 || roll >= 15 || row_attr(m->row, "branch") || m->given) return;
   uint64_t base = (uint64_t)rng_below(m->rng, CODE_BASE - PAGE) + 1;
   bool fs = rng_next(m->rng) & 1;
   add_prefix(p, fs ? 0x64 : 0x65);
@@ -150,13 +150,22 @@ static bool reaches(const struct maker *m, uint64_t target, unsigned base, int i
   return m->c->addr32 || disp == (uint64_t)(int64_t)(int32_t)disp;
 }
 
+static void absolute_operand(struct pieces *p, uint64_t target) {
+  if (p->rex >= 0) p->rex &= ~REX_X;
+  p->modrm |= 4;
+  p->has_sib = true;
+  p->sib = 0x25;
+  p->disp_bytes = 4, p->disp = (int32_t)target;
+}
+
 // base + index << scale + disp == target. The base register takes up the difference, or the displacement when the base must not change.
 static void base_operand(struct maker *m, struct pieces *p, uint64_t target) {
   uint64_t *gpr = m->c->in.gpr;
   unsigned base, scale, registers = p->rex >= 0 ? 16 : 8;
-  int index;
+  int index, tries = 0;
   bool keep;
   do {
+    if (tries++ == 100) return absolute_operand(p, target);
     base = rng_below(m->rng, registers), scale = rng_below(m->rng, 4);
     index = rng_percent(m->rng, 50) ? (int)rng_below(m->rng, registers) : -1;
     keep = m->fixed >> base & 1;
@@ -195,14 +204,6 @@ static void index_operand(struct maker *m, struct pieces *p, uint64_t target) {
   m->c->in.gpr[index] = scale ? v | rng_next(m->rng) << (m->c->addr32 ? 32 - scale : 64 - scale) : high_garbage(m, v);
 }
 
-static void absolute_operand(struct pieces *p, uint64_t target) {
-  if (p->rex >= 0) p->rex &= ~REX_X;
-  p->modrm |= 4;
-  p->has_sib = true;
-  p->sib = 0x25;
-  p->disp_bytes = 4, p->disp = (int32_t)target;
-}
-
 // Locked accesses across a cache line are slowed down by Linux to 10 ms or refused ("split lock"), where the host can tell.
 static void unsplit_lock(struct test_case *c) {
   bool locked = c->lock || row_is(c->row, "xchg");
@@ -218,7 +219,7 @@ static void memory_operand(struct maker *m, struct pieces *p) {
   unsigned roll = rng_below(m->rng, 100);
   if (roll < 12) p->modrm |= 5, p->disp_bytes = 4, p->rip_relative = true, p->disp = (int64_t)target;
   else if (roll < 20) absolute_operand(p, target);
-  else if (roll < 30) index_operand(m, p, target);
+  else if (roll < 30 && !m->given) index_operand(m, p, target);
   else base_operand(m, p, target);
 }
 
@@ -295,9 +296,10 @@ static bool try_case(struct maker *m) {
   struct pieces p = {.rex = -1};
   const struct row *row = m->row;
   *c = (struct test_case){.row = row, .modrm_reg = -1, .modrm_rm = -1};
-  m->fixed = 0;
+  m->fixed = m->given ? 0xffff : 0;
   m->seg_base = 0;
-  make_state(m);
+  if (m->given) c->in = *m->given, m->style = random_style(m->rng);
+  else make_state(m);
   bool memory = row->has_modrm && row->modrm < 0 && (row->mod == MOD_MEMORY || (row->mod == MOD_ANY && rng_percent(m->rng, 50)));
   choose_prefixes(m, &p, memory);
   c->mem_bytes = memory_bytes(row, c->opsize);
@@ -305,6 +307,7 @@ static bool try_case(struct maker *m) {
   choose_plus_r(m, &p);
   choose_immediates(m, &p);
   fixup_registers(m);
+  if (m->given && memcmp(c->in.gpr, m->given->gpr, sizeof c->in.gpr)) return false;
   if (memory) memory_operand(m, &p);
   if (c->has_mem) fill_data(m, c->mem - 16, c->mem_bytes + 32, row_flavour(m));
   fixup_memory(m);
@@ -314,4 +317,9 @@ static bool try_case(struct maker *m) {
 void make_case(struct test_case *c, const struct row *row, struct rng *rng, struct data_image *data) {
   struct maker m = {.c = c, .row = row, .rng = rng, .data = data};
   while (!try_case(&m)) {}
+}
+
+bool make_next(struct test_case *c, const struct row *row, struct rng *rng, struct data_image *scratch, const struct machine *state) {
+  struct maker m = {.c = c, .row = row, .rng = rng, .data = scratch, .given = state};
+  return try_case(&m);
 }

@@ -109,6 +109,7 @@ static void make_gprs(struct maker *m) {
   struct machine *in = &m->c->in;
   for (int i = 0; i < GPR_COUNT; i++) in->gpr[i] = random_int(m->rng);
   if (rng_percent(m->rng, 15)) in->gpr[rng_below(m->rng, GPR_COUNT)] = in->gpr[rng_below(m->rng, GPR_COUNT)];
+  for (int i = 0; rng_percent(m->rng, 30) && i < 4; i++) in->gpr[rng_below(m->rng, GPR_COUNT)] = pick_data(m, 16, false);
   in->gpr[GPR_RSP] = pick_data(m, 8, false);
   if (rng_percent(m->rng, 90)) in->gpr[GPR_RSP] &= ~7ull;
   in->eflags = (rng_next(m->rng) & 0x8d5) | (rng_percent(m->rng, 15) ? 0x400 : 0) | 2;

@@ -24,10 +24,19 @@ bool row_is(const struct row *r, const char *mnemonics) { return has_word(mnemon
 static unsigned flag_bits(const char *letters) {
   static const struct { char letter; unsigned bit; } known[] = {{'O', 0x800}, {'S', 0x80}, {'Z', 0x40}, {'A', 0x10}, {'P', 4}, {'C', 1}, {'D', 0x400}};
   unsigned bits = 0;
-  for (; *letters; letters++)
+  for (; *letters && *letters != '/'; letters++)
     for (unsigned i = 0; i < 7; i++)
       if (known[i].letter == *letters) bits |= known[i].bit;
   return bits;
+}
+
+// read/written/undefined
+static void read_flags(struct row *r) {
+  const char *written = strchr(r->flags, '/'), *undefined = strrchr(r->flags, '/');
+  if (!written) return;
+  r->flags_undefined = flag_bits(undefined + 1);
+  r->flags_written = flag_bits(written + 1) & ~r->flags_undefined;
+  for (const char *s = r->flags; s < written; s++) r->flags_read |= flag_bits((char[]){*s, 0});
 }
 
 static unsigned hex2(const char *s) { return (unsigned)strtoul((char[]){s[0], s[1], 0}, NULL, 16); }
@@ -82,8 +91,7 @@ static bool read_row(struct row *r, char *line) {
   r->digit = r->modrm = -1;
   read_mnemonic(r);
   read_operands(r);
-  const char *undefined = strrchr(r->flags, '/');
-  r->flags_undefined = undefined ? flag_bits(undefined + 1) : 0;
+  read_flags(r);
   return read_encoding(r);
 }
 

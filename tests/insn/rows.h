@@ -22,7 +22,7 @@ struct row {
   enum row_mod mod;
   char operand[ROW_OPERANDS][8];
   int operand_count;
-  unsigned flags_undefined;   // EFLAGS bits
+  unsigned flags_read, flags_written, flags_undefined;   // EFLAGS bits
 };
 
 struct row_table { struct row *row; int count; };

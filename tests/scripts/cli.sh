@@ -66,7 +66,10 @@ is 'instructions of deterministic runs' "$(grep -o '"instructions": [0-9]*' "$wo
 # Signals reach the program; its handler decides.
 "$BELLJAR" --image "$BELLJAR_IMAGE" -- bash -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.05; done' >"$work/out" &
 pid=$!
-for _ in $(seq 100); do grep -q ready "$work/out" && break || sleep 0.1; done
+for _ in $(seq 100); do
+    if grep -q ready "$work/out"; then break; fi
+    sleep 0.1
+done
 kill -TERM "$pid"
 wait "$pid"
 is 'SIGTERM handled inside' "$?$(tail -n 1 "$work/out")" '9got it'

@@ -6,5 +6,6 @@ mapfile -t scripts < <(grep -rlE '^#!/bin/(ba)?sh' --exclude-dir=build --exclude
 scripts+=(tools/setup.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if command -v shellcheck >/dev/null; then
-    shellcheck -x "${scripts[@]}"
+    # SC2016: the scripts that are handed to a box stand in single quotes on purpose. SC2002: a pipe in front is what a case wants to be fed by.
+    shellcheck -x -e SC2016,SC2002 "${scripts[@]}"
 fi

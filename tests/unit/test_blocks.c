@@ -70,7 +70,7 @@ static uint8_t *imm(uint8_t *p, unsigned n) {
 static uint8_t *put_instruction(uint8_t *p) {
   static const uint8_t alu[] = {0x01, 0x03, 0x29, 0x2b, 0x31, 0x33, 0x39, 0x3b, 0x21, 0x85, 0x38, 0x3a, 0x84, 0x89, 0x8b, 0x88, 0x8a};
   static const uint8_t group[] = {0, 4, 5, 7, 7};
-  unsigned kind = pick(12);
+  unsigned kind = pick(13);
   if (kind < 9 && pick(2)) *p++ = 0x48;
   switch (kind) {
   case 0: case 1: case 2: *p++ = alu[pick(sizeof alu)]; return modrm(p, pick(3));
@@ -82,7 +82,13 @@ static uint8_t *put_instruction(uint8_t *p) {
   case 8: *p++ = pick(2) ? 0x8d : 0xc7; return p[-1] == 0xc7 ? imm(modrm(p, 0), 4) : modrm(p, pick(3));
   case 9: *p++ = (uint8_t)(0x50 | pick(2) << 3 | pick(3)); return p;
   case 10: *p++ = (uint8_t)(0x38 + pick(2) * 0x70 + 4 + pick(1)); return imm(p, 1);   // cmp al, test al
-  default: *p++ = (uint8_t)(0x70 | pick(16)); *p++ = (uint8_t)(pick(24) - 8); return p;
+  case 11:
+    if (pick(2)) return *p++ = 0xc3, p;   // RET, and a near CALL: most go back where they came from
+    *p++ = 0xe8;
+    *p++ = (uint8_t)pick(24);
+    memset(p, 0, 3);
+    return p + 3;
+  default: *p++ = pick(12) ? (uint8_t)(0x70 | pick(16)) : 0xeb; *p++ = (uint8_t)(pick(24) - 8); return p;
   }
 }
 

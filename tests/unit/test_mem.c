@@ -30,8 +30,10 @@ static int close_ram(void **state)
 
 static void access_byte(volatile uint8_t *p, bool write, uint8_t *value)
 {
-    if (write) *p = *value;
-    else *value = *p;
+    if (write)
+        *p = *value;
+    else
+        *value = *p;
 }
 
 static bool guarded_byte(struct host_fault *g, uint8_t *p, bool write, uint8_t *value)
@@ -306,7 +308,10 @@ static void mappings_are_counted(void **state)
 
 // Against a model: rights and contents of a few pages under random operations in a family of address spaces.
 enum { PAGES = 40, SPACES = 4 };
-struct model { int prot[PAGES], value[PAGES]; bool shared; };
+struct model {
+    int prot[PAGES], value[PAGES];
+    bool shared;
+};
 
 static void check_page(struct mem *m, const struct model *s, uint32_t p)
 {
@@ -382,12 +387,24 @@ int main(void)
 {
     static enum mem_backend direct = MEM_DIRECT, checked = MEM_CHECKED;
 #define BOTH(f)                                                                                                        \
-    {#f " (direct)", f, open_ram, close_ram, &direct}, {#f " (checked)", f, open_ram, close_ram, &checked}
+    {#f " (direct)", f, open_ram, close_ram, &direct},                                                                 \
+    {                                                                                                                  \
+#f " (checked)", f, open_ram, close_ram, &checked                                                              \
+    }
     const struct CMUnitTest tests[] = {
-        BOTH(rights_hold),      BOTH(top_and_bottom),   BOTH(map_replaces),
-        BOTH(lazily_mapped),    BOTH(copy_on_write),    BOTH(shared_stays_shared),
-        BOTH(cow_at_the_limit), BOTH(moved),            BOTH(file_pages_are_never_written),
-        BOTH(kernel_view),      BOTH(random_operations), BOTH(many_mappings),    BOTH(mappings_are_counted),
+        BOTH(rights_hold),
+        BOTH(top_and_bottom),
+        BOTH(map_replaces),
+        BOTH(lazily_mapped),
+        BOTH(copy_on_write),
+        BOTH(shared_stays_shared),
+        BOTH(cow_at_the_limit),
+        BOTH(moved),
+        BOTH(file_pages_are_never_written),
+        BOTH(kernel_view),
+        BOTH(random_operations),
+        BOTH(many_mappings),
+        BOTH(mappings_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

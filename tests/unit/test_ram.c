@@ -182,10 +182,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ram, close_ram)
     const struct CMUnitTest tests[] = {
-        TEST(frames_are_consecutive_and_zero), TEST(count_is_exact),
-        TEST(limit_holds),                     TEST(reused_frames_are_zeroed_when_asked),
-        TEST(freed_runs_return_to_the_host),   TEST(random_use_keeps_count),
-        TEST(files_are_frames),                TEST(regions_show_frames),
+        TEST(frames_are_consecutive_and_zero),
+        TEST(count_is_exact),
+        TEST(limit_holds),
+        TEST(reused_frames_are_zeroed_when_asked),
+        TEST(freed_runs_return_to_the_host),
+        TEST(random_use_keeps_count),
+        TEST(files_are_frames),
+        TEST(regions_show_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

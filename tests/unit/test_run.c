@@ -1,4 +1,5 @@
-// cpu_run and the decoded-block cache: exact budgets and counts, faults, self-modifying code, mapping changes, interrupts.
+// cpu_run and the decoded-block cache: exact budgets and counts, faults, self-modifying code, mapping changes,
+// interrupts.
 //
 // Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends.
 #include <setjmp.h>
@@ -40,7 +41,10 @@ static void poke(uint32_t addr, const void *bytes, size_t n)
     }
 }
 
-static uint8_t peek(uint32_t addr) { return *(uint8_t *)mem_host(m.mem, addr, MEM_R); }
+static uint8_t peek(uint32_t addr)
+{
+    return *(uint8_t *)mem_host(m.mem, addr, MEM_R);
+}
 
 // A machine with two pages of code (readable, writable, executable), one of data and one of stack.
 static void boot(void **state, const void *program, size_t bytes)
@@ -106,7 +110,8 @@ static void syscall_stops(void **state)
     assert_int_equal(m.cpu.budget, MANY - 2);
 }
 
-#define COUNTDOWN(n) 0xb9, (n), 0, 0, 0, /* mov ecx, n */ 0xff, 0xc0, /* L: inc eax */ 0xff, 0xc9, /* dec ecx */ 0x75, 0xfa /* jnz L */
+#define COUNTDOWN(n)                                                                                                   \
+    0xb9, (n), 0, 0, 0, /* mov ecx, n */ 0xff, 0xc0, /* L: inc eax */ 0xff, 0xc9, /* dec ecx */ 0x75, 0xfa /* jnz L */
 
 static void budget_is_exact(void **state)
 {
@@ -117,9 +122,12 @@ static void budget_is_exact(void **state)
         m.cpu.budget = slice;
         m.cpu.insn_count = 1000;
         uint64_t rip = slice == 0 ? CODE : CODE + 5 + (uint64_t)(slice - 1) % 3 * 2;
-        if (slice <= 300) expect_stop(STOP_BUDGET, rip);
-        else if (slice == 301) expect_stop(STOP_BUDGET, CODE + 11);
-        else expect_stop(STOP_SYSCALL, CODE + 13);
+        if (slice <= 300)
+            expect_stop(STOP_BUDGET, rip);
+        else if (slice == 301)
+            expect_stop(STOP_BUDGET, CODE + 11);
+        else
+            expect_stop(STOP_SYSCALL, CODE + 13);
         int done = slice < 302 ? slice : 302;
         assert_int_equal(m.cpu.insn_count, 1000 + done);
         assert_int_equal(m.cpu.budget, slice - done);
@@ -161,7 +169,8 @@ static void long_straight_code(void **state)
 
 static void data_faults(void **state)
 {
-    BOOT(0xff, 0xc0, /* inc eax */ 0xff, 0xc0, 0x88, 0x04, 0x25, 0x10, 0, 0x50, 0, /* mov [0x500010], al */ 0xff, 0xc0, 0x0f, 0x05);
+    BOOT(0xff, 0xc0, /* inc eax */ 0xff, 0xc0, 0x88, 0x04, 0x25, 0x10, 0, 0x50, 0, /* mov [0x500010], al */ 0xff, 0xc0,
+         0x0f, 0x05);
     expect_page_fault(CODE + 4, 0x500010, ACCESS_WRITE, false);
     assert_int_equal(m.cpu.regs[RAX], 2);
     assert_int_equal(m.cpu.insn_count, 2);
@@ -189,7 +198,8 @@ static void read_faults(void **state)
 // A store across two pages whose second one faults must not have written the first.
 static void crossing_store(void **state)
 {
-    BOOT(0xb8, 0xff, 0xff, 0xff, 0xff, /* mov eax, -1 */ 0x89, 0x04, 0x25, 0xfe, 0x0f, 0x60, 0, /* mov [0x600ffe], eax */ 0x0f, 0x05);
+    BOOT(0xb8, 0xff, 0xff, 0xff, 0xff, /* mov eax, -1 */ 0x89, 0x04, 0x25, 0xfe, 0x0f, 0x60, 0,
+         /* mov [0x600ffe], eax */ 0x0f, 0x05);
     expect_page_fault(CODE + 5, 0x601000, ACCESS_WRITE, false);
     assert_int_equal(peek(DATA + 0xffe), 0);
     map_at(DATA + PAGE_BYTES, PAGE_BYTES, MEM_R | MEM_W);
@@ -292,7 +302,8 @@ static void breakpoint(void **state)
 // The store changes the instruction right behind it: `mov ebx, 1` becomes `mov ebx, 2`.
 static void modifies_next_instruction(void **state)
 {
-    BOOT(0xff, 0xc0, 0xc6, 0x04, 0x25, 0x0b, 0, 0x40, 0, 2, /* mov byte [0x40000b], 2 */ 0xbb, 1, 0, 0, 0, /* mov ebx, 1 */ 0x0f, 0x05);
+    BOOT(0xff, 0xc0, 0xc6, 0x04, 0x25, 0x0b, 0, 0x40, 0, 2, /* mov byte [0x40000b], 2 */ 0xbb, 1, 0, 0, 0,
+         /* mov ebx, 1 */ 0x0f, 0x05);
     expect_stop(STOP_SYSCALL, CODE + 17);
     assert_int_equal(m.cpu.regs[RBX], 2);
     assert_int_equal(m.cpu.regs[RAX], 1);
@@ -311,7 +322,8 @@ static void modifies_next_instruction(void **state)
 // Code and the data it writes share a page: slow, but it goes on.
 static void data_beside_code(void **state)
 {
-    BOOT(0xb9, 200, 0, 0, 0, /* mov ecx, 200 */ 0xfe, 0x04, 0x25, 0, 1, 0x40, 0, /* L: inc byte [0x400100] */ 0xff, 0xc9, /* dec ecx */
+    BOOT(0xb9, 200, 0, 0, 0, /* mov ecx, 200 */ 0xfe, 0x04, 0x25, 0, 1, 0x40, 0, /* L: inc byte [0x400100] */ 0xff,
+         0xc9, /* dec ecx */
          0x75, 0xf5, /* jnz L */ 0x0f, 0x05);
     expect_stop(STOP_SYSCALL, CODE + 18);
     assert_int_equal(peek(CODE + 0x100), 200);
@@ -321,12 +333,12 @@ static void data_beside_code(void **state)
 // A loop that patches a function on the other page before each call.
 static void patched_function(void **state)
 {
-    BOOT(0xb9, 50, 0, 0, 0,                           /* mov ecx, 50 */
-         0x88, 0x0c, 0x25, 0x01, 0x10, 0x40, 0,       /* L: mov [0x401001], cl */
-         0xe8, 0xef, 0x0f, 0, 0,                      /* call 0x401000 */
-         0x01, 0xc3,                                  /* add ebx, eax */
-         0xff, 0xc9, 0x75, 0xee, 0x0f, 0x05);         /* dec ecx; jnz L; syscall */
-    poke(CODE + 0x1000, "\xb8\0\0\0\0\xc3", 6);       // mov eax, 0; ret
+    BOOT(0xb9, 50, 0, 0, 0,                     /* mov ecx, 50 */
+         0x88, 0x0c, 0x25, 0x01, 0x10, 0x40, 0, /* L: mov [0x401001], cl */
+         0xe8, 0xef, 0x0f, 0, 0,                /* call 0x401000 */
+         0x01, 0xc3,                            /* add ebx, eax */
+         0xff, 0xc9, 0x75, 0xee, 0x0f, 0x05);   /* dec ecx; jnz L; syscall */
+    poke(CODE + 0x1000, "\xb8\0\0\0\0\xc3", 6); // mov eax, 0; ret
     expect_stop(STOP_SYSCALL, CODE + 25);
     assert_int_equal(m.cpu.regs[RBX], 50 * 51 / 2);
     assert_int_equal(m.cpu.insn_count, 1 + 50 * 7 + 1);
@@ -345,18 +357,20 @@ static void remapped_code(void **state)
             assert_int_equal(m.cpu.regs[RAX], i);
         }
         m.cpu.rip = CODE;
-        if (i % 2) mem_unmap(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1);
-        else mem_protect(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1, MEM_R);
+        if (i % 2)
+            mem_unmap(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1);
+        else
+            mem_protect(m.mem, (CODE + 0x1000) >> PAGE_SHIFT, 1, MEM_R);
         expect_page_fault(CODE + 0x1000, CODE + 0x1000, ACCESS_EXEC, i % 2 == 0);
     }
 }
 
 static void calls_return(void **state)
 {
-    BOOT(0xb9, 100, 0, 0, 0,                    /* mov ecx, 100 */
-         0xe8, 0x06, 0, 0, 0,                   /* L: call F */
-         0xff, 0xc9, 0x75, 0xf7, 0x0f, 0x05,    /* dec ecx; jnz L; syscall */
-         0xff, 0xc0, 0xc3);                     /* F: inc eax; ret */
+    BOOT(0xb9, 100, 0, 0, 0,                 /* mov ecx, 100 */
+         0xe8, 0x06, 0, 0, 0,                /* L: call F */
+         0xff, 0xc9, 0x75, 0xf7, 0x0f, 0x05, /* dec ecx; jnz L; syscall */
+         0xff, 0xc0, 0xc3);                  /* F: inc eax; ret */
     expect_stop(STOP_SYSCALL, CODE + 16);
     assert_int_equal(m.cpu.regs[RAX], 100);
     assert_int_equal(m.cpu.regs[RSP], STACK + PAGE_BYTES);
@@ -411,15 +425,19 @@ static void cache_overflows(void **state)
 int main(void)
 {
     static enum mem_backend direct = MEM_DIRECT, checked = MEM_CHECKED;
-#define BOTH(f) {#f " (direct)", f, NULL, halt, &direct}, {#f " (checked)", f, NULL, halt, &checked}
+#define BOTH(f)                                                                                                        \
+    {#f " (direct)", f, NULL, halt, &direct},                                                                          \
+    {                                                                                                                  \
+#f " (checked)", f, NULL, halt, &checked                                                                       \
+    }
     const struct CMUnitTest tests[] = {
-        BOTH(syscall_stops),       BOTH(budget_is_exact),  BOTH(slices_add_up),
-        BOTH(long_straight_code),  BOTH(data_faults),      BOTH(read_faults),
-        BOTH(crossing_store),      BOTH(top_of_memory),    BOTH(high_addresses),
-        BOTH(fetch_faults),        BOTH(undefined),        BOTH(instruction_across_pages),
-        BOTH(too_long),            BOTH(breakpoint),       BOTH(modifies_next_instruction),
-        BOTH(data_beside_code),    BOTH(patched_function), BOTH(remapped_code),
-        BOTH(calls_return),        BOTH(interrupt_before), BOTH(interrupt_in_a_loop),
+        BOTH(syscall_stops),      BOTH(budget_is_exact),  BOTH(slices_add_up),
+        BOTH(long_straight_code), BOTH(data_faults),      BOTH(read_faults),
+        BOTH(crossing_store),     BOTH(top_of_memory),    BOTH(high_addresses),
+        BOTH(fetch_faults),       BOTH(undefined),        BOTH(instruction_across_pages),
+        BOTH(too_long),           BOTH(breakpoint),       BOTH(modifies_next_instruction),
+        BOTH(data_beside_code),   BOTH(patched_function), BOTH(remapped_code),
+        BOTH(calls_return),       BOTH(interrupt_before), BOTH(interrupt_in_a_loop),
         BOTH(cache_overflows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
