@@ -380,16 +380,24 @@ static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
     return NULL;
 }
 
-// At pc, with less than a whole block's budget or with an interrupt asked for.
+// At pc, with the budget below cpu->floor: an interrupt is asked for, the slice is over (see code_slice), or less than a whole
+// block's budget is left.
 static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, uint64_t pc)
 {
     cpu->rip = pc;
     if (cpu->interrupt) return stop(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stop(cpu, STOP_BUDGET);
-    const struct insn *to = code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
-    if (!to) return stop(cpu, STOP_FAULT);
-    return op_go(cpu, to);
+    code_slice(cpu);
+    const struct insn *to = left >= BLOCK_MAX ? code_find(cpu, pc)
+                                              : code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
+    return to ? to : stop(cpu, STOP_FAULT);
+}
+
+void code_slice(struct cpu *cpu)
+{
+    int64_t floor = cpu->budget > SLICE ? cpu->budget - SLICE : 0;
+    __atomic_store_n(&cpu->floor, floor, __ATOMIC_SEQ_CST);
 }
 
 const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t pc)

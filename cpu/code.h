@@ -19,7 +19,10 @@
 #include "cpu/insn.h"
 #include "cpu/mem.h"
 
-enum { BLOCK_MAX = 64 };
+enum {
+    BLOCK_MAX = 64,
+    SLICE = 4096,
+};
 
 struct code;
 
@@ -35,6 +38,11 @@ const struct insn *code_find(struct cpu *, uint64_t pc);
 // pages are watched for writes meanwhile (a store into the code behind itself then stops the block); without, only n =
 // 1 is right.
 const struct insn *code_lookup_few(struct code *, uint64_t pc, unsigned n, bool mark, struct cpu_fault *fault);
+
+// Begin a slice: after SLICE instructions the next branch returns to cpu_run's loop. An op_ function with a local variable whose
+// address escapes (FXSAVE's image; with clang also operands of the checked back end) cannot end in a sibling call: it calls the
+// next one, and the host stack grows. So it grows by SLICE frames at most (2.5 MB of FXSAVE).
+void code_slice(struct cpu *);
 
 void code_invalidate_page(struct code *, uint32_t page); // called by mem when a MEM_CODE page is about to change
 void code_flush(struct code *);                          // drop everything; not while cpu_run is inside

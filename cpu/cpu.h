@@ -86,7 +86,7 @@ struct cpu {
   uint8_t *region;            // mem's region base (direct back end), for the access functions
   jmp_buf *unwind;            // cpu_run's landing place for faults
   volatile int interrupt;     // set by cpu_interrupt (any thread, signal-safe)
-  int64_t floor;              // branches leave the fast path when budget falls below: 0, or INT64_MAX while an interrupt is asked for
+  int64_t floor;              // branches leave the fast path when budget falls below it: the end of a slice (cpu/code.h), or INT64_MAX while an interrupt is asked for
   uint8_t stop;               // enum cpu_stop, while cpu_run is being left
   uint8_t returns_top;        // calls under way: where each returns to, for RET (cpu/op_branch.c). Only a guess, and only good in the epoch of code
   uint64_t returns_epoch;

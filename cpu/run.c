@@ -94,7 +94,7 @@ static const struct insn *unwound(struct cpu *cpu, const struct host_fault *guar
 
 static const struct insn *enter(struct cpu *cpu)
 {
-    __atomic_store_n(&cpu->floor, 0, __ATOMIC_SEQ_CST);
+    code_slice(cpu);
     if (__atomic_load_n(&cpu->interrupt, __ATOMIC_SEQ_CST)) return stopped(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stopped(cpu, STOP_BUDGET);

@@ -344,6 +344,28 @@ static void patched_function(void **state)
     assert_int_equal(m.cpu.insn_count, 1 + 50 * 7 + 1);
 }
 
+// The same in slices of any length: the same end, and not an instruction more or less.
+static void patched_in_slices(void **state)
+{
+    BOOT(0xb9, 50, 0, 0, 0, 0x88, 0x0c, 0x25, 0x01, 0x10, 0x40, 0, 0xe8, 0xef, 0x0f, 0, 0, 0x01, 0xc3, 0xff, 0xc9, 0x75,
+         0xee, 0x0f, 0x05); // as in patched_function
+    poke(CODE + 0x1000, "\xb8\0\0\0\0\xc3", 6);
+    srand(11);
+    for (int round = 0; round < 20; round++) {
+        m.cpu.rip = CODE;
+        m.cpu.insn_count = m.cpu.regs[RBX] = 0;
+        enum cpu_stop why = STOP_BUDGET;
+        for (uint64_t sum = 0; why == STOP_BUDGET; assert_true(why != STOP_BUDGET || m.cpu.insn_count == sum)) {
+            m.cpu.budget = rand() % (round < 10 ? 5 : 150);
+            sum += (uint64_t)m.cpu.budget;
+            why = cpu_run(&m.cpu);
+        }
+        assert_int_equal(why, STOP_SYSCALL);
+        assert_int_equal(m.cpu.regs[RBX], 50 * 51 / 2);
+        assert_int_equal(m.cpu.insn_count, 1 + 50 * 7 + 1);
+    }
+}
+
 static void remapped_code(void **state)
 {
     BOOT(0xe9, 0xfb, 0x0f, 0, 0 /* jmp 0x401000 */);
@@ -405,6 +427,19 @@ static void interrupt_in_a_loop(void **state)
     signal(SIGALRM, SIG_DFL);
 }
 
+// Instructions whose functions have large local variables must not pile up on the host's stack.
+static void stack_stays_flat(void **state)
+{
+    BOOT(0xb9, 0x40, 0x42, 0x0f, 0,          /* mov ecx, 1000000 */
+         0x0f, 0xae, 0x07, 0x0f, 0xae, 0x0f, /* L: fxsave [rdi]; fxrstor [rdi] */
+         0xdd, 0x07, 0xdd, 0xd8,             /* fld qword [rdi]; fstp st0 */
+         0xff, 0xc9, 0x75, 0xf2, 0x0f, 0x05 /* dec ecx; jnz L; syscall */);
+    m.cpu.regs[RDI] = DATA;
+    m.cpu.budget = INT64_MAX / 2;
+    expect_stop(STOP_SYSCALL, CODE + 21);
+    assert_int_equal(m.cpu.insn_count, 1 + 6 * 1000000 + 1);
+}
+
 // More code than the cache holds.
 static void cache_overflows(void **state)
 {
@@ -438,7 +473,7 @@ int main(void)
         BOTH(too_long),           BOTH(breakpoint),       BOTH(modifies_next_instruction),
         BOTH(data_beside_code),   BOTH(patched_function), BOTH(remapped_code),
         BOTH(calls_return),       BOTH(interrupt_before), BOTH(interrupt_in_a_loop),
-        BOTH(cache_overflows),
+        BOTH(cache_overflows),     BOTH(patched_in_slices),  BOTH(stack_stays_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
