@@ -4,6 +4,8 @@
 #include "abi/errno.h"
 #include <stdint.h>
 
+// clang-format off: tables of numbers, several a line
+
 enum {   // open(2), fcntl(2), *at(2), lseek(2)
   LX_O_RDONLY = 0, LX_O_WRONLY = 1, LX_O_RDWR = 2, LX_O_ACCMODE = 3, LX_O_CREAT = 0x40, LX_O_EXCL = 0x80, LX_O_NOCTTY = 0x100,
   LX_O_TRUNC = 0x200, LX_O_APPEND = 0x400, LX_O_NONBLOCK = 0x800, LX_O_DSYNC = 0x1000, LX_O_ASYNC = 0x2000, LX_O_DIRECT = 0x4000,

@@ -5,38 +5,49 @@
 #include <string.h>
 
 const char *const belljar_default_env[] = {
-  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", NULL,
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    NULL,
 };
 
-void belljar_options_init(struct belljar_options *o) {
-  memset(o, 0, sizeof *o);
-  o->cwd = "/";
-  o->hostname = "belljar";
-  for (int i = 0; i < 3; i++) o->stdio[i].fd = i;
-  o->terminal = true;
-  o->memory = 1ull << 30;
-  o->pids = o->files = 1024;
-  o->cpu_level = CPU_LEVEL_V2;
-  o->trace_fd = 2;
+void belljar_options_init(struct belljar_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->cwd = "/";
+    o->hostname = "belljar";
+    for (int i = 0; i < 3; i++) o->stdio[i].fd = i;
+    o->terminal = true;
+    o->memory = 1ull << 30;
+    o->pids = o->files = 1024;
+    o->cpu_level = CPU_LEVEL_V2;
+    o->trace_fd = 2;
 }
 
-const char *belljar_version(void) { return BELLJAR_VERSION; }
+const char *belljar_version(void)
+{
+    return BELLJAR_VERSION;
+}
 
-int belljar_syscall_list(unsigned index, struct belljar_syscall *out) {
-  static const char *const support[] = {[SYS_NONE] = "NONE", [SYS_STUB] = "STUB", [SYS_PARTIAL] = "PARTIAL", [SYS_FULL] = "FULL"};
-  for (unsigned nr = 0; nr < SYS_MAX; nr++) {
-    const struct sys_info *s = sys_lookup(nr);
-    if (!s || index--) continue;
-    *out = (struct belljar_syscall){nr, s->name, support[s->support], s->note};
+int belljar_syscall_list(unsigned index, struct belljar_syscall *out)
+{
+    static const char *const support[] = {
+        [SYS_NONE] = "NONE", [SYS_STUB] = "STUB", [SYS_PARTIAL] = "PARTIAL", [SYS_FULL] = "FULL"};
+    for (unsigned nr = 0; nr < SYS_MAX; nr++) {
+        const struct sys_info *s = sys_lookup(nr);
+        if (!s || index--) continue;
+        *out = (struct belljar_syscall){nr, s->name, support[s->support], s->note};
+        return 1;
+    }
+    return 0;
+}
+
+int belljar_insn_list(unsigned index, struct belljar_insn *out)
+{
+    static const char *const proof[] = {
+        [TEST_HOST] = "host", [TEST_VECTOR] = "vectors", [TEST_PROPERTY] = "properties"};
+    if (index >= INSN_COUNT) return 0;
+    const struct insn_row *r = &insn_rows[index];
+    *out = (struct belljar_insn){r->name, r->operands, r->encoding, r->feature, proof[r->test]};
     return 1;
-  }
-  return 0;
-}
-
-int belljar_insn_list(unsigned index, struct belljar_insn *out) {
-  static const char *const proof[] = {[TEST_HOST] = "host", [TEST_VECTOR] = "vectors", [TEST_PROPERTY] = "properties"};
-  if (index >= INSN_COUNT) return 0;
-  const struct insn_row *r = &insn_rows[index];
-  *out = (struct belljar_insn){r->name, r->operands, r->encoding, r->feature, proof[r->test]};
-  return 1;
 }

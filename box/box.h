@@ -5,62 +5,69 @@
 #include "syscalls/kernel.h"
 #include "syscalls/trace.h"
 
-struct belljar_image { char *path; };
+struct belljar_image {
+    char *path;
+};
 
 // One standard stream inside the box: a file whose bytes come from or go to the embedder.
 struct stream {
-  struct belljar_box *owner;
-  const struct belljar_stream *to;
-  struct waitq queue;               // tasks that wait for it to become ready
-  bool output;
+    struct belljar_box *owner;
+    const struct belljar_stream *to;
+    struct waitq queue; // tasks that wait for it to become ready
+    bool output;
 };
 
-struct terminal;                    // box/terminal.c
+struct terminal; // box/terminal.c
 
-struct box_host {                   // what struct box points to: the outside
-  struct host_wake wake;
-  struct stream stream[3];
-  struct terminal *terminal;        // NULL: none of the streams is one
-  uint64_t output_left;             // of options.output
-  volatile int stop;                // belljar_box_stop was called
-  volatile uint64_t signals;        // bit sig-1: to be sent
+struct box_host { // what struct box points to: the outside
+    struct host_wake wake;
+    struct stream stream[3];
+    struct terminal *terminal; // NULL: none of the streams is one
+    uint64_t output_left;      // of options.output
+    volatile int stop;         // belljar_box_stop was called
+    volatile uint64_t signals; // bit sig-1: to be sent
 };
 
 struct belljar_box {
-  struct box box;
-  struct box_host host;
-  struct trace trace;
-  const struct belljar_options *options;
-  struct path root;
-  struct task *first;               // of the program's process, until the run begins
-  bool ran;
+    struct box box;
+    struct box_host host;
+    struct trace trace;
+    const struct belljar_options *options;
+    struct path root;
+    struct task *first; // of the program's process, until the run begins
+    bool ran;
 };
 
-int belljar_fail(struct belljar_error *, enum belljar_code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int belljar_fail(struct belljar_error *, enum belljar_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // new.c
-int box_load(struct belljar_box *, struct belljar_error *);   // the program of the options, into the first process
+int box_load(struct belljar_box *, struct belljar_error *); // the program of the options, into the first process
 
 // stdio.c
-int stdio_open(struct belljar_box *, struct process *);        // descriptors 0, 1, 2. 0 or a negative errno
+int stdio_open(struct belljar_box *, struct process *); // descriptors 0, 1, 2. 0 or a negative errno
 void stdio_close(struct belljar_box *);
-unsigned stdio_poll_set(struct belljar_box *, struct host_pollfd *, struct waitq **queue);   // what parked tasks wait for, at most 3
-size_t stdio_allowed(struct belljar_box *, size_t n);            // how many of n bytes the output limit lets out; fewer: the box ends
-void stdio_take_output(struct belljar_box *, size_t n);         // so many went out
+unsigned stdio_poll_set(struct belljar_box *, struct host_pollfd *,
+                        struct waitq **queue); // what parked tasks wait for, at most 3
+size_t stdio_allowed(struct belljar_box *,
+                     size_t n); // how many of n bytes the output limit lets out; fewer: the box ends
+void stdio_take_output(struct belljar_box *, size_t n); // so many went out
 
 // terminal.c
-bool terminal_wants(const struct belljar_box *, unsigned stream);   // the stream's descriptor is a terminal and options say to use it as one
-int terminal_open(struct belljar_box *, unsigned stream, struct file **);   // the same terminal for all of them
-void terminal_start(struct belljar_box *, struct process *);        // all streams are open: controlling terminal, size, raw mode
-unsigned terminal_poll_set(struct belljar_box *, struct host_pollfd *);     // at most 2
+bool terminal_wants(const struct belljar_box *,
+                    unsigned stream); // the stream's descriptor is a terminal and options say to use it as one
+int terminal_open(struct belljar_box *, unsigned stream, struct file **); // the same terminal for all of them
+void terminal_start(struct belljar_box *,
+                    struct process *); // all streams are open: controlling terminal, size, raw mode
+unsigned terminal_poll_set(struct belljar_box *, struct host_pollfd *); // at most 2
 void terminal_ready(struct belljar_box *, unsigned ready);
 void terminal_resize(struct belljar_box *);
-void terminal_signal(struct belljar_box *, int sig);                // to its foreground group; without one, to the first program
-void terminal_close(struct belljar_box *);                          // gives the host's terminal back as it was
+void terminal_signal(struct belljar_box *, int sig); // to its foreground group; without one, to the first program
+void terminal_close(struct belljar_box *);           // gives the host's terminal back as it was
 void terminal_free(struct belljar_box *);
 
 // image.c
 int image_mount(struct belljar_box *, const struct belljar_image *, struct belljar_error *);
 
 // report.c
-void report_fault(struct task *, const struct lx_siginfo *);        // --trace faults
+void report_fault(struct task *, const struct lx_siginfo *); // --trace faults

@@ -5,24 +5,31 @@
 
 enum { STATUS_LIMIT = 124, STATUS_FAILED = 125, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };
 
-struct copy { char *from, *to; };
-struct copies { struct copy *at; unsigned n; };
-
-struct command_line {
-  struct belljar_options box;
-  const char *image, *report;
-  struct copies put, get;
-  const char **env;                 // box.envp
-  unsigned nenv;
-  bool done;                        // --help, --version: nothing more to do
+struct copy {
+    char *from, *to;
+};
+struct copies {
+    struct copy *at;
+    unsigned n;
 };
 
-// Exit status when the command line is wrong (the message is out), else 0 with *line filled; argv stays borrowed. Free with options_free.
+struct command_line {
+    struct belljar_options box;
+    const char *image, *report;
+    struct copies put, get;
+    const char **env; // box.envp
+    unsigned nenv;
+    bool done; // --help, --version: nothing more to do
+};
+
+// Exit status when the command line is wrong (the message is out), else 0 with *line filled; argv stays borrowed. Free
+// with options_free.
 int options_parse(struct command_line *line, int argc, char **argv);
 void options_free(struct command_line *);
 void options_help(FILE *);
-int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));   // "belljar: ..." on stderr; returns status
+int fail(int status, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); // "belljar: ..." on stderr; returns status
 
-int image_command(int argc, char **argv);      // argv[0] is "image"
+int image_command(int argc, char **argv); // argv[0] is "image"
 int syscalls_command(void);
 int insns_command(void);

@@ -73,7 +73,8 @@ static inline __attribute__((always_inline)) void access_copy(uint8_t *to, const
         memcpy(to, from, n);
 }
 
-// A write of nothing, in one instruction: faults as a write. Compilers may turn the atomic operation into a read (clang does).
+// A write of nothing, in one instruction: faults as a write. Compilers may turn the atomic operation into a read (clang
+// does).
 static inline void access_touch(uint8_t *p)
 {
 #if defined(__x86_64__)

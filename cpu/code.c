@@ -137,8 +137,14 @@ static bool is_few(const struct code *c, const struct insn *in)
     return in >= c->few && in <= c->few + BLOCK_MAX;
 }
 
-static uint32_t jump_name(const struct code *c, const struct block *b) { return block_name(c, b) + (uint32_t)(offsetof(struct block, insn) / UNIT); }
-static const struct insn *jump_target(const struct code *c, const struct jump *j) { return (const void *)(c->arena + (size_t)j->to * UNIT); }
+static uint32_t jump_name(const struct code *c, const struct block *b)
+{
+    return block_name(c, b) + (uint32_t)(offsetof(struct block, insn) / UNIT);
+}
+static const struct insn *jump_target(const struct code *c, const struct jump *j)
+{
+    return (const void *)(c->arena + (size_t)j->to * UNIT);
+}
 
 // ---- decoding ----
 
@@ -380,8 +386,8 @@ static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
     return NULL;
 }
 
-// At pc, with the budget below cpu->floor: an interrupt is asked for, the slice is over (see code_slice), or less than a whole
-// block's budget is left.
+// At pc, with the budget below cpu->floor: an interrupt is asked for, the slice is over (see code_slice), or less than
+// a whole block's budget is left.
 static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, uint64_t pc)
 {
     cpu->rip = pc;
@@ -389,8 +395,8 @@ static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, ui
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stop(cpu, STOP_BUDGET);
     code_slice(cpu);
-    const struct insn *to = left >= BLOCK_MAX ? code_find(cpu, pc)
-                                              : code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
+    const struct insn *to =
+        left >= BLOCK_MAX ? code_find(cpu, pc) : code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
     return to ? to : stop(cpu, STOP_FAULT);
 }
 

@@ -39,9 +39,10 @@ const struct insn *code_find(struct cpu *, uint64_t pc);
 // 1 is right.
 const struct insn *code_lookup_few(struct code *, uint64_t pc, unsigned n, bool mark, struct cpu_fault *fault);
 
-// Begin a slice: after SLICE instructions the next branch returns to cpu_run's loop. An op_ function with a local variable whose
-// address escapes (FXSAVE's image; with clang also operands of the checked back end) cannot end in a sibling call: it calls the
-// next one, and the host stack grows. So it grows by SLICE frames at most (2.5 MB of FXSAVE).
+// Begin a slice: after SLICE instructions the next branch returns to cpu_run's loop. An op_ function with a local
+// variable whose address escapes (FXSAVE's image; with clang also operands of the checked back end) cannot end in a
+// sibling call: it calls the next one, and the host stack grows. So it grows by SLICE frames at most (2.5 MB of
+// FXSAVE).
 void code_slice(struct cpu *);
 
 void code_invalidate_page(struct code *, uint32_t page); // called by mem when a MEM_CODE page is about to change

@@ -1,12 +1,13 @@
-// CPUID: a small honest machine of one CPU. Feature bits come from cpu/insn*.def, so that what is reported is what is there; the rest is written
-// down here (SDM vol. 2, CPUID). glibc takes cache sizes from leaves 2 and 4, and x86-64-v2 from the feature bits.
+// CPUID: a small honest machine of one CPU. Feature bits come from cpu/insn*.def, so that what is reported is what is
+// there; the rest is written down here (SDM vol. 2, CPUID). glibc takes cache sizes from leaves 2 and 4, and x86-64-v2
+// from the feature bits.
 #include "cpu/insn.h"
 #include <string.h>
 
 enum { LEAF_MAX = 0xb, LEAF_EXTENDED_MAX = 0x80000008 };
 enum { EAX, EBX, ECX, EDX };
 
-static const char vendor[12] = "GenuineIntel";          // what programs know how to ask for caches
+static const char vendor[12] = "GenuineIntel"; // what programs know how to ask for caches
 static const char hypervisor[12] = "belljar";
 static const char brand[48] = "belljar virtual CPU";
 
@@ -76,29 +77,49 @@ static void basic(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32
         out[EAX] = LEAF_MAX;
         put_name(out, vendor, EDX, ECX);
         break;
-    case 1: leaf_1(cpu, out); break;
+    case 1:
+        leaf_1(cpu, out);
+        break;
     case 2: // "see leaf 4", and 64-byte prefetching
         out[EAX] = 0x00feff01;
         out[EBX] = 0xf0;
         break;
-    case 4: leaf_4(subleaf, out); break;
-    case 7: leaf_7(cpu, subleaf, out); break;
-    case 0xb: leaf_b(subleaf, out); break;
+    case 4:
+        leaf_4(subleaf, out);
+        break;
+    case 7:
+        leaf_7(cpu, subleaf, out);
+        break;
+    case 0xb:
+        leaf_b(subleaf, out);
+        break;
     }
 }
 
 static void extended(const struct cpu *cpu, uint32_t leaf, uint32_t out[4])
 {
     switch (leaf) {
-    case 0x80000000: out[EAX] = LEAF_EXTENDED_MAX; break;
+    case 0x80000000:
+        out[EAX] = LEAF_EXTENDED_MAX;
+        break;
     case 0x80000001:
         out[EDX] = 1 << 29 | 1 << 20; // long mode, no-execute
         add_features(cpu, leaf, out);
         break;
-    case 0x80000002: case 0x80000003: case 0x80000004: memcpy(out, brand + 16 * (leaf - 0x80000002), 16); break;
-    case 0x80000006: out[ECX] = 1024 << 16 | 8 << 12 | 64; break; // L2: KiB, 16 ways, line
-    case 0x80000007: out[EDX] = 1 << 8; break;                    // invariant TSC
-    case 0x80000008: out[EAX] = 48 << 8 | 36; break;              // address bits
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004:
+        memcpy(out, brand + 16 * (leaf - 0x80000002), 16);
+        break;
+    case 0x80000006:
+        out[ECX] = 1024 << 16 | 8 << 12 | 64;
+        break; // L2: KiB, 16 ways, line
+    case 0x80000007:
+        out[EDX] = 1 << 8;
+        break; // invariant TSC
+    case 0x80000008:
+        out[EAX] = 48 << 8 | 36;
+        break; // address bits
     }
 }
 

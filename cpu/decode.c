@@ -1,31 +1,40 @@
-// The decoder: instruction bytes to struct insn, by the trees and rows that cpu/gen/insn_gen.c makes of cpu/insn*.def (SDM vol. 2, chapter 2).
+// The decoder: instruction bytes to struct insn, by the trees and rows that cpu/gen/insn_gen.c makes of cpu/insn*.def
+// (SDM vol. 2, chapter 2).
 //
-// Prefixes come in any order and number; a REX counts only directly before the opcode. The bytes are first copied into a buffer padded with zeros,
-// so that parsing needs no bounds checks; whether they were really there is asked where it matters: before the tree looks at one, and at the end.
+// Prefixes come in any order and number; a REX counts only directly before the opcode. The bytes are first copied into
+// a buffer padded with zeros, so that parsing needs no bounds checks; whether they were really there is asked where it
+// matters: before the tree looks at one, and at the end.
 #include "cpu/insn.h"
 #include "cpu/insn_ops.h"
 #include <string.h>
 
 enum {
-  DECODE_MODRM = 1, DECODE_REG_BYTE = 2, DECODE_RM_BYTE = 4, DECODE_REG_LOW = 8, DECODE_RM_LOW = 16, DECODE_LOCK = 32, DECODE_NOSEG = 64,
-  DECODE_PLUS_R = 128, DECODE_NO_MOD = 256,
+    DECODE_MODRM = 1,
+    DECODE_REG_BYTE = 2,
+    DECODE_RM_BYTE = 4,
+    DECODE_REG_LOW = 8,
+    DECODE_RM_LOW = 16,
+    DECODE_LOCK = 32,
+    DECODE_NOSEG = 64,
+    DECODE_PLUS_R = 128,
+    DECODE_NO_MOD = 256,
 };
 enum size_rule { SIZE_FIXED, SIZE_V, SIZE_Y, SIZE_D64, SIZE_F64 };
 enum imm_rule { IMM_NONE, IMM_IB, IMM_IBS, IMM_IW, IMM_IZ, IMM_IV, IMM_JB, IMM_JZ, IMM_MOFFS, IMM_IW_IB };
-enum { DIM_LEVEL, DIM_B, DIM_W, DIM_L, DIM_PP, DIM_MOD, DIM_REG, DIM_RM };   // as in cpu/gen/insn_gen.h
+enum { DIM_LEVEL, DIM_B, DIM_W, DIM_L, DIM_PP, DIM_MOD, DIM_REG, DIM_RM }; // as in cpu/gen/insn_gen.h
 enum { TREE_SWITCH = 0x8000 };
 
 struct decode_row {
-  uint16_t fn;              // its first function in op_functions
-  uint8_t size_rule, size;  // size: when fixed
-  uint8_t imm;              // enum imm_rule
-  uint16_t flags;           // DECODE_*
-  uint8_t size_stride;      // functions between one operand size and the next, 0 when they share
-  uint8_t by_kind;          // has a function each for: register, [base + disp], any memory
+    uint16_t fn;             // its first function in op_functions
+    uint8_t size_rule, size; // size: when fixed
+    uint8_t imm;             // enum imm_rule
+    uint16_t flags;          // DECODE_*
+    uint8_t size_stride;     // functions between one operand size and the next, 0 when they share
+    uint8_t by_kind;         // has a function each for: register, [base + disp], any memory
 };
 
 struct fusion {
-  uint16_t first, second, fused;   // places in op_functions; in fused_functions plus one, 0: an empty slot
+    uint16_t first, second, fused; // places in op_functions; in fused_functions plus one, 0: an empty slot
 };
 
 #include "cpu/insn_tables.inc"
@@ -33,254 +42,346 @@ struct fusion {
 enum { MAX_INSN = 15, REX_B = 1, REX_X = 2, REX_R = 4, REX_W = 8 };
 
 struct bytes {
-  uint8_t at[48];    // more than the longest parse: 15 prefixes, 3 opcode, ModRM, SIB, disp32, imm64
-  unsigned avail;    // how many are real, at most MAX_INSN
-  unsigned pos;
-  uint8_t rex;       // also from VEX; 0x40 set when there was a REX
-  uint8_t pp;        // 0 none 1 66 2 F3 3 F2
-  uint8_t vex;       // 0 or 1
-  uint8_t vex_l;
-  uint8_t map;
+    uint8_t at[48]; // more than the longest parse: 15 prefixes, 3 opcode, ModRM, SIB, disp32, imm64
+    unsigned avail; // how many are real, at most MAX_INSN
+    unsigned pos;
+    uint8_t rex; // also from VEX; 0x40 set when there was a REX
+    uint8_t pp;  // 0 none 1 66 2 F3 3 F2
+    uint8_t vex; // 0 or 1
+    uint8_t vex_l;
+    uint8_t map;
 };
 
-static uint64_t fetch(const struct bytes *b, unsigned at, unsigned n) {   // little-endian, sign-extended
-  uint64_t v = 0;
-  for (unsigned i = 0; i < n; i++) v |= (uint64_t)b->at[at + i] << (8 * i);
-  return n == 8 ? v : (uint64_t)((int64_t)(v << (64 - 8 * n)) >> (64 - 8 * n));
+static uint64_t fetch(const struct bytes *b, unsigned at, unsigned n)
+{ // little-endian, sign-extended
+    uint64_t v = 0;
+    for (unsigned i = 0; i < n; i++) v |= (uint64_t)b->at[at + i] << (8 * i);
+    return n == 8 ? v : (uint64_t)((int64_t)(v << (64 - 8 * n)) >> (64 - 8 * n));
 }
 
-static uint64_t take(struct bytes *b, unsigned n) {
-  b->pos += n;
-  return fetch(b, b->pos - n, n);
+static uint64_t take(struct bytes *b, unsigned n)
+{
+    b->pos += n;
+    return fetch(b, b->pos - n, n);
 }
 
-static uint8_t take8(struct bytes *b) { return b->at[b->pos++]; }
+static uint8_t take8(struct bytes *b)
+{
+    return b->at[b->pos++];
+}
 
 // The effects of one legacy prefix byte; false when it is none.
-static bool prefix(struct insn *out, uint8_t byte) {
-  switch (byte) {
-  case 0x66: out->pfx |= PFX_OPSIZE; return true;
-  case 0x67: out->pfx |= PFX_ADDR32; return true;
-  case 0xf0: out->pfx |= PFX_LOCK; return true;
-  case 0xf2: out->pfx = (uint8_t)((out->pfx & ~PFX_REP) | PFX_REPNE); return true;   // the last of F2 and F3 counts
-  case 0xf3: out->pfx = (uint8_t)((out->pfx & ~PFX_REPNE) | PFX_REP); return true;
-  case 0x64: out->seg = SEG_FS; return true;
-  case 0x65: out->seg = SEG_GS; return true;
-  case 0x26: case 0x2e: case 0x36: case 0x3e: return true;                            // ES CS SS DS: no meaning in 64-bit mode
-  default: return false;
-  }
+static bool prefix(struct insn *out, uint8_t byte)
+{
+    switch (byte) {
+    case 0x66:
+        out->pfx |= PFX_OPSIZE;
+        return true;
+    case 0x67:
+        out->pfx |= PFX_ADDR32;
+        return true;
+    case 0xf0:
+        out->pfx |= PFX_LOCK;
+        return true;
+    case 0xf2:
+        out->pfx = (uint8_t)((out->pfx & ~PFX_REP) | PFX_REPNE);
+        return true; // the last of F2 and F3 counts
+    case 0xf3:
+        out->pfx = (uint8_t)((out->pfx & ~PFX_REPNE) | PFX_REP);
+        return true;
+    case 0x64:
+        out->seg = SEG_FS;
+        return true;
+    case 0x65:
+        out->seg = SEG_GS;
+        return true;
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+        return true; // ES CS SS DS: no meaning in 64-bit mode
+    default:
+        return false;
+    }
 }
 
-static void prefixes(struct insn *out, struct bytes *b) {
-  while (b->pos < b->avail) {
-    uint8_t byte = b->at[b->pos];
-    if ((byte & 0xf0) == 0x40) b->rex = byte;
-    else if (prefix(out, byte)) b->rex = 0;   // a REX not directly before the opcode is ignored
-    else break;
-    b->pos++;
-  }
-  b->pp = out->pfx & PFX_REPNE ? 3 : out->pfx & PFX_REP ? 2 : out->pfx & PFX_OPSIZE ? 1 : 0;
+static void prefixes(struct insn *out, struct bytes *b)
+{
+    while (b->pos < b->avail) {
+        uint8_t byte = b->at[b->pos];
+        if ((byte & 0xf0) == 0x40)
+            b->rex = byte;
+        else if (prefix(out, byte))
+            b->rex = 0; // a REX not directly before the opcode is ignored
+        else
+            break;
+        b->pos++;
+    }
+    b->pp = out->pfx & PFX_REPNE ? 3 : out->pfx & PFX_REP ? 2 : out->pfx & PFX_OPSIZE ? 1 : 0;
 }
 
 // C4 and C5 (SDM vol. 2, 2.3.5). False: #UD.
-static bool vex_prefix(struct insn *out, struct bytes *b, bool three) {
-  if (b->rex || out->pfx & (PFX_LOCK | PFX_REP | PFX_REPNE | PFX_OPSIZE)) return false;
-  uint8_t first = take8(b), map = 1, last = first;
-  b->rex = first & 0x80 ? 0 : REX_R;
-  if (three) {
-    last = take8(b);
-    b->rex = (uint8_t)(~(first >> 5) & 7) | (last & 0x80 ? REX_W : 0);
-    map = first & 0x1f;
-  }
-  out->vvvv = ~(last >> 3) & 15;
-  b->vex_l = last >> 2 & 1;
-  b->pp = last & 3;
-  b->map = map;
-  b->vex = 1;
-  return map >= 1 && map <= 3;
+static bool vex_prefix(struct insn *out, struct bytes *b, bool three)
+{
+    if (b->rex || out->pfx & (PFX_LOCK | PFX_REP | PFX_REPNE | PFX_OPSIZE)) return false;
+    uint8_t first = take8(b), map = 1, last = first;
+    b->rex = first & 0x80 ? 0 : REX_R;
+    if (three) {
+        last = take8(b);
+        b->rex = (uint8_t)(~(first >> 5) & 7) | (last & 0x80 ? REX_W : 0);
+        map = first & 0x1f;
+    }
+    out->vvvv = ~(last >> 3) & 15;
+    b->vex_l = last >> 2 & 1;
+    b->pp = last & 3;
+    b->map = map;
+    b->vex = 1;
+    return map >= 1 && map <= 3;
 }
 
 // Up to and including the opcode. 1, or what insn_decode returns.
-static int opcode(struct insn *out, struct bytes *b, enum cpu_level level, uint8_t *op) {
-  prefixes(out, b);
-  *op = take8(b);
-  if ((*op == 0xc4 || *op == 0xc5) && level >= CPU_LEVEL_V3) {
-    if (!vex_prefix(out, b, *op == 0xc4)) return 0;
+static int opcode(struct insn *out, struct bytes *b, enum cpu_level level, uint8_t *op)
+{
+    prefixes(out, b);
     *op = take8(b);
-  } else if (*op == 0x0f) {
-    b->map = 1;
-    *op = take8(b);
-    if (*op == 0x38 || *op == 0x3a) {
-      b->map = *op == 0x38 ? 2 : 3;
-      *op = take8(b);
+    if ((*op == 0xc4 || *op == 0xc5) && level >= CPU_LEVEL_V3) {
+        if (!vex_prefix(out, b, *op == 0xc4)) return 0;
+        *op = take8(b);
+    } else if (*op == 0x0f) {
+        b->map = 1;
+        *op = take8(b);
+        if (*op == 0x38 || *op == 0x3a) {
+            b->map = *op == 0x38 ? 2 : 3;
+            *op = take8(b);
+        }
     }
-  }
-  return 1;
+    return 1;
 }
 
 // The row of these bytes plus one, 0 (undefined), or -1 when ModRM would tell and is not there.
-static int find_row(const struct bytes *b, enum cpu_level level, uint8_t op) {
-  unsigned node = tree_roots[b->vex][b->map][op], modrm = b->at[b->pos], outcome = 0;
-  while (node & TREE_SWITCH) {
-    const uint16_t *at = &tree_nodes[node & ~TREE_SWITCH];
-    if (*at >= DIM_MOD && b->pos >= b->avail) return -1;
-    switch (*at) {
-    case DIM_LEVEL: outcome = (unsigned)level - 2; break;
-    case DIM_B: outcome = b->rex & REX_B ? 1 : 0; break;
-    case DIM_W: outcome = b->rex & REX_W ? 1 : 0; break;
-    case DIM_L: outcome = b->vex_l; break;
-    case DIM_PP: outcome = b->pp; break;
-    case DIM_MOD: outcome = modrm >= 0xc0; break;
-    case DIM_REG: outcome = modrm >> 3 & 7; break;
-    case DIM_RM: outcome = modrm & 7; break;
+static int find_row(const struct bytes *b, enum cpu_level level, uint8_t op)
+{
+    unsigned node = tree_roots[b->vex][b->map][op], modrm = b->at[b->pos], outcome = 0;
+    while (node & TREE_SWITCH) {
+        const uint16_t *at = &tree_nodes[node & ~TREE_SWITCH];
+        if (*at >= DIM_MOD && b->pos >= b->avail) return -1;
+        switch (*at) {
+        case DIM_LEVEL:
+            outcome = (unsigned)level - 2;
+            break;
+        case DIM_B:
+            outcome = b->rex & REX_B ? 1 : 0;
+            break;
+        case DIM_W:
+            outcome = b->rex & REX_W ? 1 : 0;
+            break;
+        case DIM_L:
+            outcome = b->vex_l;
+            break;
+        case DIM_PP:
+            outcome = b->pp;
+            break;
+        case DIM_MOD:
+            outcome = modrm >= 0xc0;
+            break;
+        case DIM_REG:
+            outcome = modrm >> 3 & 7;
+            break;
+        case DIM_RM:
+            outcome = modrm & 7;
+            break;
+        }
+        node = at[1 + outcome];
     }
-    node = at[1 + outcome];
-  }
-  return (int)node;
+    return (int)node;
 }
 
-static uint8_t byte_reg(uint8_t r, bool rex) { return (uint8_t)(!rex && r >= 4 && r < 8 ? 8 * (r - 4) + 1 : 8 * r); }
+static uint8_t byte_reg(uint8_t r, bool rex)
+{
+    return (uint8_t)(!rex && r >= 4 && r < 8 ? 8 * (r - 4) + 1 : 8 * r);
+}
 
-static void sib(struct insn *out, struct bytes *b, uint8_t mod) {
-  uint8_t s = take8(b), index = (s >> 3 & 7) | (b->rex & REX_X ? 8 : 0);
-  out->scale = s >> 6;
-  out->index = index == RSP ? REG_NONE : index;
-  if ((s & 7) == RBP && mod == 0) out->disp = (int32_t)take(b, 4);
-  else out->base = (s & 7) | (b->rex & REX_B ? 8 : 0);
+static void sib(struct insn *out, struct bytes *b, uint8_t mod)
+{
+    uint8_t s = take8(b), index = (s >> 3 & 7) | (b->rex & REX_X ? 8 : 0);
+    out->scale = s >> 6;
+    out->index = index == RSP ? REG_NONE : index;
+    if ((s & 7) == RBP && mod == 0)
+        out->disp = (int32_t)take(b, 4);
+    else
+        out->base = (s & 7) | (b->rex & REX_B ? 8 : 0);
 }
 
 // SDM vol. 2, 2.1.5 and 2.2.1.6. A RIP-relative displacement is completed by insn_decode.
-static void memory(struct insn *out, struct bytes *b, uint8_t modrm) {
-  uint8_t mod = modrm >> 6, rm = modrm & 7;
-  if (rm == RSP) {
-    sib(out, b, mod);
-  } else if (rm == RBP && mod == 0) {
-    out->disp = (int32_t)take(b, 4);
-    out->pfx |= PFX_RIP;
-  } else {
-    out->base = rm | (b->rex & REX_B ? 8 : 0);
-  }
-  if (mod == 1) out->disp = (int32_t)take(b, 1);
-  if (mod == 2) out->disp = (int32_t)take(b, 4);
+static void memory(struct insn *out, struct bytes *b, uint8_t modrm)
+{
+    uint8_t mod = modrm >> 6, rm = modrm & 7;
+    if (rm == RSP) {
+        sib(out, b, mod);
+    } else if (rm == RBP && mod == 0) {
+        out->disp = (int32_t)take(b, 4);
+        out->pfx |= PFX_RIP;
+    } else {
+        out->base = rm | (b->rex & REX_B ? 8 : 0);
+    }
+    if (mod == 1) out->disp = (int32_t)take(b, 1);
+    if (mod == 2) out->disp = (int32_t)take(b, 4);
 }
 
-static void modrm_operands(struct insn *out, struct bytes *b, const struct decode_row *row) {
-  uint8_t modrm = take8(b), reg = modrm >> 3 & 7, rm = modrm & 7;
-  if (!(row->flags & DECODE_REG_LOW)) reg |= b->rex & REX_R ? 8 : 0;
-  out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b->rex != 0) : reg;
-  if (modrm < 0xc0 && !(row->flags & DECODE_NO_MOD)) {
-    memory(out, b, modrm);
-    return;
-  }
-  if (!(row->flags & DECODE_RM_LOW)) rm |= b->rex & REX_B ? 8 : 0;
-  out->rm = row->flags & DECODE_RM_BYTE ? byte_reg(rm, b->rex != 0) : rm;
+static void modrm_operands(struct insn *out, struct bytes *b, const struct decode_row *row)
+{
+    uint8_t modrm = take8(b), reg = modrm >> 3 & 7, rm = modrm & 7;
+    if (!(row->flags & DECODE_REG_LOW)) reg |= b->rex & REX_R ? 8 : 0;
+    out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b->rex != 0) : reg;
+    if (modrm < 0xc0 && !(row->flags & DECODE_NO_MOD)) {
+        memory(out, b, modrm);
+        return;
+    }
+    if (!(row->flags & DECODE_RM_LOW)) rm |= b->rex & REX_B ? 8 : 0;
+    out->rm = row->flags & DECODE_RM_BYTE ? byte_reg(rm, b->rex != 0) : rm;
 }
 
-static uint8_t operand_size(const struct decode_row *row, const struct bytes *b, uint8_t pfx) {
-  switch ((enum size_rule)row->size_rule) {
-  case SIZE_V: return b->rex & REX_W ? 8 : pfx & PFX_OPSIZE ? 2 : 4;
-  case SIZE_Y: return b->rex & REX_W ? 8 : 4;
-  case SIZE_D64: return !(b->rex & REX_W) && pfx & PFX_OPSIZE ? 2 : 8;
-  case SIZE_F64: return 8;
-  case SIZE_FIXED: break;
-  }
-  return row->size;
+static uint8_t operand_size(const struct decode_row *row, const struct bytes *b, uint8_t pfx)
+{
+    switch ((enum size_rule)row->size_rule) {
+    case SIZE_V:
+        return b->rex & REX_W ? 8 : pfx & PFX_OPSIZE ? 2 : 4;
+    case SIZE_Y:
+        return b->rex & REX_W ? 8 : 4;
+    case SIZE_D64:
+        return !(b->rex & REX_W) && pfx & PFX_OPSIZE ? 2 : 8;
+    case SIZE_F64:
+        return 8;
+    case SIZE_FIXED:
+        break;
+    }
+    return row->size;
 }
 
-static void immediate(struct insn *out, struct bytes *b, enum imm_rule rule) {
-  switch (rule) {
-  case IMM_NONE: break;
-  case IMM_IB: out->imm = take8(b); break;
-  case IMM_IBS: out->imm = (int32_t)take(b, 1); break;
-  case IMM_IW: out->imm = (int32_t)take(b, 2) & 0xffff; break;
-  case IMM_IW_IB: out->imm = (int32_t)take(b, 3) & 0xffffff; break;
-  case IMM_IZ: out->imm = (int32_t)take(b, out->size == 2 ? 2 : 4); break;
-  case IMM_IV:
-    if (out->size == 8) out->imm64 = take(b, 8);
-    else out->imm = (int32_t)take(b, out->size);
-    break;
-  case IMM_MOFFS:
-    out->imm64 = out->pfx & PFX_ADDR32 ? take(b, 4) & 0xffffffff : take(b, 8);
-    out->rm = INSN_MEM;
-    break;
-  case IMM_JB: out->rel = (int32_t)take(b, 1); break;
-  case IMM_JZ: out->rel = (int32_t)take(b, 4); break;
-  }
+static void immediate(struct insn *out, struct bytes *b, enum imm_rule rule)
+{
+    switch (rule) {
+    case IMM_NONE:
+        break;
+    case IMM_IB:
+        out->imm = take8(b);
+        break;
+    case IMM_IBS:
+        out->imm = (int32_t)take(b, 1);
+        break;
+    case IMM_IW:
+        out->imm = (int32_t)take(b, 2) & 0xffff;
+        break;
+    case IMM_IW_IB:
+        out->imm = (int32_t)take(b, 3) & 0xffffff;
+        break;
+    case IMM_IZ:
+        out->imm = (int32_t)take(b, out->size == 2 ? 2 : 4);
+        break;
+    case IMM_IV:
+        if (out->size == 8)
+            out->imm64 = take(b, 8);
+        else
+            out->imm = (int32_t)take(b, out->size);
+        break;
+    case IMM_MOFFS:
+        out->imm64 = out->pfx & PFX_ADDR32 ? take(b, 4) & 0xffffffff : take(b, 8);
+        out->rm = INSN_MEM;
+        break;
+    case IMM_JB:
+        out->rel = (int32_t)take(b, 1);
+        break;
+    case IMM_JZ:
+        out->rel = (int32_t)take(b, 4);
+        break;
+    }
 }
 
 // Its function's place in op_functions.
-static unsigned function_place(const struct insn *in) {
-  const struct decode_row *row = &decode_rows[in->id];
-  unsigned n = row->fn;
-  if (row->size_stride) n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
-  if (row->by_kind && in->rm == INSN_MEM) {
-    unsigned special = row->flags & DECODE_NOSEG ? PFX_ADDR32 | PFX_RIP : PFX_ADDR32;
-    n += in->index == REG_NONE && !in->seg && !(in->pfx & special) ? 1 : 2;
-  }
-  return n;
+static unsigned function_place(const struct insn *in)
+{
+    const struct decode_row *row = &decode_rows[in->id];
+    unsigned n = row->fn;
+    if (row->size_stride) n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
+    if (row->by_kind && in->rm == INSN_MEM) {
+        unsigned special = row->flags & DECODE_NOSEG ? PFX_ADDR32 | PFX_RIP : PFX_ADDR32;
+        n += in->index == REG_NONE && !in->seg && !(in->pfx & special) ? 1 : 2;
+    }
+    return n;
 }
 
-static void load_bytes_at(struct bytes *b, const uint8_t *bytes, unsigned avail) {
-  memset(b, 0, sizeof *b);
-  b->avail = avail < MAX_INSN ? avail : MAX_INSN;
-  if (avail >= 16) memcpy(b->at, bytes, 16);
-  else memcpy(b->at, bytes, avail);
+static void load_bytes_at(struct bytes *b, const uint8_t *bytes, unsigned avail)
+{
+    memset(b, 0, sizeof *b);
+    b->avail = avail < MAX_INSN ? avail : MAX_INSN;
+    if (avail >= 16)
+        memcpy(b->at, bytes, 16);
+    else
+        memcpy(b->at, bytes, avail);
 }
 
-int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t pc, enum cpu_level level, bool checked) {
-  struct bytes b;
-  uint8_t op;
-  int missing = avail < MAX_INSN ? -1 : -2;
-  load_bytes_at(&b, bytes, avail);
-  *out = (struct insn){.base = REG_NONE, .index = REG_NONE, .pc = pc};
-  int known = opcode(out, &b, level, &op);
-  if (b.pos > b.avail) return missing;
-  if (known <= 0) return known;
-  int number = find_row(&b, level, op);
-  if (number <= 0) return number < 0 ? missing : 0;
-  const struct decode_row *row = &decode_rows[number - 1];
-  out->id = (uint16_t)(number - 1);
-  out->size = operand_size(row, &b, out->pfx);
-  if (row->flags & DECODE_PLUS_R) {
-    uint8_t reg = (op & 7) | (b.rex & REX_B ? 8 : 0);
-    out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b.rex != 0) : reg;
-  }
-  if (row->flags & DECODE_MODRM) {
-    out->rm = INSN_MEM;
-    modrm_operands(out, &b, row);
-  }
-  immediate(out, &b, (enum imm_rule)row->imm);
-  if (b.pos > b.avail) return missing;
-  if (out->pfx & PFX_LOCK && !(row->flags & DECODE_LOCK && out->rm == INSN_MEM)) return 0;
-  out->len = (uint8_t)b.pos;
-  if (out->pfx & PFX_RIP) out->disp = (int32_t)((uint32_t)out->disp + pc + b.pos);
-  if (row->flags & DECODE_NOSEG) out->seg = SEG_NONE;
-  if (b.rex) out->pfx |= (uint8_t)(PFX_REX | (b.rex & REX_W ? PFX_REXW : 0));
-  out->fn = op_functions[checked][function_place(out)];
-  return out->fn ? (int)b.pos : 0;
+int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t pc, enum cpu_level level, bool checked)
+{
+    struct bytes b;
+    uint8_t op;
+    int missing = avail < MAX_INSN ? -1 : -2;
+    load_bytes_at(&b, bytes, avail);
+    *out = (struct insn){.base = REG_NONE, .index = REG_NONE, .pc = pc};
+    int known = opcode(out, &b, level, &op);
+    if (b.pos > b.avail) return missing;
+    if (known <= 0) return known;
+    int number = find_row(&b, level, op);
+    if (number <= 0) return number < 0 ? missing : 0;
+    const struct decode_row *row = &decode_rows[number - 1];
+    out->id = (uint16_t)(number - 1);
+    out->size = operand_size(row, &b, out->pfx);
+    if (row->flags & DECODE_PLUS_R) {
+        uint8_t reg = (op & 7) | (b.rex & REX_B ? 8 : 0);
+        out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b.rex != 0) : reg;
+    }
+    if (row->flags & DECODE_MODRM) {
+        out->rm = INSN_MEM;
+        modrm_operands(out, &b, row);
+    }
+    immediate(out, &b, (enum imm_rule)row->imm);
+    if (b.pos > b.avail) return missing;
+    if (out->pfx & PFX_LOCK && !(row->flags & DECODE_LOCK && out->rm == INSN_MEM)) return 0;
+    out->len = (uint8_t)b.pos;
+    if (out->pfx & PFX_RIP) out->disp = (int32_t)((uint32_t)out->disp + pc + b.pos);
+    if (row->flags & DECODE_NOSEG) out->seg = SEG_NONE;
+    if (b.rex) out->pfx |= (uint8_t)(PFX_REX | (b.rex & REX_W ? PFX_REXW : 0));
+    out->fn = op_functions[checked][function_place(out)];
+    return out->fn ? (int)b.pos : 0;
 }
 
 // ---- pairs with one function ----
 
 // Hashed as in cpu/gen/insn_gen.h.
-static op_fn *fused(unsigned first, unsigned second, bool checked) {
-  unsigned at = (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - FUSION_BITS);
-  for (; fusions[at].fused; at = (at + 1) & ((1 << FUSION_BITS) - 1))
-    if (fusions[at].first == first && fusions[at].second == second) return fused_functions[checked][fusions[at].fused - 1];
-  return NULL;
+static op_fn *fused(unsigned first, unsigned second, bool checked)
+{
+    unsigned at = (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - FUSION_BITS);
+    for (; fusions[at].fused; at = (at + 1) & ((1 << FUSION_BITS) - 1))
+        if (fusions[at].first == first && fusions[at].second == second)
+            return fused_functions[checked][fusions[at].fused - 1];
+    return NULL;
 }
 
-static bool is_branch(const struct insn *in) { return insn_rows[in->id].attr & INSN_ATTR_BRANCH; }
+static bool is_branch(const struct insn *in)
+{
+    return insn_rows[in->id].attr & INSN_ATTR_BRANCH;
+}
 
-void insn_fuse(struct insn *in, unsigned count, bool checked) {
-  unsigned i = 0, first = count ? function_place(in) : 0;
-  while (i + 1 < count) {
-    unsigned second = function_place(&in[i + 1]);
-    op_fn *fn = fused(first, second, checked);
-    // A branch behind takes precedence.
-    if (fn && i + 2 < count && is_branch(&in[i + 2]) && fused(second, function_place(&in[i + 2]), checked)) fn = NULL;
-    if (fn) in[i].fn = fn;
-    i += fn ? 2 : 1;
-    first = fn && i < count ? function_place(&in[i]) : second;
-  }
+void insn_fuse(struct insn *in, unsigned count, bool checked)
+{
+    unsigned i = 0, first = count ? function_place(in) : 0;
+    while (i + 1 < count) {
+        unsigned second = function_place(&in[i + 1]);
+        op_fn *fn = fused(first, second, checked);
+        // A branch behind takes precedence.
+        if (fn && i + 2 < count && is_branch(&in[i + 2]) && fused(second, function_place(&in[i + 2]), checked))
+            fn = NULL;
+        if (fn) in[i].fn = fn;
+        i += fn ? 2 : 1;
+        first = fn && i < count ? function_place(&in[i]) : second;
+    }
 }

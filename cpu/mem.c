@@ -1,7 +1,7 @@
 // The guest page table and its mirror, the region. See mem.h.
 //
-// The mirror: MEM_SHOWN and MEM_SHOWN_W in an entry say what the region maps at that page now. A page may be shown with less
-// than the table allows (not at all after mem_clone, without W on code pages), never with more.
+// The mirror: MEM_SHOWN and MEM_SHOWN_W in an entry say what the region maps at that page now. A page may be shown with
+// less than the table allows (not at all after mem_clone, without W on code pages), never with more.
 #include "cpu/mem.h"
 #include "cpu/code.h"
 #include "host/fault.h"
@@ -12,15 +12,15 @@
 #include <sys/mman.h>
 
 enum {
-    CHUNK_SHIFT = 9,  // pages in a chunk of the table: one host page of entries
-    AROUND = 32,      // pages mirrored around a fault
+    CHUNK_SHIFT = 9, // pages in a chunk of the table: one host page of entries
+    AROUND = 32,     // pages mirrored around a fault
     // Linux allows a process 65,530 mappings (vm.max_map_count), which must do for malloc and other boxes too.
     BOX_MAPPINGS = 24000,
     ENOMEM_GUEST = 12 // LX_ENOMEM
 };
 
 #define SHOWN_BITS ((pte_t)(MEM_SHOWN | MEM_SHOWN_W))
-#define PROT_BITS ((pte_t)(MEM_R | MEM_W | MEM_X))
+#define PROT_BITS  ((pte_t)(MEM_R | MEM_W | MEM_X))
 
 struct mem *mem_new(struct ram *ram, enum mem_backend backend)
 {
@@ -83,7 +83,10 @@ void mem_free(struct mem *m)
     free(m);
 }
 
-void mem_set_code(struct mem *m, struct code *code) { m->code = code; }
+void mem_set_code(struct mem *m, struct code *code)
+{
+    m->code = code;
+}
 
 // ---- the mirror ----
 
@@ -94,7 +97,10 @@ static pte_t wanted_bits(pte_t p)
     return pte_allows(p, MEM_R) ? MEM_SHOWN : 0;
 }
 
-static int host_prot(pte_t shown) { return shown & MEM_SHOWN_W ? PROT_READ | PROT_WRITE : PROT_READ; }
+static int host_prot(pte_t shown)
+{
+    return shown & MEM_SHOWN_W ? PROT_READ | PROT_WRITE : PROT_READ;
+}
 
 // The run of pages from `page` to at most `end` that one host mapping can show: consecutive frames, the same rights.
 static uint32_t run_end(const struct mem *m, uint32_t page, uint32_t end)
@@ -156,8 +162,9 @@ static void lead_mirrors(struct mem *m)
     m->ram->mirrors = m;
 }
 
-// The box holds too many mappings: the address spaces that have not grown for longest let theirs go (they sleep, most likely), half of all, so that
-// this is rare. The one that asks is the first, so it keeps its own unless it alone has too many.
+// The box holds too many mappings: the address spaces that have not grown for longest let theirs go (they sleep, most
+// likely), half of all, so that this is rare. The one that asks is the first, so it keeps its own unless it alone has
+// too many.
 static void make_room(struct mem *m)
 {
     struct mem *last = m;
@@ -375,8 +382,10 @@ int mem_break_cow(struct mem *m, uint32_t page)
     }
     uint32_t copy = ram_alloc(m->ram, 1, false);
     if (!copy) return -ENOMEM_GUEST;
-    if (e & MEM_SHOWN) ram_fill(m->ram, copy, m->region + ((size_t)page << PAGE_SHIFT));
-    else ram_copy(m->ram, copy, frame);
+    if (e & MEM_SHOWN)
+        ram_fill(m->ram, copy, m->region + ((size_t)page << PAGE_SHIFT));
+    else
+        ram_copy(m->ram, copy, frame);
     return mem_map(m, page, 1, copy, (unsigned)(e & PROT_BITS));
 }
 
@@ -398,7 +407,8 @@ void mem_move(struct mem *m, uint32_t to, uint32_t from, uint32_t npages)
 void *mem_host(struct mem *m, uint32_t addr, unsigned need)
 {
     uint32_t page = addr >> PAGE_SHIFT, in_page = addr & (PAGE_BYTES - 1);
-    if (need & MEM_W && m->table[page] & MEM_CODE && m->table[page] & MEM_W && !(m->table[page] & MEM_COW)) drop_code(m, page);
+    if (need & MEM_W && m->table[page] & MEM_CODE && m->table[page] & MEM_W && !(m->table[page] & MEM_COW))
+        drop_code(m, page);
     pte_t e = m->table[page];
     if (!pte_allows(e, need)) return NULL;
     // Through the region where it shows the page: the host then counts and maps the frame once.

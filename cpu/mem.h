@@ -1,8 +1,9 @@
 // A guest address space as the CPU sees it: the one door to guest memory.
 //
-// Addresses are 32 bits wide (docs/design.md). Each 4096-byte guest page either is absent or shows one page frame of the
-// box's memory (host/ram.h) with permissions. Which file or process a page belongs to, and what happens on a fault, is the
-// kernel's business (syscalls/mm.c); this is only the page table and its two back ends, chosen when an address space is made:
+// Addresses are 32 bits wide (docs/design.md). Each 4096-byte guest page either is absent or shows one page frame of
+// the box's memory (host/ram.h) with permissions. Which file or process a page belongs to, and what happens on a fault,
+// is the kernel's business (syscalls/mm.c); this is only the page table and its two back ends, chosen when an address
+// space is made:
 //
 //   direct   a region of 4 GiB of host address space with guards around it, into which the frames are mapped
 //            (host/region.h); an access is one host instruction, its fault a host SIGSEGV that unwinds to cpu_run. High
@@ -10,11 +11,13 @@
 //   checked  no host mapping: each access looks its page up in the table and goes to the frame directly. Addresses of
 //            4 GiB and more fault. For --exact, hosts with other page sizes, WebAssembly, sanitizers.
 //
-// The page table is the truth for both; the region only mirrors it, possibly later (a direct access to a page that is in the
-// table but not in the region faults once and is mapped by cpu_run through mem_mirror). The region never allows what the
-// table does not. When it has come to more host mappings than the host may allow, all of it is dropped and built again by faults.
+// The page table is the truth for both; the region only mirrors it, possibly later (a direct access to a page that is
+// in the table but not in the region faults once and is mapped by cpu_run through mem_mirror). The region never allows
+// what the table does not. When it has come to more host mappings than the host may allow, all of it is dropped and
+// built again by faults.
 //
-// Threads: an address space is used by one host thread at a time. Ownership: each mapping of a RAM frame holds one reference.
+// Threads: an address space is used by one host thread at a time. Ownership: each mapping of a RAM frame holds one
+// reference.
 #pragma once
 #include "host/ram.h"
 #include <stdbool.h>
@@ -25,8 +28,8 @@ typedef uint64_t gaddr; // a guest address as a program passes it: check against
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES 4096u
-#define MEM_TOP 0x100000000ull
-#define MEM_PAGES (1u << 20)
+#define MEM_TOP    0x100000000ull
+#define MEM_PAGES  (1u << 20)
 
 enum mem_backend { MEM_DIRECT, MEM_CHECKED };
 
@@ -46,34 +49,41 @@ struct code;            // cpu/code.h
 
 // The fields belong to mem.c; they are here for mem_checked_fast.
 struct mem {
-    pte_t *table;        // MEM_PAGES entries, populated by use
-    uint8_t *frames;     // host address of frame 0
+    pte_t *table;    // MEM_PAGES entries, populated by use
+    uint8_t *frames; // host address of frame 0
     struct ram *ram;
-    uint8_t *region;     // direct: host address of guest address 0
-    struct code *code;   // told when a code page changes
-    uint32_t mappings;   // host mappings the region is made of, beside the empty one
-    uint64_t chunks[32]; // which 512-page chunks of the table were ever used
+    uint8_t *region;                        // direct: host address of guest address 0
+    struct code *code;                      // told when a code page changes
+    uint32_t mappings;                      // host mappings the region is made of, beside the empty one
+    uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
 };
 
 struct mem *mem_new(struct ram *, enum mem_backend); // NULL: out of host address space
 void mem_free(struct mem *);                         // unmaps everything, dropping the frames' references
 
-// Map npages consecutive frames from `frame` at page; replaces what was there. Takes over one reference per RAM frame. prot:
-// MEM_R|W|X, plus MEM_COW. W or X implies R, as on the hardware. A page with MEM_COW is never writable, whatever prot says.
-// Frames of attached files are never writable either: a W mapping of one must have MEM_COW. 0 (failures to mirror only cost
-// time; int for the day when the table itself may fail).
+// Map npages consecutive frames from `frame` at page; replaces what was there. Takes over one reference per RAM frame.
+// prot: MEM_R|W|X, plus MEM_COW. W or X implies R, as on the hardware. A page with MEM_COW is never writable, whatever
+// prot says. Frames of attached files are never writable either: a W mapping of one must have MEM_COW. 0 (failures to
+// mirror only cost time; int for the day when the table itself may fail).
 int mem_map(struct mem *, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot);
 // The same without touching the region: for pages that may never be used (prefault of a whole file).
 int mem_map_lazily(struct mem *, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot);
 void mem_unmap(struct mem *, uint32_t page, uint32_t npages);
 // Pages present get prot (R|W|X; MEM_COW is kept); absent stay absent. prot 0: present, but no access allowed.
 void mem_protect(struct mem *, uint32_t page, uint32_t npages, unsigned prot);
-static inline pte_t mem_pte(const struct mem *m, uint32_t page) { return m->table[page]; }
-static inline uint32_t pte_frame(pte_t p) { return (uint32_t)(p >> PAGE_SHIFT); }
+static inline pte_t mem_pte(const struct mem *m, uint32_t page)
+{
+    return m->table[page];
+}
+static inline uint32_t pte_frame(pte_t p)
+{
+    return (uint32_t)(p >> PAGE_SHIFT);
+}
 
-// fork: `to` gets what `from` shows in the range (where `to` must be empty), with a reference more on each frame. cow: pages
-// become MEM_COW on both sides (private mappings); else they stay shared. Nothing is copied, and `to` is mirrored by faults.
+// fork: `to` gets what `from` shows in the range (where `to` must be empty), with a reference more on each frame. cow:
+// pages become MEM_COW on both sides (private mappings); else they stay shared. Nothing is copied, and `to` is mirrored
+// by faults.
 int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, bool cow);
 // Take the MEM_COW mark from a page: the frame itself when nobody else holds it, else a copy of it. The next write then
 // succeeds if prot has W. 0, or -LX_ENOMEM when the box is at its limit.
@@ -84,17 +94,20 @@ void mem_move(struct mem *, uint32_t to, uint32_t from, uint32_t npages);
 uint32_t mem_next_present(const struct mem *, uint32_t page, uint32_t end);
 
 // Host address of the byte at a, valid up to its page's end, when the page is present and allows `need` (MEM_R, MEM_W,
-// MEM_X); else NULL. For the kernel's uaccess and the decoder; a writer gets its page's decoded code dropped first. Valid
-// until the next change of that page's mapping.
+// MEM_X); else NULL. For the kernel's uaccess and the decoder; a writer gets its page's decoded code dropped first.
+// Valid until the next change of that page's mapping.
 void *mem_host(struct mem *, uint32_t addr, unsigned need);
 
-// Code pages: the decoder marks a page before it caches instructions from it; a guest write to it (or mem_host for W, map,
-// unmap, protect) drops them.
+// Code pages: the decoder marks a page before it caches instructions from it; a guest write to it (or mem_host for W,
+// map, unmap, protect) drops them.
 void mem_mark_code(struct mem *, uint32_t page);
 void mem_set_code(struct mem *, struct code *); // who is told (code_invalidate_page) when a code page changes
 
 // An access to a non-canonical address is #GP, not #PF (SDM vol. 1, 3.3.7.1).
-static inline bool is_canonical(uint64_t a) { return (int64_t)(a << 16) >> 16 == (int64_t)a; }
+static inline bool is_canonical(uint64_t a)
+{
+    return (int64_t)(a << 16) >> 16 == (int64_t)a;
+}
 
 // Does the table allow the access now? W: not on MEM_COW and not on MEM_CODE pages.
 static inline bool pte_allows(pte_t p, unsigned need)
@@ -103,7 +116,8 @@ static inline bool pte_allows(pte_t p, unsigned need)
     return (p & (need | withheld | MEM_PRESENT)) == (need | MEM_PRESENT);
 }
 
-// Checked back end's fast path: the host address of n bytes at a when they lie in one page that allows `need`; else NULL.
+// Checked back end's fast path: the host address of n bytes at a when they lie in one page that allows `need`; else
+// NULL.
 static inline uint8_t *mem_checked_fast(const struct mem *m, uint64_t a, unsigned n, unsigned need)
 {
     if (__builtin_expect(a >= MEM_TOP || (a & (PAGE_BYTES - 1)) + n > PAGE_BYTES, 0)) return NULL;
@@ -112,9 +126,15 @@ static inline uint8_t *mem_checked_fast(const struct mem *m, uint64_t a, unsigne
     return m->frames + ((p & ~(pte_t)(PAGE_BYTES - 1)) | (a & (PAGE_BYTES - 1)));
 }
 
-static inline uint8_t *mem_region(const struct mem *m) { return m->region; } // host address of guest address 0; checked: NULL
-static inline enum mem_backend mem_backend(const struct mem *m) { return m->region ? MEM_DIRECT : MEM_CHECKED; }
+static inline uint8_t *mem_region(const struct mem *m)
+{
+    return m->region;
+} // host address of guest address 0; checked: NULL
+static inline enum mem_backend mem_backend(const struct mem *m)
+{
+    return m->region ? MEM_DIRECT : MEM_CHECKED;
+}
 
-// After a fault at guest address addr: true when the table allows the access and the region has now been brought up to date
-// (mirrored, or a code page made writable): run the instruction again. False: a #PF for the kernel.
+// After a fault at guest address addr: true when the table allows the access and the region has now been brought up to
+// date (mirrored, or a code page made writable): run the instruction again. False: a #PF for the kernel.
 bool mem_mirror(struct mem *, uint32_t addr, unsigned need);

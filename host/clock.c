@@ -2,11 +2,18 @@
 #include "host/clock.h"
 #include <time.h>
 
-static uint64_t read_clock(clockid_t id) {
-  struct timespec ts;
-  clock_gettime(id, &ts);
-  return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+static uint64_t read_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t host_clock_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
-uint64_t host_clock_realtime(void) { return read_clock(CLOCK_REALTIME); }
+uint64_t host_clock_monotonic(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+uint64_t host_clock_realtime(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}

@@ -2,4 +2,4 @@
 #pragma once
 #include <stddef.h>
 
-void host_entropy(void *buf, size_t n);      // never fails: a host without entropy ends the process
+void host_entropy(void *buf, size_t n); // never fails: a host without entropy ends the process

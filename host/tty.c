@@ -8,26 +8,32 @@
 
 _Static_assert(sizeof(struct termios) <= sizeof(((struct host_tty_mode *)0)->saved), "a saved mode fits");
 
-bool host_is_tty(int fd) { return fd >= 0 && isatty(fd); }
-
-bool host_tty_size(int fd, uint16_t *rows, uint16_t *columns) {
-  struct winsize w;
-  if (ioctl(fd, TIOCGWINSZ, &w)) return false;
-  *rows = w.ws_row;
-  *columns = w.ws_col;
-  return true;
+bool host_is_tty(int fd)
+{
+    return fd >= 0 && isatty(fd);
 }
 
-int host_tty_raw(int fd, struct host_tty_mode *m) {
-  struct termios t;
-  if (tcgetattr(fd, &t)) return -errno;
-  memcpy(m->saved, &t, sizeof t);
-  cfmakeraw(&t);
-  return tcsetattr(fd, TCSADRAIN, &t) ? -errno : 0;
+bool host_tty_size(int fd, uint16_t *rows, uint16_t *columns)
+{
+    struct winsize w;
+    if (ioctl(fd, TIOCGWINSZ, &w)) return false;
+    *rows = w.ws_row;
+    *columns = w.ws_col;
+    return true;
 }
 
-void host_tty_restore(int fd, const struct host_tty_mode *m) {
-  struct termios t;
-  memcpy(&t, m->saved, sizeof t);
-  tcsetattr(fd, TCSADRAIN, &t);
+int host_tty_raw(int fd, struct host_tty_mode *m)
+{
+    struct termios t;
+    if (tcgetattr(fd, &t)) return -errno;
+    memcpy(m->saved, &t, sizeof t);
+    cfmakeraw(&t);
+    return tcsetattr(fd, TCSADRAIN, &t) ? -errno : 0;
+}
+
+void host_tty_restore(int fd, const struct host_tty_mode *m)
+{
+    struct termios t;
+    memcpy(&t, m->saved, sizeof t);
+    tcsetattr(fd, TCSADRAIN, &t);
 }

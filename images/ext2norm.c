@@ -71,11 +71,9 @@ static errcode_t normalise_inodes(ext2_filsys fs, unsigned epoch)
     int has_extra = size >= (int)sizeof large;
     errcode_t err = ext2fs_open_inode_scan(fs, 0, &scan);
 
-    if (size > (int)sizeof large)
-        size = sizeof large; /* what follows in the inode (attributes) stays as it is */
+    if (size > (int)sizeof large) size = sizeof large; /* what follows in the inode (attributes) stays as it is */
     while (!err && !(err = ext2fs_get_next_inode_full(scan, &ino, (struct ext2_inode *)&large, size)) && ino) {
-        if (!large.i_links_count && ino != EXT2_BAD_INO)
-            continue;
+        if (!large.i_links_count && ino != EXT2_BAD_INO) continue;
         normalise_inode(&large, epoch, has_extra);
         err = ext2fs_write_inode_full(fs, ino, (struct ext2_inode *)&large, size);
     }
@@ -87,8 +85,7 @@ static int own_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent, i
                      void *private)
 {
     (void)dir, (void)offset, (void)blocksize, (void)buf;
-    if (entry != DIRENT_OTHER_FILE)
-        return 0;
+    if (entry != DIRENT_OTHER_FILE) return 0;
     return own_tree(private, dirent->inode) ? DIRENT_ABORT : 0;
 }
 
@@ -97,17 +94,14 @@ static errcode_t own_tree(struct walk *walk, ext2_ino_t ino)
     struct ext2_inode inode;
     errcode_t err = ext2fs_read_inode(walk->fs, ino, &inode);
 
-    if (err)
-        return err;
+    if (err) return err;
     inode.i_uid = walk->owner->uid & 0xffff;
     inode.i_gid = walk->owner->gid & 0xffff;
     inode.osd2.linux2.l_i_uid_high = walk->owner->uid >> 16;
     inode.osd2.linux2.l_i_gid_high = walk->owner->gid >> 16;
     err = ext2fs_write_inode(walk->fs, ino, &inode);
-    if (err || !LINUX_S_ISDIR(inode.i_mode))
-        return err;
-    if (walk->depth == MAX_DEPTH)
-        return ELOOP;
+    if (err || !LINUX_S_ISDIR(inode.i_mode)) return err;
+    if (walk->depth == MAX_DEPTH) return ELOOP;
     walk->depth++;
     err = ext2fs_dir_iterate2(walk->fs, ino, 0, NULL, own_entry, walk);
     walk->depth--;
@@ -116,7 +110,7 @@ static errcode_t own_tree(struct walk *walk, ext2_ino_t ino)
 
 static errcode_t own(ext2_filsys fs, const struct owner *owner)
 {
-    struct walk walk = { .fs = fs, .owner = owner };
+    struct walk walk = {.fs = fs, .owner = owner};
     ext2_ino_t ino;
     errcode_t err = ext2fs_namei(fs, EXT2_ROOT_INO, EXT2_ROOT_INO, owner->path, &ino);
 
@@ -142,8 +136,7 @@ static int parse_owner(const char *arg, struct owner *owner)
 {
     int used = 0;
 
-    if (sscanf(arg, "%u:%u:%n", &owner->uid, &owner->gid, &used) != 2 || arg[used] != '/')
-        return -1;
+    if (sscanf(arg, "%u:%u:%n", &owner->uid, &owner->gid, &used) != 2 || arg[used] != '/') return -1;
     owner->path = arg + used;
     return 0;
 }
@@ -153,14 +146,11 @@ static int normalise(ext2_filsys fs, unsigned epoch, char **owners)
     struct owner owner;
     errcode_t err = normalise_inodes(fs, epoch);
 
-    if (err)
-        return complain("cannot rewrite the inodes", err);
+    if (err) return complain("cannot rewrite the inodes", err);
     for (; *owners; owners++) {
-        if (parse_owner(*owners, &owner))
-            return complain(*owners, EINVAL);
+        if (parse_owner(*owners, &owner)) return complain(*owners, EINVAL);
         err = own(fs, &owner);
-        if (err)
-            return complain(owner.path, err);
+        if (err) return complain(owner.path, err);
     }
     normalise_superblock(fs, epoch);
     return 0;
@@ -178,8 +168,7 @@ int main(int argc, char **argv)
         return 2;
     }
     err = ext2fs_open(argv[1], EXT2_FLAG_RW, 0, 0, unix_io_manager, &fs);
-    if (err)
-        return complain(argv[1], err);
+    if (err) return complain(argv[1], err);
     status = normalise(fs, (unsigned)strtoul(argv[2], NULL, 10), argv + 3);
     err = ext2fs_close_free(&fs);
     return err ? complain(argv[1], err) : status;

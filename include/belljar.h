@@ -1,4 +1,5 @@
-// belljar: runs unmodified x86-64 Linux programs inside this process, from a disk image, with nothing of them reaching the host.
+// belljar: runs unmodified x86-64 Linux programs inside this process, from a disk image, with nothing of them reaching
+// the host.
 //
 //     struct belljar_error why;
 //     struct belljar_image *image;
@@ -9,14 +10,16 @@
 //     options.argv = (const char *const[]){"python3", "-c", "print(6*7)", NULL};
 //     if (belljar_run(image, &options, &result, &why)) ...;
 //
-// Objects: an image may be used by many boxes at once, in any threads. A box belongs to the thread that uses it; several boxes in several threads are
-// independent. Only belljar_box_signal and belljar_box_stop may be called from other threads and from signal handlers.
+// Objects: an image may be used by many boxes at once, in any threads. A box belongs to the thread that uses it;
+// several boxes in several threads are independent. Only belljar_box_signal and belljar_box_stop may be called from
+// other threads and from signal handlers.
 //
-// Process-wide effects, all there are: belljar installs a SIGSEGV and SIGBUS handler (once, at the first box) that passes on every fault that is not a
-// guest's; it raises nothing, changes no descriptor's flags, and touches the terminal only when asked (options.terminal).
+// Process-wide effects, all there are: belljar installs a SIGSEGV and SIGBUS handler (once, at the first box) that
+// passes on every fault that is not a guest's; it raises nothing, changes no descriptor's flags, and touches the
+// terminal only when asked (options.terminal).
 //
-// Errors: functions that can fail return 0 or an enum belljar_code, and fill *why (which may be NULL) with one line for people. Strings passed in are
-// borrowed for the call unless said otherwise. Sizes are bytes, times nanoseconds.
+// Errors: functions that can fail return 0 or an enum belljar_code, and fill *why (which may be NULL) with one line for
+// people. Strings passed in are borrowed for the call unless said otherwise. Sizes are bytes, times nanoseconds.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,111 +32,130 @@ extern "C" {
 #define BELLJAR_API __attribute__((visibility("default")))
 
 enum belljar_code {
-  BELLJAR_OK,
-  BELLJAR_BAD_IMAGE,        // no such file, not a file system belljar can mount, damaged
-  BELLJAR_BAD_OPTION,       // an option's value, or a file to put or get
-  BELLJAR_NOT_FOUND,        // no such program in the image
-  BELLJAR_NOT_EXECUTABLE,   // it is there and cannot be run: a directory, another machine's, no permission, not a program
-  BELLJAR_NO_RESOURCES,     // the host has no memory, address space or descriptors left
+    BELLJAR_OK,
+    BELLJAR_BAD_IMAGE,      // no such file, not a file system belljar can mount, damaged
+    BELLJAR_BAD_OPTION,     // an option's value, or a file to put or get
+    BELLJAR_NOT_FOUND,      // no such program in the image
+    BELLJAR_NOT_EXECUTABLE, // it is there and cannot be run: a directory, another machine's, no permission, not a
+                            // program
+    BELLJAR_NO_RESOURCES,   // the host has no memory, address space or descriptors left
 };
 
-struct belljar_error { enum belljar_code code; char text[512]; };
+struct belljar_error {
+    enum belljar_code code;
+    char text[512];
+};
 
 // ---------------------------------------------------------------- images
 
 struct belljar_image;
-BELLJAR_API int belljar_image_open(const char *path, struct belljar_image **, struct belljar_error *why);   // close when no box uses it
+BELLJAR_API int belljar_image_open(const char *path, struct belljar_image **,
+                                   struct belljar_error *why); // close when no box uses it
 BELLJAR_API void belljar_image_close(struct belljar_image *);
 
 struct belljar_image_info {
-  char type[16];                        // "ext2", "ext3", "ext4"
-  char label[17], uuid[37];
-  char features[512];                   // as dumpe2fs names them, separated by blanks
-  uint64_t bytes, file_system_bytes, free_bytes;
-  uint32_t block_size, inodes, free_inodes;
-  bool mountable;
-  char why_not[256];                    // when it is not
+    char type[16]; // "ext2", "ext3", "ext4"
+    char label[17], uuid[37];
+    char features[512]; // as dumpe2fs names them, separated by blanks
+    uint64_t bytes, file_system_bytes, free_bytes;
+    uint32_t block_size, inodes, free_inodes;
+    bool mountable;
+    char why_not[256]; // when it is not
 };
 BELLJAR_API int belljar_image_info(const char *path, struct belljar_image_info *, struct belljar_error *why);
 
 // ---------------------------------------------------------------- options
 
-// One of the program's standard streams: a descriptor of the caller's, or functions. Default: the process's own descriptor 0, 1, 2.
+// One of the program's standard streams: a descriptor of the caller's, or functions. Default: the process's own
+// descriptor 0, 1, 2.
 struct belljar_stream {
-  int fd;                               // used when the functions are NULL; -1: like /dev/null. Not closed, its flags are not changed
-  // Standard input: up to n bytes into to; 0: end of file. Standard output and error: takes n bytes. They may block (the box waits with them);
-  // a negative result is an I/O error inside. Called in the thread that runs the box.
-  ptrdiff_t (*read)(void *ctx, void *to, size_t n);
-  ptrdiff_t (*write)(void *ctx, const void *from, size_t n);
-  void *ctx;
+    int fd; // used when the functions are NULL; -1: like /dev/null. Not closed, its flags are not changed
+    // Standard input: up to n bytes into to; 0: end of file. Standard output and error: takes n bytes. They may block
+    // (the box waits with them); a negative result is an I/O error inside. Called in the thread that runs the box.
+    ptrdiff_t (*read)(void *ctx, void *to, size_t n);
+    ptrdiff_t (*write)(void *ctx, const void *from, size_t n);
+    void *ctx;
 };
 
 enum belljar_trace { BELLJAR_TRACE_SYSCALLS = 1, BELLJAR_TRACE_FAULTS = 2 };
 
 struct belljar_options {
-  const char *program;                  // a name looked up in PATH, or a path with '/'. NULL: argv[0]
-  const char *const *argv;              // NULL-terminated, with argv[0]
-  const char *const *envp;              // NULL-terminated; NULL: belljar_default_env
-  const char *cwd;                      // "/"
-  const char *hostname;                 // "belljar"
-  uint32_t uid, gid;                    // 0, 0: root inside the box
-  struct belljar_stream stdio[3];
-  bool terminal;                        // streams whose fd is a terminal are one inside, in raw mode while the program reads (default true)
-  uint64_t memory;                      // of all processes and files in memory together; 1 GiB. Beyond: ENOMEM, ENOSPC, then SIGKILL
-  uint64_t timeout_ns, cpu_time_ns;     // 0: none
-  uint64_t output;                      // bytes on stdout and stderr together; 0: no limit
-  uint64_t tmp_bytes;                   // size of /tmp; 0: bounded by memory
-  unsigned pids, files;                 // threads in all; descriptors a process; 1024, 1024
-  int cpu_level;                        // 2: x86-64-v2
-  bool exact;                           // software-checked memory: wild 64-bit pointers fault as on hardware, slower
-  bool deterministic;                   // clock, randomness and scheduling are functions of the seed and the instruction count
-  uint64_t seed;
-  unsigned trace;                       // enum belljar_trace, bits
-  int trace_fd;                         // 2
+    const char *program;     // a name looked up in PATH, or a path with '/'. NULL: argv[0]
+    const char *const *argv; // NULL-terminated, with argv[0]
+    const char *const *envp; // NULL-terminated; NULL: belljar_default_env
+    const char *cwd;         // "/"
+    const char *hostname;    // "belljar"
+    uint32_t uid, gid;       // 0, 0: root inside the box
+    struct belljar_stream stdio[3];
+    bool terminal; // streams whose fd is a terminal are one inside, in raw mode while the program reads (default true)
+    uint64_t memory; // of all processes and files in memory together; 1 GiB. Beyond: ENOMEM, ENOSPC, then SIGKILL
+    uint64_t timeout_ns, cpu_time_ns; // 0: none
+    uint64_t output;                  // bytes on stdout and stderr together; 0: no limit
+    uint64_t tmp_bytes;               // size of /tmp; 0: bounded by memory
+    unsigned pids, files;             // threads in all; descriptors a process; 1024, 1024
+    int cpu_level;                    // 2: x86-64-v2
+    bool exact;                       // software-checked memory: wild 64-bit pointers fault as on hardware, slower
+    bool deterministic; // clock, randomness and scheduling are functions of the seed and the instruction count
+    uint64_t seed;
+    unsigned trace; // enum belljar_trace, bits
+    int trace_fd;   // 2
 };
-BELLJAR_API void belljar_options_init(struct belljar_options *);      // fills in the defaults above
-BELLJAR_API extern const char *const belljar_default_env[];           // PATH, HOME, LANG, ...
+BELLJAR_API void belljar_options_init(struct belljar_options *); // fills in the defaults above
+BELLJAR_API extern const char *const belljar_default_env[];      // PATH, HOME, LANG, ...
 
 // ---------------------------------------------------------------- running
 
 enum belljar_end {
-  BELLJAR_EXITED,          // code: the exit status, 0 .. 255
-  BELLJAR_KILLED,          // code: the signal
-  BELLJAR_TIMEOUT,         // timeout_ns or cpu_time_ns were up
-  BELLJAR_OUTPUT_LIMIT,    // it wrote more than `output` bytes; exactly so many came out
-  BELLJAR_STOPPED,         // belljar_box_stop
+    BELLJAR_EXITED,       // code: the exit status, 0 .. 255
+    BELLJAR_KILLED,       // code: the signal
+    BELLJAR_TIMEOUT,      // timeout_ns or cpu_time_ns were up
+    BELLJAR_OUTPUT_LIMIT, // it wrote more than `output` bytes; exactly so many came out
+    BELLJAR_STOPPED,      // belljar_box_stop
 };
 
 struct belljar_result {
-  enum belljar_end end;
-  int code;
-  uint64_t wall_ns, cpu_ns, instructions;
-  uint64_t peak_memory;                 // bytes held at most
-  unsigned live_processes;              // background processes that were still there and were ended with the box
+    enum belljar_end end;
+    int code;
+    uint64_t wall_ns, cpu_ns, instructions;
+    uint64_t peak_memory;    // bytes held at most
+    unsigned live_processes; // background processes that were still there and were ended with the box
 };
 
 struct belljar_box;
-BELLJAR_API int belljar_box_new(struct belljar_image *, const struct belljar_options *, struct belljar_box **, struct belljar_error *why);   // options are borrowed until belljar_box_free
-BELLJAR_API int belljar_box_run(struct belljar_box *, struct belljar_result *, struct belljar_error *why);   // once; returns when the program has ended
+BELLJAR_API int belljar_box_new(struct belljar_image *, const struct belljar_options *, struct belljar_box **,
+                                struct belljar_error *why); // options are borrowed until belljar_box_free
+BELLJAR_API int belljar_box_run(struct belljar_box *, struct belljar_result *,
+                                struct belljar_error *why); // once; returns when the program has ended
 BELLJAR_API void belljar_box_free(struct belljar_box *);
 
-// Files in and out of the box, before and after the run; by root, missing directories are made. A get of a directory or a missing file fails.
-BELLJAR_API int belljar_box_put(struct belljar_box *, const char *path, uint32_t mode, const void *bytes, size_t n, struct belljar_error *why);
-BELLJAR_API int belljar_box_put_fd(struct belljar_box *, const char *path, uint32_t mode, int fd, struct belljar_error *why);   // from fd's position to its end
+// Files in and out of the box, before and after the run; by root, missing directories are made. A get of a directory or
+// a missing file fails.
+BELLJAR_API int belljar_box_put(struct belljar_box *, const char *path, uint32_t mode, const void *bytes, size_t n,
+                                struct belljar_error *why);
+BELLJAR_API int belljar_box_put_fd(struct belljar_box *, const char *path, uint32_t mode, int fd,
+                                   struct belljar_error *why); // from fd's position to its end
 BELLJAR_API int belljar_box_get_fd(struct belljar_box *, const char *path, int fd, struct belljar_error *why);
 
-BELLJAR_API void belljar_box_signal(struct belljar_box *, int signal);   // to the program's foreground process group (SIGWINCH: the terminal's size is read again)
-BELLJAR_API void belljar_box_stop(struct belljar_box *);                 // ends the run soon
+BELLJAR_API void belljar_box_signal(
+    struct belljar_box *,
+    int signal); // to the program's foreground process group (SIGWINCH: the terminal's size is read again)
+BELLJAR_API void belljar_box_stop(struct belljar_box *); // ends the run soon
 
 // All in one: new, run, free.
-BELLJAR_API int belljar_run(struct belljar_image *, const struct belljar_options *, struct belljar_result *, struct belljar_error *why);
+BELLJAR_API int belljar_run(struct belljar_image *, const struct belljar_options *, struct belljar_result *,
+                            struct belljar_error *why);
 
 BELLJAR_API const char *belljar_version(void);
 
 // What the kernel and the CPU of the box support, from the tables they are made of. 0 at the end of the list, else 1.
-struct belljar_syscall { unsigned number; const char *name, *support, *note; };
+struct belljar_syscall {
+    unsigned number;
+    const char *name, *support, *note;
+};
 BELLJAR_API int belljar_syscall_list(unsigned index, struct belljar_syscall *);
-struct belljar_insn { const char *name, *operands, *encoding, *feature, *proof; };
+struct belljar_insn {
+    const char *name, *operands, *encoding, *feature, *proof;
+};
 BELLJAR_API int belljar_insn_list(unsigned index, struct belljar_insn *);
 
 #ifdef __cplusplus

@@ -4,7 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct symbol { char name[128]; uint64_t offset; };   // offset: bytes from the function's start
+struct symbol {
+    char name[128];
+    uint64_t offset;
+}; // offset: bytes from the function's start
 
-// image: the whole ELF file in memory (hostile; only read), n bytes. file_offset: of the instruction. False: no symbol covers it.
+// image: the whole ELF file in memory (hostile; only read), n bytes. file_offset: of the instruction. False: no symbol
+// covers it.
 bool symbol_find(const void *image, size_t n, uint64_t file_offset, struct symbol *out);

@@ -6,295 +6,342 @@
 
 // ---------------------------------------------------------------- the object
 
-struct mm *mm_new(struct box *box) {
-  struct mm *mm = calloc(1, sizeof *mm);
-  if (!mm) return NULL;
-  mm->box = box;
-  mm->refs = 1;
-  mm->mem = mem_new(&box->ram, box->backend);
-  mm->code = mm->mem ? code_new(mm->mem, box->level) : NULL;
-  if (mm->code) return mm;
-  if (mm->mem) mem_free(mm->mem);
-  free(mm);
-  return NULL;
+struct mm *mm_new(struct box *box)
+{
+    struct mm *mm = calloc(1, sizeof *mm);
+    if (!mm) return NULL;
+    mm->box = box;
+    mm->refs = 1;
+    mm->mem = mem_new(&box->ram, box->backend);
+    mm->code = mm->mem ? code_new(mm->mem, box->level) : NULL;
+    if (mm->code) return mm;
+    if (mm->mem) mem_free(mm->mem);
+    free(mm);
+    return NULL;
 }
 
-struct mm *mm_ref(struct mm *mm) {
-  mm->refs++;
-  return mm;
+struct mm *mm_ref(struct mm *mm)
+{
+    mm->refs++;
+    return mm;
 }
 
-static void vma_free(struct vma *v) {
-  if (v->map_prev) {
-    *v->map_prev = v->map_next;
-    if (v->map_next) v->map_next->map_prev = v->map_prev;
-  }
-  inode_put(v->inode);
-  file_put(v->file);
-  free(v);
+static void vma_free(struct vma *v)
+{
+    if (v->map_prev) {
+        *v->map_prev = v->map_next;
+        if (v->map_next) v->map_next->map_prev = v->map_prev;
+    }
+    inode_put(v->inode);
+    file_put(v->file);
+    free(v);
 }
 
-void mm_unref(struct mm *mm) {
-  if (!mm || --mm->refs) return;
-  for (unsigned i = 0; i < mm->nvma; i++) vma_free(mm->vma[i]);
-  free(mm->vma);
-  code_free(mm->code);
-  mem_free(mm->mem);
-  free(mm);
+void mm_unref(struct mm *mm)
+{
+    if (!mm || --mm->refs) return;
+    for (unsigned i = 0; i < mm->nvma; i++) vma_free(mm->vma[i]);
+    free(mm->vma);
+    code_free(mm->code);
+    mem_free(mm->mem);
+    free(mm);
 }
 
-struct mem *mm_mem(struct mm *mm) { return mm->mem; }
-struct code *mm_code(struct mm *mm) { return mm->code; }
+struct mem *mm_mem(struct mm *mm)
+{
+    return mm->mem;
+}
+struct code *mm_code(struct mm *mm)
+{
+    return mm->code;
+}
 
 // ---------------------------------------------------------------- vmas
 
-unsigned vma_index_from(const struct mm *mm, uint32_t page) {
-  unsigned lo = 0, hi = mm->nvma;
-  while (lo < hi) {
-    unsigned mid = (lo + hi) / 2;
-    if (mm->vma[mid]->end <= page) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo;
+unsigned vma_index_from(const struct mm *mm, uint32_t page)
+{
+    unsigned lo = 0, hi = mm->nvma;
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+        if (mm->vma[mid]->end <= page)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
-struct vma *vma_at(const struct mm *mm, uint32_t page) {
-  unsigned i = vma_index_from(mm, page);
-  return i < mm->nvma && mm->vma[i]->start <= page ? mm->vma[i] : NULL;
+struct vma *vma_at(const struct mm *mm, uint32_t page)
+{
+    unsigned i = vma_index_from(mm, page);
+    return i < mm->nvma && mm->vma[i]->start <= page ? mm->vma[i] : NULL;
 }
 
-unsigned vma_mem_prot(const struct vma *v) {
-  // As on x86 hardware: writable and executable pages are readable.
-  return (v->prot ? MEM_R : 0) | (v->prot & LX_PROT_WRITE ? MEM_W : 0) | (v->prot & LX_PROT_EXEC ? MEM_X : 0);
+unsigned vma_mem_prot(const struct vma *v)
+{
+    // As on x86 hardware: writable and executable pages are readable.
+    return (v->prot ? MEM_R : 0) | (v->prot & LX_PROT_WRITE ? MEM_W : 0) | (v->prot & LX_PROT_EXEC ? MEM_X : 0);
 }
 
-static struct vma *vma_copy(const struct vma *like, struct mm *mm) {
-  struct vma *v = malloc(sizeof *v);
-  if (!v) return NULL;
-  *v = *like;
-  v->mm = mm;
-  v->map_prev = NULL;
-  if (v->inode) {
-    inode_get(v->inode);
-    v->map_next = v->inode->mappings;
-    v->map_prev = (struct vma **)&v->inode->mappings;
-    if (v->map_next) v->map_next->map_prev = &v->map_next;
-    v->inode->mappings = v;
-  }
-  if (v->file) file_get(v->file);
-  return v;
+static struct vma *vma_copy(const struct vma *like, struct mm *mm)
+{
+    struct vma *v = malloc(sizeof *v);
+    if (!v) return NULL;
+    *v = *like;
+    v->mm = mm;
+    v->map_prev = NULL;
+    if (v->inode) {
+        inode_get(v->inode);
+        v->map_next = v->inode->mappings;
+        v->map_prev = (struct vma **)&v->inode->mappings;
+        if (v->map_next) v->map_next->map_prev = &v->map_next;
+        v->inode->mappings = v;
+    }
+    if (v->file) file_get(v->file);
+    return v;
 }
 
-static int array_insert(struct mm *mm, unsigned at, struct vma *v) {
-  if (mm->nvma >= MM_MAX_VMAS) return -LX_ENOMEM;
-  if (mm->nvma == mm->cap) {
-    unsigned cap = mm->cap ? mm->cap * 2 : 32;
-    struct vma **grown = realloc(mm->vma, cap * sizeof *grown);
-    if (!grown) return -LX_ENOMEM;
-    mm->vma = grown;
-    mm->cap = cap;
-  }
-  memmove(mm->vma + at + 1, mm->vma + at, (mm->nvma - at) * sizeof *mm->vma);
-  mm->vma[at] = v;
-  mm->nvma++;
-  return 0;
+static int array_insert(struct mm *mm, unsigned at, struct vma *v)
+{
+    if (mm->nvma >= MM_MAX_VMAS) return -LX_ENOMEM;
+    if (mm->nvma == mm->cap) {
+        unsigned cap = mm->cap ? mm->cap * 2 : 32;
+        struct vma **grown = realloc(mm->vma, cap * sizeof *grown);
+        if (!grown) return -LX_ENOMEM;
+        mm->vma = grown;
+        mm->cap = cap;
+    }
+    memmove(mm->vma + at + 1, mm->vma + at, (mm->nvma - at) * sizeof *mm->vma);
+    mm->vma[at] = v;
+    mm->nvma++;
+    return 0;
 }
 
-static void array_remove(struct mm *mm, unsigned at) {
-  vma_free(mm->vma[at]);
-  memmove(mm->vma + at, mm->vma + at + 1, (mm->nvma - at - 1) * sizeof *mm->vma);
-  mm->nvma--;
+static void array_remove(struct mm *mm, unsigned at)
+{
+    vma_free(mm->vma[at]);
+    memmove(mm->vma + at, mm->vma + at + 1, (mm->nvma - at - 1) * sizeof *mm->vma);
+    mm->nvma--;
 }
 
 // Split the vma at index `at` so that a new one begins at `page`, inside it.
-static int split(struct mm *mm, unsigned at, uint32_t page) {
-  struct vma *low = mm->vma[at], *high = vma_copy(low, mm);
-  if (!high) return -LX_ENOMEM;
-  high->start = page;
-  if (high->inode) high->pgoff += page - low->start;
-  int err = array_insert(mm, at + 1, high);
-  if (err) {
-    vma_free(high);
+static int split(struct mm *mm, unsigned at, uint32_t page)
+{
+    struct vma *low = mm->vma[at], *high = vma_copy(low, mm);
+    if (!high) return -LX_ENOMEM;
+    high->start = page;
+    if (high->inode) high->pgoff += page - low->start;
+    int err = array_insert(mm, at + 1, high);
+    if (err) {
+        vma_free(high);
+        return err;
+    }
+    low->end = page;
+    return 0;
+}
+
+int vma_isolate(struct mm *mm, uint32_t start, uint32_t end)
+{
+    unsigned i = vma_index_from(mm, start);
+    int err = 0;
+    if (i < mm->nvma && mm->vma[i]->start < start) err = split(mm, i, start);
+    if (err) return err;
+    i = vma_index_from(mm, end);
+    if (i < mm->nvma && mm->vma[i]->start < end) err = split(mm, i, end);
     return err;
-  }
-  low->end = page;
-  return 0;
 }
 
-int vma_isolate(struct mm *mm, uint32_t start, uint32_t end) {
-  unsigned i = vma_index_from(mm, start);
-  int err = 0;
-  if (i < mm->nvma && mm->vma[i]->start < start) err = split(mm, i, start);
-  if (err) return err;
-  i = vma_index_from(mm, end);
-  if (i < mm->nvma && mm->vma[i]->start < end) err = split(mm, i, end);
-  return err;
+int vma_clear(struct mm *mm, uint32_t start, uint32_t end)
+{
+    int err = vma_isolate(mm, start, end);
+    if (err) return err;
+    unsigned i = vma_index_from(mm, start);
+    while (i < mm->nvma && mm->vma[i]->start < end) {
+        struct vma *v = mm->vma[i];
+        mem_unmap(mm->mem, v->start, v->end - v->start);
+        mm->total_pages -= v->end - v->start;
+        array_remove(mm, i);
+    }
+    return 0;
 }
 
-int vma_clear(struct mm *mm, uint32_t start, uint32_t end) {
-  int err = vma_isolate(mm, start, end);
-  if (err) return err;
-  unsigned i = vma_index_from(mm, start);
-  while (i < mm->nvma && mm->vma[i]->start < end) {
-    struct vma *v = mm->vma[i];
-    mem_unmap(mm->mem, v->start, v->end - v->start);
-    mm->total_pages -= v->end - v->start;
-    array_remove(mm, i);
-  }
-  return 0;
-}
-
-static bool mergeable(const struct vma *a, const struct vma *b) {
-  if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->inode != b->inode || a->file != b->file) return false;
-  return !a->inode || a->pgoff + (a->end - a->start) == b->pgoff;
+static bool mergeable(const struct vma *a, const struct vma *b)
+{
+    if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->inode != b->inode || a->file != b->file)
+        return false;
+    return !a->inode || a->pgoff + (a->end - a->start) == b->pgoff;
 }
 
 // Join the vma at index i with the one behind it, when they are alike.
-static bool merge_next(struct mm *mm, unsigned i) {
-  if (i + 1 >= mm->nvma || !mergeable(mm->vma[i], mm->vma[i + 1])) return false;
-  mm->vma[i]->end = mm->vma[i + 1]->end;
-  array_remove(mm, i + 1);
-  return true;
+static bool merge_next(struct mm *mm, unsigned i)
+{
+    if (i + 1 >= mm->nvma || !mergeable(mm->vma[i], mm->vma[i + 1])) return false;
+    mm->vma[i]->end = mm->vma[i + 1]->end;
+    array_remove(mm, i + 1);
+    return true;
 }
 
-void vma_merge_around(struct mm *mm, uint32_t start, uint32_t end) {
-  unsigned i = vma_index_from(mm, start ? start - 1 : 0);
-  while (i < mm->nvma && mm->vma[i]->start <= end)
-    if (!merge_next(mm, i)) i++;
+void vma_merge_around(struct mm *mm, uint32_t start, uint32_t end)
+{
+    unsigned i = vma_index_from(mm, start ? start - 1 : 0);
+    while (i < mm->nvma && mm->vma[i]->start <= end)
+        if (!merge_next(mm, i)) i++;
 }
 
-int vma_insert(struct mm *mm, const struct vma *like) {
-  struct vma *v = vma_copy(like, mm);
-  if (!v) return -LX_ENOMEM;
-  int err = array_insert(mm, vma_index_from(mm, v->start), v);
-  if (err) {
-    vma_free(v);
-    return err;
-  }
-  mm->total_pages += v->end - v->start;
-  vma_merge_around(mm, v->start, v->end);
-  return 0;
+int vma_insert(struct mm *mm, const struct vma *like)
+{
+    struct vma *v = vma_copy(like, mm);
+    if (!v) return -LX_ENOMEM;
+    int err = array_insert(mm, vma_index_from(mm, v->start), v);
+    if (err) {
+        vma_free(v);
+        return err;
+    }
+    mm->total_pages += v->end - v->start;
+    vma_merge_around(mm, v->start, v->end);
+    return 0;
 }
 
 // ---------------------------------------------------------------- placement
 
-bool mm_range_free(const struct mm *mm, uint32_t start, uint32_t npages) {
-  unsigned i = vma_index_from(mm, start);
-  return i == mm->nvma || mm->vma[i]->start >= start + npages;
+bool mm_range_free(const struct mm *mm, uint32_t start, uint32_t npages)
+{
+    unsigned i = vma_index_from(mm, start);
+    return i == mm->nvma || mm->vma[i]->start >= start + npages;
 }
 
-uint32_t mm_find_free(const struct mm *mm, uint32_t npages, uint32_t lo, uint32_t hi) {
-  uint32_t top = hi;
-  for (unsigned i = vma_index_from(mm, hi); ; i--) {
-    if (i < mm->nvma && mm->vma[i]->start < top) top = mm->vma[i]->start;   // vmas from here up are too high, or bound the gap
-    uint32_t bottom = i ? mm->vma[i - 1]->end : 0;
-    if (bottom < lo) bottom = lo;
-    if (top > bottom && top - bottom >= npages) return top - npages;
-    if (!i || top <= lo) return 0;
-  }
+uint32_t mm_find_free(const struct mm *mm, uint32_t npages, uint32_t lo, uint32_t hi)
+{
+    uint32_t top = hi;
+    for (unsigned i = vma_index_from(mm, hi);; i--) {
+        if (i < mm->nvma && mm->vma[i]->start < top)
+            top = mm->vma[i]->start; // vmas from here up are too high, or bound the gap
+        uint32_t bottom = i ? mm->vma[i - 1]->end : 0;
+        if (bottom < lo) bottom = lo;
+        if (top > bottom && top - bottom >= npages) return top - npages;
+        if (!i || top <= lo) return 0;
+    }
 }
 
-// A file's preferred place: the same in every process and every run, so that its translations can be shared (DESIGN decision 3).
-static uint32_t place_file(const struct mm *mm, const struct inode *inode, uint32_t npages) {
-  if (npages > MM_FILE_HI - MM_FILE_LO) return 0;
-  uint32_t hash = (uint32_t)(inode->ino * 0x9e3779b1u ^ inode->fs->dev * 0x85ebca6bu);
-  uint32_t slot = MM_FILE_LO + (hash >> 8) % ((MM_FILE_HI - MM_FILE_LO) / 256) * 256;   // 1 MiB steps
-  if (slot + npages <= MM_FILE_HI && mm_range_free(mm, slot, npages)) return slot;
-  return mm_find_free(mm, npages, MM_FILE_LO, MM_FILE_HI);
+// A file's preferred place: the same in every process and every run, so that its translations can be shared (DESIGN
+// decision 3).
+static uint32_t place_file(const struct mm *mm, const struct inode *inode, uint32_t npages)
+{
+    if (npages > MM_FILE_HI - MM_FILE_LO) return 0;
+    uint32_t hash = (uint32_t)(inode->ino * 0x9e3779b1u ^ inode->fs->dev * 0x85ebca6bu);
+    uint32_t slot = MM_FILE_LO + (hash >> 8) % ((MM_FILE_HI - MM_FILE_LO) / 256) * 256; // 1 MiB steps
+    if (slot + npages <= MM_FILE_HI && mm_range_free(mm, slot, npages)) return slot;
+    return mm_find_free(mm, npages, MM_FILE_LO, MM_FILE_HI);
 }
 
-static uint32_t mmap_top(const struct mm *mm) { return MM_STACK_TOP - mm->stack_limit - 256; }
-
-static uint32_t place(const struct mm *mm, const struct inode *inode, uint32_t npages) {
-  uint32_t at = inode ? place_file(mm, inode, npages) : 0;
-  if (!at) at = mm_find_free(mm, npages, MM_EXEC_BASE, mmap_top(mm));
-  return at ? at : mm_find_free(mm, npages, MM_MIN_PAGE, mmap_top(mm));
+static uint32_t mmap_top(const struct mm *mm)
+{
+    return MM_STACK_TOP - mm->stack_limit - 256;
 }
 
-int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned flags) {
-  const struct ram *ram = &mm->box->ram;
-  if (!(prot & LX_PROT_WRITE) || flags & LX_MAP_NORESERVE || npages + ram_used(ram) <= ram_limit(ram)) return 0;
-  vfs_reclaim(mm->box->vfs);
-  return npages + ram_used(ram) > ram_limit(ram) ? -LX_ENOMEM : 0;
+static uint32_t place(const struct mm *mm, const struct inode *inode, uint32_t npages)
+{
+    uint32_t at = inode ? place_file(mm, inode, npages) : 0;
+    if (!at) at = mm_find_free(mm, npages, MM_EXEC_BASE, mmap_top(mm));
+    return at ? at : mm_find_free(mm, npages, MM_MIN_PAGE, mmap_top(mm));
+}
+
+int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned flags)
+{
+    const struct ram *ram = &mm->box->ram;
+    if (!(prot & LX_PROT_WRITE) || flags & LX_MAP_NORESERVE || npages + ram_used(ram) <= ram_limit(ram)) return 0;
+    vfs_reclaim(mm->box->vfs);
+    return npages + ram_used(ram) > ram_limit(ram) ? -LX_ENOMEM : 0;
 }
 
 // ---------------------------------------------------------------- mmap
 
-// Where a mapping goes: its page, or -errno. mmap(2): a hint is taken when the place is free, MAP_FIXED replaces what is there.
-static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npages) {
-  uint64_t hint = m->addr & ~(uint64_t)(PAGE_BYTES - 1);
-  bool fixed = m->flags & (LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE);
-  bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MEM_PAGES - 1;
-  uint32_t page = (uint32_t)(hint >> PAGE_SHIFT);
-  if (fixed) {
-    if (m->addr & (PAGE_BYTES - 1)) return -LX_EINVAL;
-    if (!fits) return -LX_ENOMEM;
-    if (page < MM_MIN_PAGE) return -LX_EPERM;
-    if (m->flags & LX_MAP_FIXED_NOREPLACE) return mm_range_free(mm, page, npages) ? (int64_t)page : -LX_EEXIST;
-    int err = vma_clear(mm, page, page + npages);
-    return err ? err : (int64_t)page;
-  }
-  if (hint && fits && page >= MM_MIN_PAGE && mm_range_free(mm, page, npages)) return page;
-  page = place(mm, m->file ? m->file->inode : NULL, npages);
-  return page ? (int64_t)page : -LX_ENOMEM;
+// Where a mapping goes: its page, or -errno. mmap(2): a hint is taken when the place is free, MAP_FIXED replaces what
+// is there.
+static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npages)
+{
+    uint64_t hint = m->addr & ~(uint64_t)(PAGE_BYTES - 1);
+    bool fixed = m->flags & (LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE);
+    bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MEM_PAGES - 1;
+    uint32_t page = (uint32_t)(hint >> PAGE_SHIFT);
+    if (fixed) {
+        if (m->addr & (PAGE_BYTES - 1)) return -LX_EINVAL;
+        if (!fits) return -LX_ENOMEM;
+        if (page < MM_MIN_PAGE) return -LX_EPERM;
+        if (m->flags & LX_MAP_FIXED_NOREPLACE) return mm_range_free(mm, page, npages) ? (int64_t)page : -LX_EEXIST;
+        int err = vma_clear(mm, page, page + npages);
+        return err ? err : (int64_t)page;
+    }
+    if (hint && fits && page >= MM_MIN_PAGE && mm_range_free(mm, page, npages)) return page;
+    page = place(mm, m->file ? m->file->inode : NULL, npages);
+    return page ? (int64_t)page : -LX_ENOMEM;
 }
 
-int64_t mm_mmap(struct mm *mm, const struct mm_map *m) {
-  if (!m->len) return -LX_EINVAL;
-  uint64_t npages = (m->len + PAGE_BYTES - 1) >> PAGE_SHIFT;
-  if (m->len > MEM_TOP || npages >= MEM_PAGES) return -LX_ENOMEM;
-  int err = mm_may_commit(mm, npages, m->flags & LX_MAP_SHARED && m->file ? 0 : m->prot, m->flags);
-  if (err) return err;
-  int64_t page = choose_place(mm, m, (uint32_t)npages);
-  if (page < 0) return page;
-  struct vma v = {.start = (uint32_t)page, .end = (uint32_t)(page + (int64_t)npages), .prot = m->prot & 7,
-                  .flags = m->flags & (LX_MAP_SHARED | LX_MAP_GROWSDOWN | LX_MAP_NORESERVE | LX_MAP_STACK),
-                  .file = m->file, .inode = m->file ? m->file->inode : NULL, .pgoff = m->offset >> PAGE_SHIFT};
-  err = vma_insert(mm, &v);
-  return err ? err : page << PAGE_SHIFT;
+int64_t mm_mmap(struct mm *mm, const struct mm_map *m)
+{
+    if (!m->len) return -LX_EINVAL;
+    uint64_t npages = (m->len + PAGE_BYTES - 1) >> PAGE_SHIFT;
+    if (m->len > MEM_TOP || npages >= MEM_PAGES) return -LX_ENOMEM;
+    int err = mm_may_commit(mm, npages, m->flags & LX_MAP_SHARED && m->file ? 0 : m->prot, m->flags);
+    if (err) return err;
+    int64_t page = choose_place(mm, m, (uint32_t)npages);
+    if (page < 0) return page;
+    struct vma v = {.start = (uint32_t)page,
+                    .end = (uint32_t)(page + (int64_t)npages),
+                    .prot = m->prot & 7,
+                    .flags = m->flags & (LX_MAP_SHARED | LX_MAP_GROWSDOWN | LX_MAP_NORESERVE | LX_MAP_STACK),
+                    .file = m->file,
+                    .inode = m->file ? m->file->inode : NULL,
+                    .pgoff = m->offset >> PAGE_SHIFT};
+    err = vma_insert(mm, &v);
+    return err ? err : page << PAGE_SHIFT;
 }
 
 // ---------------------------------------------------------------- fork, and files that change under their mappings
 
-static int fork_vma(struct mm *child, struct mm *parent, const struct vma *v) {
-  if (v->flags & VMA_DONTFORK) return 0;
-  int err = vma_insert(child, v);
-  if (err || v->flags & VMA_WIPEONFORK) return err;
-  return mem_clone(child->mem, parent->mem, v->start, v->end - v->start, !(v->flags & LX_MAP_SHARED));
+static int fork_vma(struct mm *child, struct mm *parent, const struct vma *v)
+{
+    if (v->flags & VMA_DONTFORK) return 0;
+    int err = vma_insert(child, v);
+    if (err || v->flags & VMA_WIPEONFORK) return err;
+    return mem_clone(child->mem, parent->mem, v->start, v->end - v->start, !(v->flags & LX_MAP_SHARED));
 }
 
-struct mm *mm_fork(struct mm *parent) {
-  struct mm *mm = mm_new(parent->box);
-  if (!mm) return NULL;
-  mm->brk_start = parent->brk_start;
-  mm->brk = parent->brk;
-  mm->arg_start = parent->arg_start;
-  mm->arg_end = parent->arg_end;
-  mm->env_start = parent->env_start;
-  mm->env_end = parent->env_end;
-  mm->start_stack = parent->start_stack;
-  mm->stack_limit = parent->stack_limit;
-  for (unsigned i = 0; i < parent->nvma; i++)
-    if (fork_vma(mm, parent, parent->vma[i])) {
-      mm_unref(mm);
-      return NULL;
+struct mm *mm_fork(struct mm *parent)
+{
+    struct mm *mm = mm_new(parent->box);
+    if (!mm) return NULL;
+    mm->brk_start = parent->brk_start;
+    mm->brk = parent->brk;
+    mm->arg_start = parent->arg_start;
+    mm->arg_end = parent->arg_end;
+    mm->env_start = parent->env_start;
+    mm->env_end = parent->env_end;
+    mm->start_stack = parent->start_stack;
+    mm->stack_limit = parent->stack_limit;
+    for (unsigned i = 0; i < parent->nvma; i++)
+        if (fork_vma(mm, parent, parent->vma[i])) {
+            mm_unref(mm);
+            return NULL;
+        }
+    return mm;
+}
+
+static void unmap_from_vma(struct vma *v, uint64_t first, uint64_t end)
+{
+    uint64_t lo = first > v->pgoff ? first - v->pgoff : 0, n = v->end - v->start;
+    uint64_t hi = end > v->pgoff ? end - v->pgoff : 0;
+    if (hi > n) hi = n;
+    for (uint64_t i = lo; i < hi; i++) {
+        uint32_t page = v->start + (uint32_t)i;
+        pte_t p = mem_pte(v->mm->mem, page);
+        // A private page that was copied is the process's own and stays; one that still shows the file's frame goes.
+        if (p && (v->flags & LX_MAP_SHARED || p & MEM_COW)) mem_unmap(v->mm->mem, page, 1);
     }
-  return mm;
 }
 
-static void unmap_from_vma(struct vma *v, uint64_t first, uint64_t end) {
-  uint64_t lo = first > v->pgoff ? first - v->pgoff : 0, n = v->end - v->start;
-  uint64_t hi = end > v->pgoff ? end - v->pgoff : 0;
-  if (hi > n) hi = n;
-  for (uint64_t i = lo; i < hi; i++) {
-    uint32_t page = v->start + (uint32_t)i;
-    pte_t p = mem_pte(v->mm->mem, page);
-    // A private page that was copied is the process's own and stays; one that still shows the file's frame goes.
-    if (p && (v->flags & LX_MAP_SHARED || p & MEM_COW)) mem_unmap(v->mm->mem, page, 1);
-  }
-}
-
-void mm_unmap_inode(void *box, struct inode *inode, uint32_t first, uint32_t count) {
-  (void)box;
-  for (struct vma *v = inode->mappings; v; v = v->map_next) unmap_from_vma(v, first, (uint64_t)first + count);
+void mm_unmap_inode(void *box, struct inode *inode, uint32_t first, uint32_t count)
+{
+    (void)box;
+    for (struct vma *v = inode->mappings; v; v = v->map_next) unmap_from_vma(v, first, (uint64_t)first + count);
 }

@@ -1,10 +1,13 @@
-// A process's memory map: what is where (struct vma), which the page table (cpu/mem.h) then shows page by page, on demand.
+// A process's memory map: what is where (struct vma), which the page table (cpu/mem.h) then shows page by page, on
+// demand.
 //
-// How pages are held (docs/design.md, "Page frames"): every page a guest sees is one frame of the box's memory (host/ram.h) with a reference per mapping.
+// How pages are held (docs/design.md, "Page frames"): every page a guest sees is one frame of the box's memory
+// (host/ram.h) with a reference per mapping.
 //   private, anonymous      absent until touched, then an own frame
-//   private, of a file      reads show the file's own frame (image page or page cache) marked MEM_COW; the first write copies it
-//   shared                  shows the frame that belongs to the file (memfd for shared anonymous memory); read-only (MEM_COW) until first written
-//   after fork              both sides show the same frame, MEM_COW; who writes first copies, who is alone takes it over
+//   private, of a file      reads show the file's own frame (image page or page cache) marked MEM_COW; the first write
+//   copies it shared                  shows the frame that belongs to the file (memfd for shared anonymous memory);
+//   read-only (MEM_COW) until first written after fork              both sides show the same frame, MEM_COW; who writes
+//   first copies, who is alone takes it over
 // So fork of a fork, shared memory, page cache and accounting are one reference count.
 //
 // mm.c: the object, its vmas, placement, fork. mm_fault.c: pages on demand. sys_mmap.c: the system calls.
@@ -12,47 +15,51 @@
 #include "syscalls/kernel.h"
 
 struct vma {
-  uint32_t start, end;              // pages, end exclusive
-  uint8_t prot;                     // LX_PROT_READ | WRITE | EXEC
-  uint32_t flags;                   // LX_MAP_SHARED, GROWSDOWN, NORESERVE, STACK (of the main stack), and VMA_* below
-  struct inode *inode;              // referenced; NULL: anonymous
-  struct file *file;                // referenced, for names in /proc/PID/maps and write rights; NULL with inode NULL
-  uint64_t pgoff;                   // the file page shown at start
-  struct mm *mm;
-  struct vma *map_next, **map_prev; // inode->mappings
+    uint32_t start, end; // pages, end exclusive
+    uint8_t prot;        // LX_PROT_READ | WRITE | EXEC
+    uint32_t flags;      // LX_MAP_SHARED, GROWSDOWN, NORESERVE, STACK (of the main stack), and VMA_* below
+    struct inode *inode; // referenced; NULL: anonymous
+    struct file *file;   // referenced, for names in /proc/PID/maps and write rights; NULL with inode NULL
+    uint64_t pgoff;      // the file page shown at start
+    struct mm *mm;
+    struct vma *map_next, **map_prev; // inode->mappings
 };
 enum { VMA_DONTFORK = 1 << 24, VMA_WIPEONFORK = 1 << 25 };
 
 struct mm {
-  struct box *box;
-  struct mem *mem;
-  struct code *code;
-  unsigned refs;
-  struct vma **vma;                 // sorted by start
-  unsigned nvma, cap;
-  uint64_t brk_start, brk;          // bytes
-  uint64_t total_pages;             // sum of all vmas, for RLIMIT_AS and statm
-  uint64_t arg_start, arg_end, env_start, env_end, start_stack;
-  uint32_t stack_limit;             // pages the main stack may grow to
+    struct box *box;
+    struct mem *mem;
+    struct code *code;
+    unsigned refs;
+    struct vma **vma; // sorted by start
+    unsigned nvma, cap;
+    uint64_t brk_start, brk; // bytes
+    uint64_t total_pages;    // sum of all vmas, for RLIMIT_AS and statm
+    uint64_t arg_start, arg_end, env_start, env_end, start_stack;
+    uint32_t stack_limit; // pages the main stack may grow to
 };
 
 enum {
-  MM_MIN_PAGE = 16,                 // 64 KiB: vm.mmap_min_addr
-  MM_EXEC_BASE = 0x40000,           // pages: where a PIE goes (1 GiB); its heap follows
-  MM_FILE_LO = 0x10000, MM_FILE_HI = 0x40000,   // 256 MiB .. 1 GiB: file mappings without a hint, at places that repeat from run to run
-  MM_STACK_TOP = 0xffff0,           // the main stack ends here (64 KiB below the top)
-  MM_MAX_VMAS = 65530,              // vm.max_map_count
+    MM_MIN_PAGE = 16,       // 64 KiB: vm.mmap_min_addr
+    MM_EXEC_BASE = 0x40000, // pages: where a PIE goes (1 GiB); its heap follows
+    MM_FILE_LO = 0x10000,
+    MM_FILE_HI = 0x40000,   // 256 MiB .. 1 GiB: file mappings without a hint, at places that repeat from run to run
+    MM_STACK_TOP = 0xffff0, // the main stack ends here (64 KiB below the top)
+    MM_MAX_VMAS = 65530,    // vm.max_map_count
 };
 
-struct vma *vma_at(const struct mm *, uint32_t page);                 // the one containing page, or NULL
-unsigned vma_index_from(const struct mm *, uint32_t page);            // index of the first that ends above page
-int vma_insert(struct mm *, const struct vma *like);                  // the range must be free; merges with neighbours. Takes references. 0 or -LX_ENOMEM
-int vma_clear(struct mm *, uint32_t start, uint32_t end);             // unmap [start, end): splits what sticks out
-int vma_isolate(struct mm *, uint32_t start, uint32_t end);           // split so that vmas begin at start and end at end
-void vma_merge_around(struct mm *, uint32_t start, uint32_t end);     // join equal neighbours again
+struct vma *vma_at(const struct mm *, uint32_t page);      // the one containing page, or NULL
+unsigned vma_index_from(const struct mm *, uint32_t page); // index of the first that ends above page
+int vma_insert(
+    struct mm *,
+    const struct vma *like); // the range must be free; merges with neighbours. Takes references. 0 or -LX_ENOMEM
+int vma_clear(struct mm *, uint32_t start, uint32_t end);         // unmap [start, end): splits what sticks out
+int vma_isolate(struct mm *, uint32_t start, uint32_t end);       // split so that vmas begin at start and end at end
+void vma_merge_around(struct mm *, uint32_t start, uint32_t end); // join equal neighbours again
 bool mm_range_free(const struct mm *, uint32_t start, uint32_t npages);
-uint32_t mm_find_free(const struct mm *, uint32_t npages, uint32_t lo, uint32_t hi);   // top-down; 0: none
-int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot, unsigned flags);  // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
-unsigned vma_mem_prot(const struct vma *);                            // MEM_* of its prot
-void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count);        // vfs_host.unmap
+uint32_t mm_find_free(const struct mm *, uint32_t npages, uint32_t lo, uint32_t hi); // top-down; 0: none
+int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot,
+                  unsigned flags);         // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
+unsigned vma_mem_prot(const struct vma *); // MEM_* of its prot
+void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count); // vfs_host.unmap
 void mm_sync_code(struct mm *);

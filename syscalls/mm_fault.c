@@ -1,176 +1,196 @@
-// Pages on demand: what mm_fault and uaccess do when a page is absent or not yet writable. See mm.h for how pages are held.
+// Pages on demand: what mm_fault and uaccess do when a page is absent or not yet writable. See mm.h for how pages are
+// held.
 #include "syscalls/mm.h"
 #include <string.h>
 
-enum { AROUND = 16 };   // pages brought in together when they are at hand (64 KiB, Linux's fault-around)
+enum { AROUND = 16 }; // pages brought in together when they are at hand (64 KiB, Linux's fault-around)
 
 // ---------------------------------------------------------------- anonymous memory
 
-// The run of absent pages around `page`, inside the vma and its aligned window. Memory that is touched in order gets whole windows, a lone touch little.
-static void absent_run(const struct vma *v, uint32_t page, uint32_t *first, uint32_t *n) {
-  struct mem *mem = v->mm->mem;
-  bool sequential = page > v->start && mem_pte(mem, page - 1);
-  uint32_t window = sequential ? AROUND : 4;
-  uint32_t lo = page & ~(window - 1), hi = lo + window;
-  if (lo < v->start) lo = v->start;
-  if (hi > v->end) hi = v->end;
-  uint32_t from = page, to = page + 1;
-  while (from > lo && !mem_pte(mem, from - 1)) from--;
-  while (to < hi && !mem_pte(mem, to)) to++;
-  *first = from;
-  *n = to - from;
+// The run of absent pages around `page`, inside the vma and its aligned window. Memory that is touched in order gets
+// whole windows, a lone touch little.
+static void absent_run(const struct vma *v, uint32_t page, uint32_t *first, uint32_t *n)
+{
+    struct mem *mem = v->mm->mem;
+    bool sequential = page > v->start && mem_pte(mem, page - 1);
+    uint32_t window = sequential ? AROUND : 4;
+    uint32_t lo = page & ~(window - 1), hi = lo + window;
+    if (lo < v->start) lo = v->start;
+    if (hi > v->end) hi = v->end;
+    uint32_t from = page, to = page + 1;
+    while (from > lo && !mem_pte(mem, from - 1)) from--;
+    while (to < hi && !mem_pte(mem, to)) to++;
+    *first = from;
+    *n = to - from;
 }
 
 // n frames, or 0. When the box is at its limit, cached file pages that can be read again give way.
-static uint32_t take_frames(struct box *box, uint32_t n, bool zero) {
-  uint32_t frame = ram_alloc(&box->ram, n, zero);
-  return frame || !vfs_reclaim(box->vfs) ? frame : ram_alloc(&box->ram, n, zero);
+static uint32_t take_frames(struct box *box, uint32_t n, bool zero)
+{
+    uint32_t frame = ram_alloc(&box->ram, n, zero);
+    return frame || !vfs_reclaim(box->vfs) ? frame : ram_alloc(&box->ram, n, zero);
 }
 
-static int fault_anonymous(struct vma *v, uint32_t page) {
-  uint32_t first, n;
-  absent_run(v, page, &first, &n);
-  uint32_t frame = take_frames(v->mm->box, n, true);
-  if (!frame) {
-    first = page;
-    n = 1;
-    frame = take_frames(v->mm->box, 1, true);
-  }
-  return frame ? mem_map(v->mm->mem, first, n, frame, vma_mem_prot(v)) : -LX_ENOMEM;
+static int fault_anonymous(struct vma *v, uint32_t page)
+{
+    uint32_t first, n;
+    absent_run(v, page, &first, &n);
+    uint32_t frame = take_frames(v->mm->box, n, true);
+    if (!frame) {
+        first = page;
+        n = 1;
+        frame = take_frames(v->mm->box, 1, true);
+    }
+    return frame ? mem_map(v->mm->mem, first, n, frame, vma_mem_prot(v)) : -LX_ENOMEM;
 }
 
 // ---------------------------------------------------------------- files
 
-// Show file pages [page, page+...) that lie one behind the other in memory, beginning with `frame` at page, as far as they are at hand without waiting.
-static int map_file_run(struct vma *v, uint32_t page, uint32_t frame, unsigned prot) {
-  struct mem *mem = v->mm->mem;
-  uint32_t hi = (page | (AROUND - 1)) + 1, n = 1;
-  if (hi > v->end) hi = v->end;
-  for (; page + n < hi && !mem_pte(mem, page + n); n++) {
-    uint32_t next;
-    if (inode_page(v->inode, (uint32_t)(v->pgoff + (page + n - v->start)), false, &next)) break;
-    if (next == frame + n) continue;
-    ram_unref(&v->mm->box->ram, next);
-    break;
-  }
-  return mem_map(mem, page, n, frame, prot);
+// Show file pages [page, page+...) that lie one behind the other in memory, beginning with `frame` at page, as far as
+// they are at hand without waiting.
+static int map_file_run(struct vma *v, uint32_t page, uint32_t frame, unsigned prot)
+{
+    struct mem *mem = v->mm->mem;
+    uint32_t hi = (page | (AROUND - 1)) + 1, n = 1;
+    if (hi > v->end) hi = v->end;
+    for (; page + n < hi && !mem_pte(mem, page + n); n++) {
+        uint32_t next;
+        if (inode_page(v->inode, (uint32_t)(v->pgoff + (page + n - v->start)), false, &next)) break;
+        if (next == frame + n) continue;
+        ram_unref(&v->mm->box->ram, next);
+        break;
+    }
+    return mem_map(mem, page, n, frame, prot);
 }
 
-static int fault_file_read(struct vma *v, uint32_t page) {
-  uint32_t frame;
-  int err = inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &frame);
-  return err ? err : map_file_run(v, page, frame, vma_mem_prot(v) | MEM_COW);
+static int fault_file_read(struct vma *v, uint32_t page)
+{
+    uint32_t frame;
+    int err = inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &frame);
+    return err ? err : map_file_run(v, page, frame, vma_mem_prot(v) | MEM_COW);
 }
 
-static int copy_frame(struct vma *v, uint32_t page, uint32_t from) {
-  struct ram *ram = &v->mm->box->ram;
-  uint32_t frame = take_frames(v->mm->box, 1, false);
-  if (!frame) return -LX_ENOMEM;
-  if (ram_read(ram, from, 0, ram_ptr(ram, frame), PAGE_BYTES)) {
-    ram_unref(ram, frame);
-    return -LX_EIO;
-  }
-  return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
-}
-
-static int fault_file_write(struct vma *v, uint32_t page) {
-  uint32_t frame, index = (uint32_t)(v->pgoff + (page - v->start));
-  bool shared = v->flags & LX_MAP_SHARED;
-  int err = inode_page(v->inode, index, shared, &frame);
-  if (err) return err;
-  if (shared) {
-    inode_mapped_write(v->inode);
+static int copy_frame(struct vma *v, uint32_t page, uint32_t from)
+{
+    struct ram *ram = &v->mm->box->ram;
+    uint32_t frame = take_frames(v->mm->box, 1, false);
+    if (!frame) return -LX_ENOMEM;
+    if (ram_read(ram, from, 0, ram_ptr(ram, frame), PAGE_BYTES)) {
+        ram_unref(ram, frame);
+        return -LX_EIO;
+    }
     return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
-  }
-  err = copy_frame(v, page, frame);
-  ram_unref(&v->mm->box->ram, frame);
-  return err;
+}
+
+static int fault_file_write(struct vma *v, uint32_t page)
+{
+    uint32_t frame, index = (uint32_t)(v->pgoff + (page - v->start));
+    bool shared = v->flags & LX_MAP_SHARED;
+    int err = inode_page(v->inode, index, shared, &frame);
+    if (err) return err;
+    if (shared) {
+        inode_mapped_write(v->inode);
+        return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
+    }
+    err = copy_frame(v, page, frame);
+    ram_unref(&v->mm->box->ram, frame);
+    return err;
 }
 
 // ---------------------------------------------------------------- copy on write
 
 // The pages from `page` on that only this address space shows: they become writable as they are.
-static int take_over(struct vma *v, uint32_t page) {
-  struct mem *mem = v->mm->mem;
-  struct ram *ram = &v->mm->box->ram;
-  uint32_t hi = (page | (AROUND - 1)) + 1;
-  if (hi > v->end) hi = v->end;
-  uint32_t frame = pte_frame(mem_pte(mem, page)), n = 1;
-  for (; page + n < hi; n++) {
-    pte_t p = mem_pte(mem, page + n);
-    if (!p || !(p & MEM_COW) || pte_frame(p) != frame + n || ram_refs(ram, frame + n) != 1) break;
-  }
-  for (uint32_t i = 0; i < n; i++) ram_ref(ram, frame + i);   // mem_map drops the reference of what it replaces
-  return mem_map(mem, page, n, frame, vma_mem_prot(v));
+static int take_over(struct vma *v, uint32_t page)
+{
+    struct mem *mem = v->mm->mem;
+    struct ram *ram = &v->mm->box->ram;
+    uint32_t hi = (page | (AROUND - 1)) + 1;
+    if (hi > v->end) hi = v->end;
+    uint32_t frame = pte_frame(mem_pte(mem, page)), n = 1;
+    for (; page + n < hi; n++) {
+        pte_t p = mem_pte(mem, page + n);
+        if (!p || !(p & MEM_COW) || pte_frame(p) != frame + n || ram_refs(ram, frame + n) != 1) break;
+    }
+    for (uint32_t i = 0; i < n; i++) ram_ref(ram, frame + i); // mem_map drops the reference of what it replaces
+    return mem_map(mem, page, n, frame, vma_mem_prot(v));
 }
 
-static int fault_cow(struct vma *v, uint32_t page, pte_t p) {
-  if (v->flags & LX_MAP_SHARED) return fault_file_write(v, page);
-  uint32_t frame = pte_frame(p);
-  if (ram_refs(&v->mm->box->ram, frame) == 1) return take_over(v, page);
-  return copy_frame(v, page, frame);
+static int fault_cow(struct vma *v, uint32_t page, pte_t p)
+{
+    if (v->flags & LX_MAP_SHARED) return fault_file_write(v, page);
+    uint32_t frame = pte_frame(p);
+    if (ram_refs(&v->mm->box->ram, frame) == 1) return take_over(v, page);
+    return copy_frame(v, page, frame);
 }
 
 // ---------------------------------------------------------------- the doors
 
-static int populate(struct vma *v, uint32_t page, bool write) {
-  pte_t p = mem_pte(v->mm->mem, page);
-  if (p) return write && p & MEM_COW ? fault_cow(v, page, p) : 0;
-  if (!v->inode) return fault_anonymous(v, page);
-  return write ? fault_file_write(v, page) : fault_file_read(v, page);
+static int populate(struct vma *v, uint32_t page, bool write)
+{
+    pte_t p = mem_pte(v->mm->mem, page);
+    if (p) return write && p & MEM_COW ? fault_cow(v, page, p) : 0;
+    if (!v->inode) return fault_anonymous(v, page);
+    return write ? fault_file_write(v, page) : fault_file_read(v, page);
 }
 
-// A stack grows down to the page touched (mm/mmap.c, expand_downwards), keeping 256 pages from what is below and within its limit.
-static struct vma *grow_stack(struct mm *mm, uint32_t page) {
-  unsigned i = vma_index_from(mm, page);
-  if (i == mm->nvma || !(mm->vma[i]->flags & LX_MAP_GROWSDOWN)) return NULL;
-  struct vma *v = mm->vma[i];
-  uint32_t floor = i ? mm->vma[i - 1]->end + 256 : MM_MIN_PAGE;
-  if (page < floor || v->end - page > mm->stack_limit) return NULL;
-  mm->total_pages += v->start - page;
-  v->start = page;
-  return v;
+// A stack grows down to the page touched (mm/mmap.c, expand_downwards), keeping 256 pages from what is below and within
+// its limit.
+static struct vma *grow_stack(struct mm *mm, uint32_t page)
+{
+    unsigned i = vma_index_from(mm, page);
+    if (i == mm->nvma || !(mm->vma[i]->flags & LX_MAP_GROWSDOWN)) return NULL;
+    struct vma *v = mm->vma[i];
+    uint32_t floor = i ? mm->vma[i - 1]->end + 256 : MM_MIN_PAGE;
+    if (page < floor || v->end - page > mm->stack_limit) return NULL;
+    mm->total_pages += v->start - page;
+    v->start = page;
+    return v;
 }
 
-static bool allows(const struct vma *v, unsigned need) {
-  if (need & MEM_W) return v->prot & LX_PROT_WRITE;
-  if (need & MEM_X) return v->prot & LX_PROT_EXEC;
-  return v->prot != 0;
+static bool allows(const struct vma *v, unsigned need)
+{
+    if (need & MEM_W) return v->prot & LX_PROT_WRITE;
+    if (need & MEM_X) return v->prot & LX_PROT_EXEC;
+    return v->prot != 0;
 }
 
-int mm_make_present(struct mm *mm, gaddr addr, unsigned need) {
-  if (addr >= MEM_TOP) return -LX_EFAULT;
-  uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
-  struct vma *v = vma_at(mm, page);
-  if (!v) v = grow_stack(mm, page);
-  if (!v || !allows(v, need)) return -LX_EFAULT;
-  return populate(v, page, need & MEM_W);
+int mm_make_present(struct mm *mm, gaddr addr, unsigned need)
+{
+    if (addr >= MEM_TOP) return -LX_EFAULT;
+    uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
+    struct vma *v = vma_at(mm, page);
+    if (!v) v = grow_stack(mm, page);
+    if (!v || !allows(v, need)) return -LX_EFAULT;
+    return populate(v, page, need & MEM_W);
 }
 
-static int segv(struct task *t, gaddr addr, int sig, int code) {
-  struct lx_siginfo info = {.si_signo = sig, .si_code = code, .si_addr = addr};
-  signal_force(t, &info);
-  return -LX_EFAULT;
+static int segv(struct task *t, gaddr addr, int sig, int code)
+{
+    struct lx_siginfo info = {.si_signo = sig, .si_code = code, .si_addr = addr};
+    signal_force(t, &info);
+    return -LX_EFAULT;
 }
 
-static int out_of_memory(struct task *t) {   // as the memory controller's OOM killer: the process that asked dies
-  struct lx_siginfo info = {.si_signo = LX_SIGKILL, .si_code = LX_SI_KERNEL};
-  signal_send(t->proc, &info);
-  return -LX_EFAULT;
+static int out_of_memory(struct task *t)
+{ // as the memory controller's OOM killer: the process that asked dies
+    struct lx_siginfo info = {.si_signo = LX_SIGKILL, .si_code = LX_SI_KERNEL};
+    signal_send(t->proc, &info);
+    return -LX_EFAULT;
 }
 
-int mm_fault(struct task *t, gaddr addr, enum cpu_access access) {
-  static const unsigned need[] = {[ACCESS_READ] = MEM_R, [ACCESS_WRITE] = MEM_W, [ACCESS_EXEC] = MEM_X};
-  struct mm *mm = t->proc->mm;
-  if (addr >= MEM_TOP) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
-  uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
-  struct vma *v = vma_at(mm, page);
-  if (!v) v = grow_stack(mm, page);
-  if (!v) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
-  if (!allows(v, need[access])) return segv(t, addr, LX_SIGSEGV, LX_SEGV_ACCERR);
-  // The table allows it and the CPU could not: what is behind the frame is gone (an image file that was cut short).
-  int err = mem_host(mm->mem, (uint32_t)addr, need[access]) ? -LX_EIO : populate(v, page, access == ACCESS_WRITE);
-  if (err == 0 || err == -LX_EPARK) return err;
-  if (err == -LX_ENOMEM || err == -LX_ENOSPC) return out_of_memory(t);
-  return segv(t, addr, LX_SIGBUS, LX_BUS_ADRERR);
+int mm_fault(struct task *t, gaddr addr, enum cpu_access access)
+{
+    static const unsigned need[] = {[ACCESS_READ] = MEM_R, [ACCESS_WRITE] = MEM_W, [ACCESS_EXEC] = MEM_X};
+    struct mm *mm = t->proc->mm;
+    if (addr >= MEM_TOP) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
+    uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
+    struct vma *v = vma_at(mm, page);
+    if (!v) v = grow_stack(mm, page);
+    if (!v) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
+    if (!allows(v, need[access])) return segv(t, addr, LX_SIGSEGV, LX_SEGV_ACCERR);
+    // The table allows it and the CPU could not: what is behind the frame is gone (an image file that was cut short).
+    int err = mem_host(mm->mem, (uint32_t)addr, need[access]) ? -LX_EIO : populate(v, page, access == ACCESS_WRITE);
+    if (err == 0 || err == -LX_EPARK) return err;
+    if (err == -LX_ENOMEM || err == -LX_ENOSPC) return out_of_memory(t);
+    return segv(t, addr, LX_SIGBUS, LX_BUS_ADRERR);
 }

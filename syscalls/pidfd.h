@@ -2,5 +2,5 @@
 #pragma once
 #include "syscalls/kernel.h"
 
-int pidfd_install(struct task *, struct process *, unsigned flags);   // the descriptor (close-on-exec) or -errno
-int pidfd_pid(struct task *, int fd);                                 // the pid it names; -LX_EBADF
+int pidfd_install(struct task *, struct process *, unsigned flags); // the descriptor (close-on-exec) or -errno
+int pidfd_pid(struct task *, int fd);                               // the pid it names; -LX_EBADF

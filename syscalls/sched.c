@@ -1,7 +1,8 @@
-// The scheduler: runs guest threads in turn, each for a slice of instructions, and turns what stops a thread into what the kernel does about it.
+// The scheduler: runs guest threads in turn, each for a slice of instructions, and turns what stops a thread into what
+// the kernel does about it.
 //
-// Time is looked at between slices: timers fire there, limits of time are enforced there. A system call costs part of the slice, so that a thread
-// that only calls the kernel does not run for ever either.
+// Time is looked at between slices: timers fire there, limits of time are enforced there. A system call costs part of
+// the slice, so that a thread that only calls the kernel does not run for ever either.
 #include "host/clock.h"
 #include "syscalls/kernel.h"
 #include "syscalls/trace.h"
@@ -11,179 +12,213 @@ enum { SLICE_INSNS = 200000, SYSCALL_INSNS = 500, RUN_NS = 10000000, SAMPLE = 16
 // ---------------------------------------------------------------- faults
 
 // Linux's page fault error code (arch/x86/include/asm/trap_pf.h): present, write, user, instruction fetch.
-static uint32_t page_fault_error(const struct cpu_fault *f) {
-  return 4u | (f->present ? 1 : 0) | (f->access == ACCESS_WRITE ? 2 : 0) | (f->access == ACCESS_EXEC ? 16 : 0);
+static uint32_t page_fault_error(const struct cpu_fault *f)
+{
+    return 4u | (f->present ? 1 : 0) | (f->access == ACCESS_WRITE ? 2 : 0) | (f->access == ACCESS_EXEC ? 16 : 0);
 }
 
-// The si_code of a floating-point error by its cause (arch/x86/kernel/fpu/core.c, fpu__exception_code): flags not masked, in the order of their weight.
-static int fpe_code(unsigned cause) {
-  if (cause & 0x01) return LX_FPE_FLTINV;
-  if (cause & 0x04) return LX_FPE_FLTDIV;
-  if (cause & 0x08) return LX_FPE_FLTOVF;
-  if (cause & 0x12) return LX_FPE_FLTUND;
-  if (cause & 0x20) return LX_FPE_FLTRES;
-  return 0;
+// The si_code of a floating-point error by its cause (arch/x86/kernel/fpu/core.c, fpu__exception_code): flags not
+// masked, in the order of their weight.
+static int fpe_code(unsigned cause)
+{
+    if (cause & 0x01) return LX_FPE_FLTINV;
+    if (cause & 0x04) return LX_FPE_FLTDIV;
+    if (cause & 0x08) return LX_FPE_FLTOVF;
+    if (cause & 0x12) return LX_FPE_FLTUND;
+    if (cause & 0x20) return LX_FPE_FLTRES;
+    return 0;
 }
 
-struct fault_signal { int sig, code; };
+struct fault_signal {
+    int sig, code;
+};
 
-static struct fault_signal fault_signal(const struct cpu *c) {
-  switch (c->fault.vector) {
-  case VEC_DE: return (struct fault_signal){LX_SIGFPE, LX_FPE_INTDIV};
-  case VEC_DB: return (struct fault_signal){LX_SIGTRAP, LX_TRAP_TRACE};
-  case VEC_BP: return (struct fault_signal){LX_SIGTRAP, LX_SI_KERNEL};
-  case VEC_UD: return (struct fault_signal){LX_SIGILL, LX_ILL_ILLOPN};
-  case VEC_MF: return (struct fault_signal){LX_SIGFPE, fpe_code(c->fpu.sw & ~c->fpu.cw & 0x3f)};
-  case VEC_XM: return (struct fault_signal){LX_SIGFPE, fpe_code(c->mxcsr & ~(c->mxcsr >> 7) & 0x3f)};
-  case VEC_AC: return (struct fault_signal){LX_SIGBUS, LX_BUS_ADRALN};
-  default: return (struct fault_signal){LX_SIGSEGV, LX_SI_KERNEL};   // #GP, #OF, #BR
-  }
+static struct fault_signal fault_signal(const struct cpu *c)
+{
+    switch (c->fault.vector) {
+    case VEC_DE:
+        return (struct fault_signal){LX_SIGFPE, LX_FPE_INTDIV};
+    case VEC_DB:
+        return (struct fault_signal){LX_SIGTRAP, LX_TRAP_TRACE};
+    case VEC_BP:
+        return (struct fault_signal){LX_SIGTRAP, LX_SI_KERNEL};
+    case VEC_UD:
+        return (struct fault_signal){LX_SIGILL, LX_ILL_ILLOPN};
+    case VEC_MF:
+        return (struct fault_signal){LX_SIGFPE, fpe_code(c->fpu.sw & ~c->fpu.cw & 0x3f)};
+    case VEC_XM:
+        return (struct fault_signal){LX_SIGFPE, fpe_code(c->mxcsr & ~(c->mxcsr >> 7) & 0x3f)};
+    case VEC_AC:
+        return (struct fault_signal){LX_SIGBUS, LX_BUS_ADRALN};
+    default:
+        return (struct fault_signal){LX_SIGSEGV, LX_SI_KERNEL}; // #GP, #OF, #BR
+    }
 }
 
-// si_addr is the faulting instruction for those that have one; a general protection fault and a breakpoint tell none (arch/x86/kernel/traps.c).
-static void send_fault(struct task *t) {
-  struct fault_signal s = fault_signal(&t->cpu);
-  bool no_address = s.code == LX_SI_KERNEL || s.sig == LX_SIGBUS;
-  struct lx_siginfo info = {.si_signo = s.sig, .si_code = s.code, .si_addr = no_address ? 0 : t->cpu.rip};
-  signal_force(t, &info);
+// si_addr is the faulting instruction for those that have one; a general protection fault and a breakpoint tell none
+// (arch/x86/kernel/traps.c).
+static void send_fault(struct task *t)
+{
+    struct fault_signal s = fault_signal(&t->cpu);
+    bool no_address = s.code == LX_SI_KERNEL || s.sig == LX_SIGBUS;
+    struct lx_siginfo info = {.si_signo = s.sig, .si_code = s.code, .si_addr = no_address ? 0 : t->cpu.rip};
+    signal_force(t, &info);
 }
 
-static void park_for_page(struct task *t) {
-  task_wait_io(t, t->box->vfs->park);
-  task_dequeue(t);
-  t->state = TASK_PARKED;
+static void park_for_page(struct task *t)
+{
+    task_wait_io(t, t->box->vfs->park);
+    task_dequeue(t);
+    t->state = TASK_PARKED;
 }
 
-static void handle_fault(struct task *t) {
-  t->trap_no = t->cpu.fault.vector;
-  t->trap_error = 0;
-  if (t->cpu.fault.vector != VEC_PF) {
-    send_fault(t);
-    return;
-  }
-  t->trap_error = page_fault_error(&t->cpu.fault);
-  t->trap_addr = t->cpu.fault.addr;
-  int err = mm_fault(t, t->cpu.fault.addr, t->cpu.fault.access);
-  if (err == -LX_EPARK) park_for_page(t);
-  else if (err == 0) t->proc->min_faults++;
+static void handle_fault(struct task *t)
+{
+    t->trap_no = t->cpu.fault.vector;
+    t->trap_error = 0;
+    if (t->cpu.fault.vector != VEC_PF) {
+        send_fault(t);
+        return;
+    }
+    t->trap_error = page_fault_error(&t->cpu.fault);
+    t->trap_addr = t->cpu.fault.addr;
+    int err = mm_fault(t, t->cpu.fault.addr, t->cpu.fault.access);
+    if (err == -LX_EPARK)
+        park_for_page(t);
+    else if (err == 0)
+        t->proc->min_faults++;
 }
 
 // ---------------------------------------------------------------- one thread's turn
 
-// Brings the thread to where guest code can run: ends its system call, delivers signals. False: it waits, is stopped or died.
-static bool ready(struct task *t) {
-  if (t->in_syscall && signal_kill_pending(t)) sys_abandon(t);
-  if (t->in_syscall) sys_resume(t);
-  else if (t->nwaiters) task_unwait(t);   // a page it waited for
-  if (t->state != TASK_RUNNABLE || t->in_syscall) return false;
-  return signal_deliver(t) && t->state == TASK_RUNNABLE && !t->proc->stopped;
+// Brings the thread to where guest code can run: ends its system call, delivers signals. False: it waits, is stopped or
+// died.
+static bool ready(struct task *t)
+{
+    if (t->in_syscall && signal_kill_pending(t)) sys_abandon(t);
+    if (t->in_syscall)
+        sys_resume(t);
+    else if (t->nwaiters)
+        task_unwait(t); // a page it waited for
+    if (t->state != TASK_RUNNABLE || t->in_syscall) return false;
+    return signal_deliver(t) && t->state == TASK_RUNNABLE && !t->proc->stopped;
 }
 
 // One call in SAMPLE is timed and stands for the others: looking at the clock twice would make every call slower.
-static void run_syscall(struct task *t) {
-  struct box *box = t->box;
-  t->cpu.budget -= SYSCALL_INSNS;
-  if (box->deterministic || ++box->syscalls % SAMPLE) {
+static void run_syscall(struct task *t)
+{
+    struct box *box = t->box;
+    t->cpu.budget -= SYSCALL_INSNS;
+    if (box->deterministic || ++box->syscalls % SAMPLE) {
+        sys_dispatch(t);
+        return;
+    }
+    uint64_t start = host_clock_monotonic();
     sys_dispatch(t);
-    return;
-  }
-  uint64_t start = host_clock_monotonic();
-  sys_dispatch(t);
-  box->slice_sys_ns += (host_clock_monotonic() - start) * SAMPLE;
+    box->slice_sys_ns += (host_clock_monotonic() - start) * SAMPLE;
 }
 
 // Runs guest code until the slice is used up (true) or the thread cannot go on (false).
-static bool run_slice(struct task *t) {
-  struct cpu *c = &t->cpu;
-  while (c->budget > 0) {
-    int64_t left = c->budget;
-    enum cpu_stop stop = cpu_run(c);
-    t->box->insn_count += (uint64_t)(left - c->budget);
-    if (stop == STOP_SYSCALL) {
-      run_syscall(t);
-    } else if (stop == STOP_FAULT) {
-      c->budget -= SYSCALL_INSNS;
-      handle_fault(t);
-    } else {
-      return true;
+static bool run_slice(struct task *t)
+{
+    struct cpu *c = &t->cpu;
+    while (c->budget > 0) {
+        int64_t left = c->budget;
+        enum cpu_stop stop = cpu_run(c);
+        t->box->insn_count += (uint64_t)(left - c->budget);
+        if (stop == STOP_SYSCALL) {
+            run_syscall(t);
+        } else if (stop == STOP_FAULT) {
+            c->budget -= SYSCALL_INSNS;
+            handle_fault(t);
+        } else {
+            return true;
+        }
+        if (t->state != TASK_RUNNABLE || t->in_syscall || !signal_deliver(t)) return false;
+        if (t->state != TASK_RUNNABLE || t->proc->stopped || t->box->dying) return false;
     }
-    if (t->state != TASK_RUNNABLE || t->in_syscall || !signal_deliver(t)) return false;
-    if (t->state != TASK_RUNNABLE || t->proc->stopped || t->box->dying) return false;
-  }
-  return true;
+    return true;
 }
 
-static uint64_t account(struct task *t, uint64_t from) {
-  uint64_t now = box_monotonic(t->box), spent = now - from;
-  t->box->cpu_ns += spent;
-  if (t->state == TASK_DEAD) return now;   // a process's last slice is lost; its memory may be as well
-  uint64_t in_kernel = t->box->slice_sys_ns < spent ? t->box->slice_sys_ns : spent;
-  t->utime_ns += spent - in_kernel;
-  t->proc->utime_ns += spent - in_kernel;
-  t->stime_ns += in_kernel;
-  t->proc->stime_ns += in_kernel;
-  itimer_account(t->proc, spent);
-  return now;
+static uint64_t account(struct task *t, uint64_t from)
+{
+    uint64_t now = box_monotonic(t->box), spent = now - from;
+    t->box->cpu_ns += spent;
+    if (t->state == TASK_DEAD) return now; // a process's last slice is lost; its memory may be as well
+    uint64_t in_kernel = t->box->slice_sys_ns < spent ? t->box->slice_sys_ns : spent;
+    t->utime_ns += spent - in_kernel;
+    t->proc->utime_ns += spent - in_kernel;
+    t->stime_ns += in_kernel;
+    t->proc->stime_ns += in_kernel;
+    itimer_account(t->proc, spent);
+    return now;
 }
 
-// Slices of one length can keep step with a thread's loop: it would lose its turn always while it holds a lock, and who waits for the lock would
-// never find it free. So they vary, by the instructions run so far (deterministic, too).
-static int64_t slice_length(const struct box *box) {
-  return SLICE_INSNS - (int64_t)(box->insn_count * 0x9e3779b97f4a7c15 >> 48);
+// Slices of one length can keep step with a thread's loop: it would lose its turn always while it holds a lock, and who
+// waits for the lock would never find it free. So they vary, by the instructions run so far (deterministic, too).
+static int64_t slice_length(const struct box *box)
+{
+    return SLICE_INSNS - (int64_t)(box->insn_count * 0x9e3779b97f4a7c15 >> 48);
 }
 
-static uint64_t run_task(struct task *t, uint64_t now) {
-  struct box *box = t->box;
-  box->current = t;
-  box->slice_ns = now;
-  box->slice_sys_ns = 0;
-  t->cpu.budget = slice_length(box);
-  if (ready(t)) run_slice(t);
-  now = account(t, now);
-  box->current = NULL;
-  if (t->state == TASK_RUNNABLE && box->run_queue == t) box->run_queue = t->run_next;   // to the end of the ring
-  tasks_reap(box);
-  return now;
+static uint64_t run_task(struct task *t, uint64_t now)
+{
+    struct box *box = t->box;
+    box->current = t;
+    box->slice_ns = now;
+    box->slice_sys_ns = 0;
+    t->cpu.budget = slice_length(box);
+    if (ready(t)) run_slice(t);
+    now = account(t, now);
+    box->current = NULL;
+    if (t->state == TASK_RUNNABLE && box->run_queue == t) box->run_queue = t->run_next; // to the end of the ring
+    tasks_reap(box);
+    return now;
 }
 
 // ---------------------------------------------------------------- the box
 
-static void end_box(struct box *box, enum box_end why) {
-  if (box->end_reason == BOX_RUNNING) box->end_reason = why;
-  box->dying = true;
+static void end_box(struct box *box, enum box_end why)
+{
+    if (box->end_reason == BOX_RUNNING) box->end_reason = why;
+    box->dying = true;
 }
 
-static void check_limits(struct box *box, uint64_t now) {
-  if (box->limits.timeout_ns && now >= box->limits.timeout_ns) end_box(box, BOX_END_TIMEOUT);
-  if (box->limits.cpu_time_ns && box->cpu_ns >= box->limits.cpu_time_ns) end_box(box, BOX_END_CPU_TIME);
+static void check_limits(struct box *box, uint64_t now)
+{
+    if (box->limits.timeout_ns && now >= box->limits.timeout_ns) end_box(box, BOX_END_TIMEOUT);
+    if (box->limits.cpu_time_ns && box->cpu_ns >= box->limits.cpu_time_ns) end_box(box, BOX_END_CPU_TIME);
 }
 
-static uint64_t next_deadline(const struct box *box) {
-  uint64_t at = box->timers ? box->timers->deadline : UINT64_MAX;
-  return box->limits.timeout_ns && box->limits.timeout_ns < at ? box->limits.timeout_ns : at;
+static uint64_t next_deadline(const struct box *box)
+{
+    uint64_t at = box->timers ? box->timers->deadline : UINT64_MAX;
+    return box->limits.timeout_ns && box->limits.timeout_ns < at ? box->limits.timeout_ns : at;
 }
 
 // Nothing can run. In deterministic mode time has no reason to pass but the next timer: jump there.
-static bool skip_idle_time(struct box *box, uint64_t now) {
-  if (!box->deterministic || !box->timers || box->timers->deadline <= now) return false;
-  box->idle_skipped_ns += box->timers->deadline - now;
-  return true;
+static bool skip_idle_time(struct box *box, uint64_t now)
+{
+    if (!box->deterministic || !box->timers || box->timers->deadline <= now) return false;
+    box->idle_skipped_ns += box->timers->deadline - now;
+    return true;
 }
 
-enum sched_result sched_run(struct box *box, uint64_t *idle_until) {
-  uint64_t start = host_clock_monotonic(), now = box_monotonic(box);
-  do {
-    ktimers_run(box, now);
-    check_limits(box, now);
-    if (box->dying) return SCHED_ENDED;
-    if (box->run_queue) {
-      now = run_task(box->run_queue, now);
-    } else if (skip_idle_time(box, now)) {
-      now = box_monotonic(box);
-    } else {
-      *idle_until = next_deadline(box);
-      return SCHED_IDLE;
-    }
-  } while (!box->dying && host_clock_monotonic() - start < RUN_NS);
-  return box->dying ? SCHED_ENDED : SCHED_AGAIN;
+enum sched_result sched_run(struct box *box, uint64_t *idle_until)
+{
+    uint64_t start = host_clock_monotonic(), now = box_monotonic(box);
+    do {
+        ktimers_run(box, now);
+        check_limits(box, now);
+        if (box->dying) return SCHED_ENDED;
+        if (box->run_queue) {
+            now = run_task(box->run_queue, now);
+        } else if (skip_idle_time(box, now)) {
+            now = box_monotonic(box);
+        } else {
+            *idle_until = next_deadline(box);
+            return SCHED_IDLE;
+        }
+    } while (!box->dying && host_clock_monotonic() - start < RUN_NS);
+    return box->dying ? SCHED_ENDED : SCHED_AGAIN;
 }

@@ -2,8 +2,10 @@
 #pragma once
 #include "syscalls/kernel.h"
 
-// The next signal among `accepted` is taken from its queue: its number, 0 none. from: for signal_requeue, when it could not be handed over.
+// The next signal among `accepted` is taken from its queue: its number, 0 none. from: for signal_requeue, when it could
+// not be handed over.
 int signal_dequeue(struct task *, uint64_t accepted, struct lx_siginfo *, struct sigpending **from);
 void signal_requeue(struct sigpending *, const struct lx_siginfo *);
-// Builds the frame on the guest's stack and points the registers at the handler. -LX_EFAULT, -LX_EPARK: nothing has changed.
+// Builds the frame on the guest's stack and points the registers at the handler. -LX_EFAULT, -LX_EPARK: nothing has
+// changed.
 int signal_frame_push(struct task *, const struct lx_siginfo *, const struct lx_sigaction *);

@@ -1,331 +1,389 @@
 // Sockets: message queues and what read, write, poll and close do to them (net/unix/af_unix.c).
 //
-// A message belongs to the receiver's queue. A stream's bytes travel in messages too; descriptors passed along stay with the bytes they were sent with, and
-// a read does not go past them. A closed socket lives on, without its file, as long as its peer points to it.
+// A message belongs to the receiver's queue. A stream's bytes travel in messages too; descriptors passed along stay
+// with the bytes they were sent with, and a read does not go past them. A closed socket lives on, without its file, as
+// long as its peer points to it.
 #include "syscalls/socket.h"
 #include <string.h>
 
-bool sock_is_stream(const struct sock *s) { return s->type == LX_SOCK_STREAM; }
-bool sock_is_tcp(const struct sock *s) { return sock_is_stream(s) && s->family->autobind; }
+bool sock_is_stream(const struct sock *s)
+{
+    return s->type == LX_SOCK_STREAM;
+}
+bool sock_is_tcp(const struct sock *s)
+{
+    return sock_is_stream(s) && s->family->autobind;
+}
 
 // ---------------------------------------------------------------- messages
 
-static size_t message_bytes(uint32_t n) { return sizeof(struct sockmsg) + n; }
-
-static struct sockmsg *message_new(struct sock *s, uint32_t n) {
-  struct sockmsg *m = kmalloc(s->box->vfs, message_bytes(n));
-  if (!m) return NULL;
-  m->n = n;
-  m->cred = s->owner;
-  m->from = s->addr;
-  return m;
+static size_t message_bytes(uint32_t n)
+{
+    return sizeof(struct sockmsg) + n;
 }
 
-static int take_files(struct sock *s, struct sockmsg *m, struct sock_extra *x) {
-  if (!x || !x->nfiles) return 0;
-  m->files = kmalloc(s->box->vfs, x->nfiles * sizeof *m->files);
-  if (!m->files) return -LX_ENOMEM;
-  memcpy(m->files, x->files, x->nfiles * sizeof *m->files);
-  m->nfiles = m->capacity = x->nfiles;
-  x->nfiles = 0;
-  return 0;
+static struct sockmsg *message_new(struct sock *s, uint32_t n)
+{
+    struct sockmsg *m = kmalloc(s->box->vfs, message_bytes(n));
+    if (!m) return NULL;
+    m->n = n;
+    m->cred = s->owner;
+    m->from = s->addr;
+    return m;
 }
 
-static void free_now(struct vfs *v, struct sockmsg *m) {
-  for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
-  kmfree(v, m->files, m->capacity * sizeof *m->files);
-  kmfree(v, m, message_bytes(m->n));
+static int take_files(struct sock *s, struct sockmsg *m, struct sock_extra *x)
+{
+    if (!x || !x->nfiles) return 0;
+    m->files = kmalloc(s->box->vfs, x->nfiles * sizeof *m->files);
+    if (!m->files) return -LX_ENOMEM;
+    memcpy(m->files, x->files, x->nfiles * sizeof *m->files);
+    m->nfiles = m->capacity = x->nfiles;
+    x->nfiles = 0;
+    return 0;
 }
 
-// A file that goes with a message may be a socket whose messages carry sockets, and so on: a guest can make that chain as long as it likes, so it is
-// walked in a loop.
-static void message_free(struct box *box, struct sockmsg *m) {
-  m->next = box->dropped_messages;
-  box->dropped_messages = m;
-  if (box->dropping_messages) return;
-  box->dropping_messages = true;
-  while ((m = box->dropped_messages)) {
-    box->dropped_messages = m->next;
-    free_now(box->vfs, m);
-  }
-  box->dropping_messages = false;
+static void free_now(struct vfs *v, struct sockmsg *m)
+{
+    for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
+    kmfree(v, m->files, m->capacity * sizeof *m->files);
+    kmfree(v, m, message_bytes(m->n));
 }
 
-static void enqueue(struct sock *s, struct sockmsg *m) {
-  *s->last = m;
-  s->last = &m->next;
-  s->queued += m->n;
-  waitq_wake(&s->wait);
+// A file that goes with a message may be a socket whose messages carry sockets, and so on: a guest can make that chain
+// as long as it likes, so it is walked in a loop.
+static void message_free(struct box *box, struct sockmsg *m)
+{
+    m->next = box->dropped_messages;
+    box->dropped_messages = m;
+    if (box->dropping_messages) return;
+    box->dropping_messages = true;
+    while ((m = box->dropped_messages)) {
+        box->dropped_messages = m->next;
+        free_now(box->vfs, m);
+    }
+    box->dropping_messages = false;
 }
 
-static struct sockmsg *dequeue(struct sock *s) {
-  struct sockmsg *m = s->first;
-  s->first = m->next;
-  if (!s->first) s->last = &s->first;
-  s->queued -= m->n;
-  waitq_wake(&s->wait);   // datagram senders wait here for room
-  if (s->peer) waitq_wake(&s->peer->wait);
-  return m;
+static void enqueue(struct sock *s, struct sockmsg *m)
+{
+    *s->last = m;
+    s->last = &m->next;
+    s->queued += m->n;
+    waitq_wake(&s->wait);
 }
 
-static void flush(struct sock *s) {
-  while (s->first) message_free(s->box, dequeue(s));
+static struct sockmsg *dequeue(struct sock *s)
+{
+    struct sockmsg *m = s->first;
+    s->first = m->next;
+    if (!s->first) s->last = &s->first;
+    s->queued -= m->n;
+    waitq_wake(&s->wait); // datagram senders wait here for room
+    if (s->peer) waitq_wake(&s->peer->wait);
+    return m;
 }
 
-void sock_drop_files(struct sock_extra *x) {
-  while (x->nfiles) file_put(x->files[--x->nfiles]);
+static void flush(struct sock *s)
+{
+    while (s->first) message_free(s->box, dequeue(s));
+}
+
+void sock_drop_files(struct sock_extra *x)
+{
+    while (x->nfiles) file_put(x->files[--x->nfiles]);
 }
 
 // ---------------------------------------------------------------- the object
 
-struct sock *sock_new(struct box *box, const struct sock_family *family, int type, const struct process *owner) {
-  struct sock *s = kmalloc(box->vfs, sizeof *s);
-  if (!s) return NULL;
-  *s = (struct sock){.box = box, .refs = 1, .family = family, .type = type, .limit = SOCK_LIMIT, .next = box->sockets, .prev = &box->sockets};
-  s->owner = (struct lx_ucred){owner->pid, owner->cred.euid, owner->cred.egid};
-  s->last = &s->first;
-  if (s->next) s->next->prev = &s->next;
-  box->sockets = s;
-  return s;
+struct sock *sock_new(struct box *box, const struct sock_family *family, int type, const struct process *owner)
+{
+    struct sock *s = kmalloc(box->vfs, sizeof *s);
+    if (!s) return NULL;
+    *s = (struct sock){.box = box,
+                       .refs = 1,
+                       .family = family,
+                       .type = type,
+                       .limit = SOCK_LIMIT,
+                       .next = box->sockets,
+                       .prev = &box->sockets};
+    s->owner = (struct lx_ucred){owner->pid, owner->cred.euid, owner->cred.egid};
+    s->last = &s->first;
+    if (s->next) s->next->prev = &s->next;
+    box->sockets = s;
+    return s;
 }
 
-void sock_unref(struct sock *s) {
-  if (!s || --s->refs > 0) return;
-  *s->prev = s->next;
-  if (s->next) s->next->prev = s->prev;
-  waitq_dismiss(&s->wait);
-  kmfree(s->box->vfs, s, sizeof *s);
+void sock_unref(struct sock *s)
+{
+    if (!s || --s->refs > 0) return;
+    *s->prev = s->next;
+    if (s->next) s->next->prev = s->prev;
+    waitq_dismiss(&s->wait);
+    kmfree(s->box->vfs, s, sizeof *s);
 }
 
-void sockets_flush(struct box *box) {
-  for (bool any = true; any;) {
-    any = false;
-    for (struct sock *s = box->sockets; s && !any; s = s->next) {
-      any = s->first != NULL;
-      if (!any) continue;
-      s->refs++;
-      flush(s);
-      sock_unref(s);   // others may be gone too: begin again
-      break;
+void sockets_flush(struct box *box)
+{
+    for (bool any = true; any;) {
+        any = false;
+        for (struct sock *s = box->sockets; s && !any; s = s->next) {
+            any = s->first != NULL;
+            if (!any) continue;
+            s->refs++;
+            flush(s);
+            sock_unref(s); // others may be gone too: begin again
+            break;
+        }
     }
-  }
 }
 
-void sock_connect_pair(struct sock *a, struct sock *b) {
-  a->peer = b;
-  b->peer = a;
-  a->refs++;
-  b->refs++;
-  a->connected = b->connected = true;
-  a->peer_cred = b->owner;
-  b->peer_cred = a->owner;
+void sock_connect_pair(struct sock *a, struct sock *b)
+{
+    a->peer = b;
+    b->peer = a;
+    a->refs++;
+    b->refs++;
+    a->connected = b->connected = true;
+    a->peer_cred = b->owner;
+    b->peer_cred = a->owner;
 }
 
 static void close_backlog(struct sock *s);
 
 // Data that was not read makes the other side's next call fail (unix_release_sock).
-static void close_sock(struct sock *s) {
-  struct sock *peer = s->peer;
-  s->closed = true;
-  if (peer && s->type != LX_SOCK_DGRAM && s->first && !peer->closed) peer->error = LX_ECONNRESET;
-  flush(s);
-  close_backlog(s);
-  if (s->inode) {
-    s->inode->sock = NULL;
-    inode_put(s->inode);
-    s->inode = NULL;
-  }
-  waitq_wake(&s->wait);
-  s->peer = NULL;
-  if (peer) {
-    waitq_wake(&peer->wait);
-    sock_unref(peer);
-  }
-  sock_unref(s);
+static void close_sock(struct sock *s)
+{
+    struct sock *peer = s->peer;
+    s->closed = true;
+    if (peer && s->type != LX_SOCK_DGRAM && s->first && !peer->closed) peer->error = LX_ECONNRESET;
+    flush(s);
+    close_backlog(s);
+    if (s->inode) {
+        s->inode->sock = NULL;
+        inode_put(s->inode);
+        s->inode = NULL;
+    }
+    waitq_wake(&s->wait);
+    s->peer = NULL;
+    if (peer) {
+        waitq_wake(&peer->wait);
+        sock_unref(peer);
+    }
+    sock_unref(s);
 }
 
-static void close_backlog(struct sock *s) {
-  while (s->backlog) {
-    struct sock *c = s->backlog;
-    s->backlog = c->backlog_next;
-    if (c->peer) c->peer->error = LX_ECONNRESET;
-    close_sock(c);
-  }
+static void close_backlog(struct sock *s)
+{
+    while (s->backlog) {
+        struct sock *c = s->backlog;
+        s->backlog = c->backlog_next;
+        if (c->peer) c->peer->error = LX_ECONNRESET;
+        close_sock(c);
+    }
 }
 
 // ---------------------------------------------------------------- receiving
 
-static bool at_end(const struct sock *s) {
-  return s->shut_rd || (s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed || s->peer->shut_wr));
+static bool at_end(const struct sock *s)
+{
+    return s->shut_rd ||
+           (s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed || s->peer->shut_wr));
 }
 
-int sock_take_error(struct sock *s) {
-  int error = s->error;
-  s->error = 0;
-  return error;
+int sock_take_error(struct sock *s)
+{
+    int error = s->error;
+    s->error = 0;
+    return error;
 }
 
-static int nothing_to_read(struct sock *s) {
-  if (s->error) return -sock_take_error(s);
-  if (at_end(s)) return 0;
-  if (s->type != LX_SOCK_DGRAM && !s->connected) return sock_is_stream(s) && !sock_is_tcp(s) ? -LX_EINVAL : -LX_ENOTCONN;
-  return -LX_EAGAIN;
+static int nothing_to_read(struct sock *s)
+{
+    if (s->error) return -sock_take_error(s);
+    if (at_end(s)) return 0;
+    if (s->type != LX_SOCK_DGRAM && !s->connected)
+        return sock_is_stream(s) && !sock_is_tcp(s) ? -LX_EINVAL : -LX_ENOTCONN;
+    return -LX_EAGAIN;
 }
 
-static void hand_over(struct sockmsg *m, struct sock_extra *x, bool peek) {
-  if (!x) return;
-  x->cred = m->cred;
-  x->has_cred = true;
-  x->from = m->from;
-  for (unsigned i = 0; i < m->nfiles; i++) x->files[x->nfiles++] = peek ? file_get(m->files[i]) : m->files[i];
-  if (!peek) m->nfiles = 0;
+static void hand_over(struct sockmsg *m, struct sock_extra *x, bool peek)
+{
+    if (!x) return;
+    x->cred = m->cred;
+    x->has_cred = true;
+    x->from = m->from;
+    for (unsigned i = 0; i < m->nfiles; i++) x->files[x->nfiles++] = peek ? file_get(m->files[i]) : m->files[i];
+    if (!peek) m->nfiles = 0;
 }
 
-static int receive_stream(struct sock *s, struct iob *io, bool peek, struct sock_extra *x) {
-  struct sockmsg *m = s->first;
-  for (bool first = true; m && io->left; first = false) {
-    if (!first && m->nfiles) break;
-    if (x && x->has_cred && (x->cred.pid != m->cred.pid || x->cred.uid != m->cred.uid) && s->passcred) break;
-    size_t want = m->n - m->off < io->left ? m->n - m->off : io->left;
-    size_t got = iob_put(io, m->data + m->off, want);
-    if (got < want && !got) return -LX_EFAULT;
-    unsigned files = m->nfiles;
-    if (first || files) hand_over(m, x, peek);
-    struct sockmsg *next = m->next;
-    if (!peek) {
-      m->off += (uint32_t)got;
-      if (files && !x) {   // read(2) loses what came along
-        for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
-        m->nfiles = 0;
-      }
-      if (m->off == m->n) message_free(s->box, dequeue(s));
+static int receive_stream(struct sock *s, struct iob *io, bool peek, struct sock_extra *x)
+{
+    struct sockmsg *m = s->first;
+    for (bool first = true; m && io->left; first = false) {
+        if (!first && m->nfiles) break;
+        if (x && x->has_cred && (x->cred.pid != m->cred.pid || x->cred.uid != m->cred.uid) && s->passcred) break;
+        size_t want = m->n - m->off < io->left ? m->n - m->off : io->left;
+        size_t got = iob_put(io, m->data + m->off, want);
+        if (got < want && !got) return -LX_EFAULT;
+        unsigned files = m->nfiles;
+        if (first || files) hand_over(m, x, peek);
+        struct sockmsg *next = m->next;
+        if (!peek) {
+            m->off += (uint32_t)got;
+            if (files && !x) { // read(2) loses what came along
+                for (unsigned i = 0; i < m->nfiles; i++) file_put(m->files[i]);
+                m->nfiles = 0;
+            }
+            if (m->off == m->n) message_free(s->box, dequeue(s));
+        }
+        if (got < want) return -LX_EFAULT;
+        m = next;
     }
-    if (got < want) return -LX_EFAULT;
-    m = next;
-  }
-  return 0;
+    return 0;
 }
 
-static int receive_one(struct sock *s, struct iob *io, bool peek, struct sock_extra *x) {
-  struct sockmsg *m = s->first;
-  size_t want = m->n < io->left ? m->n : io->left;
-  if (iob_put(io, m->data, want) < want) {
-    io->done = 0;
-    return -LX_EFAULT;
-  }
-  hand_over(m, x, peek);
-  if (x) {
-    x->truncated = want < m->n;
-    x->full = m->n;
-  }
-  if (!peek) message_free(s->box, dequeue(s));
-  return 0;
+static int receive_one(struct sock *s, struct iob *io, bool peek, struct sock_extra *x)
+{
+    struct sockmsg *m = s->first;
+    size_t want = m->n < io->left ? m->n : io->left;
+    if (iob_put(io, m->data, want) < want) {
+        io->done = 0;
+        return -LX_EFAULT;
+    }
+    hand_over(m, x, peek);
+    if (x) {
+        x->truncated = want < m->n;
+        x->full = m->n;
+    }
+    if (!peek) message_free(s->box, dequeue(s));
+    return 0;
 }
 
-int sock_receive(struct sock *s, struct iob *io, unsigned flags, struct sock_extra *x) {
-  if (!s->first) return nothing_to_read(s);
-  if (sock_is_stream(s)) return receive_stream(s, io, flags & RECV_PEEK, x);
-  return receive_one(s, io, flags & RECV_PEEK, x);
+int sock_receive(struct sock *s, struct iob *io, unsigned flags, struct sock_extra *x)
+{
+    if (!s->first) return nothing_to_read(s);
+    if (sock_is_stream(s)) return receive_stream(s, io, flags & RECV_PEEK, x);
+    return receive_one(s, io, flags & RECV_PEEK, x);
 }
 
 // ---------------------------------------------------------------- sending
 
-static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_t n, struct sock_extra *x) {
-  struct sockmsg *m = message_new(s, n);
-  if (!m) return -LX_ENOBUFS;
-  size_t got = iob_get(io, m->data, n);
-  int err = got < n ? -LX_EFAULT : take_files(s, m, x);
-  if (x && x->has_cred) m->cred = x->cred;
-  if (err) {
-    io->done -= got < io->done ? got : io->done;   // none of it was sent
-    io->left += got;
-    message_free(s->box, m);
-    return err;
-  }
-  enqueue(to, m);
-  return 0;
+static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_t n, struct sock_extra *x)
+{
+    struct sockmsg *m = message_new(s, n);
+    if (!m) return -LX_ENOBUFS;
+    size_t got = iob_get(io, m->data, n);
+    int err = got < n ? -LX_EFAULT : take_files(s, m, x);
+    if (x && x->has_cred) m->cred = x->cred;
+    if (err) {
+        io->done -= got < io->done ? got : io->done; // none of it was sent
+        io->left += got;
+        message_free(s->box, m);
+        return err;
+    }
+    enqueue(to, m);
+    return 0;
 }
 
-struct sock *sock_target(struct sock *s) {
-  return s->remote.len ? inet_lookup(s->box, s->type, &s->remote) : s->peer;
+struct sock *sock_target(struct sock *s)
+{
+    return s->remote.len ? inet_lookup(s->box, s->type, &s->remote) : s->peer;
 }
 
-static int may_send(const struct sock *s, const struct sock *to) {
-  if (s->shut_wr) return -LX_EPIPE;
-  if (!to && s->remote.len) return -LX_ECONNREFUSED;
-  if (!to) return s->connected || sock_is_tcp(s) ? -LX_EPIPE : -LX_ENOTCONN;
-  if (to->closed || to->shut_rd) return s->type == LX_SOCK_DGRAM ? -LX_ECONNREFUSED : -LX_EPIPE;
-  return 0;
+static int may_send(const struct sock *s, const struct sock *to)
+{
+    if (s->shut_wr) return -LX_EPIPE;
+    if (!to && s->remote.len) return -LX_ECONNREFUSED;
+    if (!to) return s->connected || sock_is_tcp(s) ? -LX_EPIPE : -LX_ENOTCONN;
+    if (to->closed || to->shut_rd) return s->type == LX_SOCK_DGRAM ? -LX_ECONNREFUSED : -LX_EPIPE;
+    return 0;
 }
 
 // TCP learns only from the answer that the other end is closed: what is sent first is lost without a word.
-static int send_into_the_void(struct sock *s, struct iob *io) {
-  uint8_t scratch[512];
-  s->reset = true;
-  while (io->left)
-    if (!iob_get(io, scratch, io->left < sizeof scratch ? io->left : sizeof scratch)) return -LX_EFAULT;
-  return 0;
+static int send_into_the_void(struct sock *s, struct iob *io)
+{
+    uint8_t scratch[512];
+    s->reset = true;
+    while (io->left)
+        if (!iob_get(io, scratch, io->left < sizeof scratch ? io->left : sizeof scratch)) return -LX_EFAULT;
+    return 0;
 }
 
-int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra *x) {
-  if (sock_is_tcp(s) && s->connected && !s->reset && !s->shut_wr && !s->error && (!to || to->closed)) return send_into_the_void(s, io);
-  int err = may_send(s, to);
-  if (s->error) err = -sock_take_error(s);
-  if (err) return err;
-  if (!sock_is_stream(s)) {
-    if (io->left > to->limit) return -LX_EMSGSIZE;
-    return to->queued && to->queued + io->left > to->limit ? -LX_EAGAIN : send_message(s, to, io, (uint32_t)io->left, x);
-  }
-  while (io->left && !err) {
-    if (to->queued >= to->limit) return -LX_EAGAIN;
-    err = send_message(s, to, io, io->left < SOCK_CHUNK ? (uint32_t)io->left : SOCK_CHUNK, x);
-  }
-  return err;
+int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra *x)
+{
+    if (sock_is_tcp(s) && s->connected && !s->reset && !s->shut_wr && !s->error && (!to || to->closed))
+        return send_into_the_void(s, io);
+    int err = may_send(s, to);
+    if (s->error) err = -sock_take_error(s);
+    if (err) return err;
+    if (!sock_is_stream(s)) {
+        if (io->left > to->limit) return -LX_EMSGSIZE;
+        return to->queued && to->queued + io->left > to->limit ? -LX_EAGAIN
+                                                               : send_message(s, to, io, (uint32_t)io->left, x);
+    }
+    while (io->left && !err) {
+        if (to->queued >= to->limit) return -LX_EAGAIN;
+        err = send_message(s, to, io, io->left < SOCK_CHUNK ? (uint32_t)io->left : SOCK_CHUNK, x);
+    }
+    return err;
 }
 
 // ---------------------------------------------------------------- the file
 
-static int socket_read(struct file *f, struct iob *io, uint64_t *pos) {
-  (void)pos;
-  return sock_receive(f->private, io, 0, NULL);
+static int socket_read(struct file *f, struct iob *io, uint64_t *pos)
+{
+    (void)pos;
+    return sock_receive(f->private, io, 0, NULL);
 }
 
-static int socket_write(struct file *f, struct iob *io, uint64_t *pos) {
-  struct sock *s = f->private;
-  (void)pos;
-  return sock_send(s, sock_target(s), io, NULL);
+static int socket_write(struct file *f, struct iob *io, uint64_t *pos)
+{
+    struct sock *s = f->private;
+    (void)pos;
+    return sock_send(s, sock_target(s), io, NULL);
 }
 
-static unsigned socket_poll(struct file *f, struct waitq **queue) {
-  struct sock *s = f->private;
-  *queue = &s->wait;
-  if (s->listening) return s->backlog ? LX_POLLIN | LX_POLLRDNORM : 0;
-  unsigned ready = s->first ? LX_POLLIN | LX_POLLRDNORM : 0;
-  bool end = at_end(s), dead = s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed);
-  if (end) ready |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
-  if (s->error) ready |= LX_POLLERR;
-  if (dead || (s->shut_rd && s->shut_wr) || (s->type != LX_SOCK_DGRAM && !s->connected)) ready |= LX_POLLHUP;
-  if (dead || !s->peer || s->peer->queued < s->peer->limit) ready |= LX_POLLOUT | LX_POLLWRNORM;
-  return ready;
+static unsigned socket_poll(struct file *f, struct waitq **queue)
+{
+    struct sock *s = f->private;
+    *queue = &s->wait;
+    if (s->listening) return s->backlog ? LX_POLLIN | LX_POLLRDNORM : 0;
+    unsigned ready = s->first ? LX_POLLIN | LX_POLLRDNORM : 0;
+    bool end = at_end(s), dead = s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed);
+    if (end) ready |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
+    if (s->error) ready |= LX_POLLERR;
+    if (dead || (s->shut_rd && s->shut_wr) || (s->type != LX_SOCK_DGRAM && !s->connected)) ready |= LX_POLLHUP;
+    if (dead || !s->peer || s->peer->queued < s->peer->limit) ready |= LX_POLLOUT | LX_POLLWRNORM;
+    return ready;
 }
 
-static void socket_release(struct file *f) { close_sock(f->private); }
-
-static int64_t socket_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64_t arg) {
-  struct sock *s = f->private;
-  enum { SIOCINQ = 0x541b, SIOCOUTQ = 0x5411 };
-  uint32_t n = 0;
-  if (cmd != SIOCINQ && cmd != SIOCOUTQ) return -LX_ENOTTY;
-  if (s->listening) return -LX_EINVAL;
-  const struct sock *q = cmd == SIOCINQ ? s : s->peer;
-  if (q && q->first) n = sock_is_stream(q) ? q->queued - q->first->off : q->first->n;
-  return copy_to_user(t, arg, &n, sizeof n);
+static void socket_release(struct file *f)
+{
+    close_sock(f->private);
 }
 
-static const struct file_ops socket_fops = {.read = socket_read, .write = socket_write, .poll = socket_poll, .release = socket_release, .ioctl = socket_ioctl};
+static int64_t socket_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64_t arg)
+{
+    struct sock *s = f->private;
+    enum { SIOCINQ = 0x541b, SIOCOUTQ = 0x5411 };
+    uint32_t n = 0;
+    if (cmd != SIOCINQ && cmd != SIOCOUTQ) return -LX_ENOTTY;
+    if (s->listening) return -LX_EINVAL;
+    const struct sock *q = cmd == SIOCINQ ? s : s->peer;
+    if (q && q->first) n = sock_is_stream(q) ? q->queued - q->first->off : q->first->n;
+    return copy_to_user(t, arg, &n, sizeof n);
+}
 
-struct sock *sock_of(struct file *f) { return f && f->ops == &socket_fops ? f->private : NULL; }
+static const struct file_ops socket_fops = {
+    .read = socket_read, .write = socket_write, .poll = socket_poll, .release = socket_release, .ioctl = socket_ioctl};
 
-int sock_file(struct sock *s, unsigned flags, struct file **out) {
-  return vfs_anon_file(s->box->vfs, "socket:", LX_S_IFSOCK | 0777, &socket_fops, s, LX_O_RDWR | flags, out);
+struct sock *sock_of(struct file *f)
+{
+    return f && f->ops == &socket_fops ? f->private : NULL;
+}
+
+int sock_file(struct sock *s, unsigned flags, struct file **out)
+{
+    return vfs_anon_file(s->box->vfs, "socket:", LX_S_IFSOCK | 0777, &socket_fops, s, LX_O_RDWR | flags, out);
 }

@@ -1,7 +1,8 @@
 // A read-only block device: what an image file system reads from. One kind today: a file of the host (blockfile.c).
 //
-// Metadata: read() gives bytes and may stall the box, for a bounded time. File data: ready() says whether read() of the range, or frame(), would come
-// at once; if not it starts what is needed and gives the queue that is woken when some of it has come.
+// Metadata: read() gives bytes and may stall the box, for a bounded time. File data: ready() says whether read() of the
+// range, or frame(), would come at once; if not it starts what is needed and gives the queue that is woken when some of
+// it has come.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,9 +12,10 @@
 
 struct blockdev;
 struct blockdev_ops {
-    int (*read)(struct blockdev *, uint64_t offset, void *buf, size_t n);              // 0 or -LX_EIO; the range was checked
-    int (*ready)(struct blockdev *, uint64_t offset, size_t n, struct waitq **wait);   // 0, -LX_EPARK, -LX_EIO
-    uint32_t (*frame)(struct blockdev *, uint64_t offset);                             // the page at this offset (a multiple of 4096) as a frame; 0: cannot
+    int (*read)(struct blockdev *, uint64_t offset, void *buf, size_t n); // 0 or -LX_EIO; the range was checked
+    int (*ready)(struct blockdev *, uint64_t offset, size_t n, struct waitq **wait); // 0, -LX_EPARK, -LX_EIO
+    uint32_t (*frame)(struct blockdev *,
+                      uint64_t offset); // the page at this offset (a multiple of 4096) as a frame; 0: cannot
     void (*close)(struct blockdev *);
 };
 struct blockdev {
@@ -25,9 +27,12 @@ static inline bool blockdev_has(const struct blockdev *d, uint64_t offset, uint6
 {
     return offset <= d->bytes && n <= d->bytes - offset;
 }
-int blockdev_read(struct blockdev *, uint64_t offset, void *buf, size_t n);            // -LX_EIO outside the device too
+int blockdev_read(struct blockdev *, uint64_t offset, void *buf, size_t n); // -LX_EIO outside the device too
 void blockdev_close(struct blockdev *);
 
-// A file of the host. ram may be NULL (only read() works then, which is enough to look at an image). why: one line on failure.
-int blockfile_open(struct ram *, const char *path, struct blockdev **out, char *why, size_t why_size);   // 0 or -LX_EIO, -LX_ENOENT, ...
-int blockfile_from_fd(struct ram *, int fd, struct blockdev **out, char *why, size_t why_size);          // takes over fd, also on failure
+// A file of the host. ram may be NULL (only read() works then, which is enough to look at an image). why: one line on
+// failure.
+int blockfile_open(struct ram *, const char *path, struct blockdev **out, char *why,
+                   size_t why_size); // 0 or -LX_EIO, -LX_ENOENT, ...
+int blockfile_from_fd(struct ram *, int fd, struct blockdev **out, char *why,
+                      size_t why_size); // takes over fd, also on failure

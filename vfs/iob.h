@@ -1,19 +1,24 @@
-// Where a file's bytes go to or come from: guest memory (syscalls/uaccess.c) or a kernel buffer. A file operation moves bytes through it in pieces and
-// never sees a guest pointer.
+// Where a file's bytes go to or come from: guest memory (syscalls/uaccess.c) or a kernel buffer. A file operation moves
+// bytes through it in pieces and never sees a guest pointer.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 struct iob {
-  size_t left;                                               // bytes still to move
-  size_t done;                                               // bytes moved so far
-  size_t (*move)(struct iob *, void *buf, size_t n, int to_user);   // moves up to n; fewer means the memory ended (EFAULT)
+    size_t left; // bytes still to move
+    size_t done; // bytes moved so far
+    size_t (*move)(struct iob *, void *buf, size_t n,
+                   int to_user); // moves up to n; fewer means the memory ended (EFAULT)
 };
 
-// Move up to min(n, left) bytes between buf and the other side. Returns the bytes moved; less than min(n, left) means a fault there.
-size_t iob_put(struct iob *, const void *from, size_t n);    // file -> user (reads)
-size_t iob_get(struct iob *, void *to, size_t n);            // user -> file (writes)
-size_t iob_zero(struct iob *, size_t n);                     // n zero bytes to the user
+// Move up to min(n, left) bytes between buf and the other side. Returns the bytes moved; less than min(n, left) means a
+// fault there.
+size_t iob_put(struct iob *, const void *from, size_t n); // file -> user (reads)
+size_t iob_get(struct iob *, void *to, size_t n);         // user -> file (writes)
+size_t iob_zero(struct iob *, size_t n);                  // n zero bytes to the user
 
-struct iob_mem { struct iob io; uint8_t *at; };              // a kernel buffer
+struct iob_mem {
+    struct iob io;
+    uint8_t *at;
+}; // a kernel buffer
 void iob_mem_init(struct iob_mem *, void *buf, size_t n);

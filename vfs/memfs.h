@@ -1,8 +1,10 @@
-// The file system in memory: tmpfs, and the root, whose inodes may come from a read-only lower source (ext2.c) and stay there until they are changed.
+// The file system in memory: tmpfs, and the root, whose inodes may come from a read-only lower source (ext2.c) and stay
+// there until they are changed.
 //
-// An inode of the lower keeps its number; new ones get numbers above the lower's. Attributes are read when the inode is first looked up, entries when the
-// directory is first searched or read, pages when they are first touched; from the first change on, the inode is pinned in memory (INODE_DIRTY) with what
-// changed: attributes and all entries as a whole, pages one by one. An unchanged inode is dropped with its last reference.
+// An inode of the lower keeps its number; new ones get numbers above the lower's. Attributes are read when the inode is
+// first looked up, entries when the directory is first searched or read, pages when they are first touched; from the
+// first change on, the inode is pinned in memory (INODE_DIRTY) with what changed: attributes and all entries as a
+// whole, pages one by one. An unchanged inode is dropped with its last reference.
 #pragma once
 #include "vfs/pagemap.h"
 #include "vfs/vfs.h"
@@ -16,13 +18,14 @@ struct lower_attr {
 typedef int lower_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt);
 
 struct lower;
-struct lower_ops {      // `node` is the lower's own state of an inode, from inode() to forget()
+struct lower_ops { // `node` is the lower's own state of an inode, from inode() to forget()
     int (*inode)(struct lower *, uint64_t ino, struct lower_attr *, void **node);
     void (*forget)(struct lower *, void *node);
-    int (*entries)(struct lower *, void *node, lower_entry *, void *ctx);          // all but "." and ".."; names are checked
-    int (*target)(struct lower *, void *node, char *buf, size_t size);             // of a symlink: length
-    int (*page)(struct lower *, void *node, uint32_t index, uint32_t *frame);      // *frame with a reference; 0: a hole. -LX_EPARK (vfs->park), -LX_EIO, -LX_ENOMEM
-    bool (*has_page)(struct lower *, void *node, uint32_t index);                  // false: a hole
+    int (*entries)(struct lower *, void *node, lower_entry *, void *ctx); // all but "." and ".."; names are checked
+    int (*target)(struct lower *, void *node, char *buf, size_t size);    // of a symlink: length
+    int (*page)(struct lower *, void *node, uint32_t index,
+                uint32_t *frame); // *frame with a reference; 0: a hole. -LX_EPARK (vfs->park), -LX_EIO, -LX_ENOMEM
+    bool (*has_page)(struct lower *, void *node, uint32_t index); // false: a hole
     void (*statfs)(struct lower *, struct kstatfs *);
     void (*close)(struct lower *);
 };
@@ -34,54 +37,70 @@ struct lower {
 
 // ---------------------------------------------------------------- memfs
 struct mdirent {
-    struct mdirent *next;    // hash chain
-    uint64_t ino, cookie;    // cookie: d_off of this entry; ascending in order of creation, never used twice
+    struct mdirent *next; // hash chain
+    uint64_t ino, cookie; // cookie: d_off of this entry; ascending in order of creation, never used twice
     uint32_t hash;
     uint8_t dt, len;
     char name[];
 };
-struct mslot { uint64_t cookie; struct mdirent *entry; };    // entry NULL: removed
+struct mslot {
+    uint64_t cookie;
+    struct mdirent *entry;
+}; // entry NULL: removed
 struct mdir {
     struct mdirent **buckets;
     uint32_t nbuckets, live; // a power of two, or 0
     struct mslot *slots;     // ascending by cookie
     uint32_t nslots, cap;
     uint64_t next_cookie;
-    uint64_t disk_bytes;     // what the live entries would take in an ext2 directory
+    uint64_t disk_bytes; // what the live entries would take in an ext2 directory
 };
-struct mxattr { struct mxattr *next; char *name, *value; size_t size; };
+struct mxattr {
+    struct mxattr *next;
+    char *name, *value;
+    size_t size;
+};
 
 struct mnode {
-    struct inode i;          // first
-    struct mnode *next;      // table chain
-    void *lower;             // NULL: not from the lower
-    uint32_t lower_pages;    // pages from here on are not the lower's
-    bool loaded;             // directory entries, or the link target, were read
+    struct inode i;       // first
+    struct mnode *next;   // table chain
+    void *lower;          // NULL: not from the lower
+    uint32_t lower_pages; // pages from here on are not the lower's
+    bool loaded;          // directory entries, or the link target, were read
     struct mdir dir;
     struct pagemap pages;
-    char *target;            // i.size bytes
+    char *target; // i.size bytes
     struct mxattr *xattrs;
 };
 
 struct memfs {
     struct fs *fs;
-    struct lower *lower;     // NULL: tmpfs
-    struct mnode **table;    // by inode number
+    struct lower *lower;  // NULL: tmpfs
+    struct mnode **table; // by inode number
     uint32_t nbuckets, count;
-    uint64_t max_pages, pages;   // pages held as the files' own; max_pages: of tmpfs's size option
+    uint64_t max_pages, pages; // pages held as the files' own; max_pages: of tmpfs's size option
 };
 
-static inline struct mnode *mnode(struct inode *i) { return (struct mnode *)i; }
-static inline struct memfs *memfs_of(const struct inode *i) { return i->fs->private; }
+static inline struct mnode *mnode(struct inode *i)
+{
+    return (struct mnode *)i;
+}
+static inline struct memfs *memfs_of(const struct inode *i)
+{
+    return i->fs->private;
+}
 
-int memfs_new(struct vfs *, const char *type, struct lower *, uint64_t max_bytes, uint32_t root_mode, struct fs **);  // owns lower, also on failure
-int memfs_inode(struct memfs *, uint64_t ino, struct inode **out);     // a reference; -LX_EIO: the lower has no such inode
-int memfs_make(struct memfs *, const struct inode *like, const char *target, struct inode **out);   // a new inode without a name, nlink 0
+int memfs_new(struct vfs *, const char *type, struct lower *, uint64_t max_bytes, uint32_t root_mode,
+              struct fs **);                                       // owns lower, also on failure
+int memfs_inode(struct memfs *, uint64_t ino, struct inode **out); // a reference; -LX_EIO: the lower has no such inode
+int memfs_make(struct memfs *, const struct inode *like, const char *target,
+               struct inode **out); // a new inode without a name, nlink 0
 
 // memfs_dir.c
-void memfs_dir_size(struct inode *dir);     // after its entries changed, or it was made
+void memfs_dir_size(struct inode *dir); // after its entries changed, or it was made
 extern const struct inode_ops memfs_dir_ops;
-int memfs_add(struct inode *dir, const char *name, size_t len, struct inode *);        // makes a name for it and counts the link
+int memfs_add(struct inode *dir, const char *name, size_t len,
+              struct inode *); // makes a name for it and counts the link
 struct mdirent *mdir_find(const struct mdir *, const char *name, size_t len);
 void mdir_free(struct vfs *, struct mdir *);
 
@@ -89,7 +108,7 @@ void mdir_free(struct vfs *, struct mdir *);
 extern const struct inode_ops memfs_reg_ops, memfs_link_ops, memfs_special_ops;
 extern const struct file_ops memfs_fops;
 void memfs_free_pages(struct mnode *);
-uint32_t memfs_drop_clean(struct mnode *);      // lower pages in RAM that nobody else holds: how many were dropped
+uint32_t memfs_drop_clean(struct mnode *); // lower pages in RAM that nobody else holds: how many were dropped
 int memfs_setattr(struct inode *, const struct setattr *);
 
 // memfs_xattr.c

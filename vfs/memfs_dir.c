@@ -158,7 +158,8 @@ static int dir_lookup(struct inode *dir, const char *name, size_t len, struct in
     return e ? memfs_inode(memfs_of(dir), e->ino, out) : -LX_ENOENT;
 }
 
-// tmpfs counts entries, "." and ".." too. Over an image it looks as on ext2, where directories take blocks and never shrink.
+// tmpfs counts entries, "." and ".." too. Over an image it looks as on ext2, where directories take blocks and never
+// shrink.
 void memfs_dir_size(struct inode *dir)
 {
     const struct mdir *d = &mnode(dir)->dir;

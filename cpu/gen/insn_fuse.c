@@ -1,5 +1,5 @@
-// insn_gen: pairs of instructions with one function (`!fuse`, cpu/insn_fuse.def). Names are resolved when all tables are read; what comes out is a hash table
-// from the two functions' places in op_functions to the pair's.
+// insn_gen: pairs of instructions with one function (`!fuse`, cpu/insn_fuse.def). Names are resolved when all tables
+// are read; what comes out is a hash table from the two functions' places in op_functions to the pair's.
 #include "insn_gen.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@ struct list {
     int count;
 };
 struct pair {
-    int first, second;  // places in op_functions
-    int fused;          // in fused_functions
+    int first, second; // places in op_functions
+    int fused;         // in fused_functions
 };
 
 static struct pair pairs[MAX_PAIRS];
@@ -41,7 +41,8 @@ static void expand(const struct row *at, struct list *list, const char *text)
     for (int depth = 0; *close && (depth += (*close == '{') - (*close == '}')) > 0;) close++;
     if (!*close) row_error(at, "'{' without '}'");
     for (const char *s = part; s <= close; s++) {
-        if (*s == '{') while (*s != '}') s++; // one level inside is enough
+        if (*s == '{')
+            while (*s != '}') s++; // one level inside is enough
         if (*s != ',' && s != close) continue;
         size_t size = (size_t)(open - text) + (size_t)(s - part) + strlen(close);
         char *next = malloc(size);
@@ -86,8 +87,9 @@ void read_fusion(const struct row *at, const char *first, const char *second)
     for (int i = 0; i < a.count; i++) {
         for (int k = 0; k < b.count; k++) {
             if (pair_count == MAX_PAIRS) row_error(at, "more than %d pairs", MAX_PAIRS);
-            pairs[pair_count++] = (struct pair){function_place(at, a.names[i].text), function_place(at, b.names[k].text),
-                                                fused_place(a.names[i].text, b.names[k].text)};
+            pairs[pair_count++] =
+                (struct pair){function_place(at, a.names[i].text), function_place(at, b.names[k].text),
+                              fused_place(a.names[i].text, b.names[k].text)};
         }
     }
     free(a.names);
@@ -96,7 +98,8 @@ void read_fusion(const struct row *at, const char *first, const char *second)
 
 void write_fused_prototypes(FILE *out)
 {
-    for (int i = 0; i < fused.count; i++) fprintf(out, "op_fn op_%s, op_%s_c;\n", fused.names[i].text, fused.names[i].text);
+    for (int i = 0; i < fused.count; i++)
+        fprintf(out, "op_fn op_%s, op_%s_c;\n", fused.names[i].text, fused.names[i].text);
 }
 
 void write_fusions(FILE *out)

@@ -2,10 +2,12 @@
 //
 //   OUTDIR/insn_ids.h       enum insn_id, INSN_COUNT
 //   OUTDIR/insn_ops.h       prototypes of all op_ functions, for both memory back ends
-//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, the fused pairs, insn_rows[], insn_features[] (for
+//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, the fused pairs,
+//   insn_rows[], insn_features[] (for
 //                           cpu/decode.c)
 //
-// The tables' format is described at the head of cpu/insn.def. A malformed row or two rows for the same bytes end it with file:line: message.
+// The tables' format is described at the head of cpu/insn.def. A malformed row or two rows for the same bytes end it
+// with file:line: message.
 #include "insn_gen.h"
 #include <ctype.h>
 #include <glob.h>
@@ -98,14 +100,17 @@ static void write_ops(const char *dir)
 static void write_functions(FILE *out)
 {
     static const char *const back_end[] = {"", "_c"};
-    fprintf(out, "static op_fn *const op_functions[2][%d] = {\n", rows[row_count - 1].fn + form_count(&rows[row_count - 1]));
+    fprintf(out, "static op_fn *const op_functions[2][%d] = {\n",
+            rows[row_count - 1].fn + form_count(&rows[row_count - 1]));
     for (int checked = 0; checked < 2; checked++) {
         fprintf(out, "{\n");
         for (int i = 0; i < row_count; i++) {
             for (int form = 0; form < form_count(&rows[i]); form++) {
                 const char *s = form_suffix(&rows[i], form);
-                if (s) fprintf(out, "op_%s%s%s,", rows[i].id, s, back_end[checked]);
-                else fprintf(out, "0,");
+                if (s)
+                    fprintf(out, "op_%s%s%s,", rows[i].id, s, back_end[checked]);
+                else
+                    fprintf(out, "0,");
             }
             fprintf(out, "\n");
         }
@@ -137,7 +142,8 @@ static void write_decode_rows(FILE *out)
 
 static void upper(char *to, const char *from)
 {
-    while ((*to++ = (char)toupper((unsigned char)*from++))) {}
+    while ((*to++ = (char)toupper((unsigned char)*from++))) {
+    }
 }
 
 static void write_rows(FILE *out)
@@ -151,9 +157,10 @@ static void write_rows(FILE *out)
         for (char *s = mnemonic; *s; s++) *s = (char)tolower((unsigned char)*s);
         upper(jit, row->jit);
         upper(test, strcmp(row->test, "prop") == 0 ? "property" : row->test);
-        fprintf(out, "{\"%s\", \"%s\", \"%s\", \"%s\", \"%s\", %u, %u, %u, %u, %d, JIT_%s, TEST_%s},\n", row->id, mnemonic,
-                strcmp(row->operands, "-") == 0 ? "" : row->operands, row->feature, row->encoding, row->flags_read,
-                row->flags_written, row->flags_undefined, row->attr & ATTR_IN_ROW, row->level, jit, test);
+        fprintf(out, "{\"%s\", \"%s\", \"%s\", \"%s\", \"%s\", %u, %u, %u, %u, %d, JIT_%s, TEST_%s},\n", row->id,
+                mnemonic, strcmp(row->operands, "-") == 0 ? "" : row->operands, row->feature, row->encoding,
+                row->flags_read, row->flags_written, row->flags_undefined, row->attr & ATTR_IN_ROW, row->level, jit,
+                test);
     }
     fprintf(out, "};\n");
 }

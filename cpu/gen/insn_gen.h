@@ -16,7 +16,7 @@ struct row {
     char *id, *encoding, *operands, *feature; // as written
     int number;                               // index among all rows; the decoder's row number is one more
     bool vex;
-    int map;     // 0 M1 .. 3 M4
+    int map; // 0 M1 .. 3 M4
     int opcode;
     bool plus_r; // the low three bits of the opcode are a register
     int want[DIM_COUNT];
@@ -41,16 +41,34 @@ struct feature {
 };
 
 enum {
-    ATTR_LOCK = 1, ATTR_REP = 2, ATTR_REPZ = 4, ATTR_BRANCH = 8, ATTR_ALIGNED16 = 16, ATTR_COND = 32, // as INSN_ATTR_* of cpu/insn.h
-    ATTR_D64 = 64, ATTR_F64 = 128, ATTR_W0 = 256, ATTR_W1 = 512, ATTR_SIZE8 = 1024, ATTR_PFX = 2048, ATTR_B0 = 4096,
+    ATTR_LOCK = 1,
+    ATTR_REP = 2,
+    ATTR_REPZ = 4,
+    ATTR_BRANCH = 8,
+    ATTR_ALIGNED16 = 16,
+    ATTR_COND = 32, // as INSN_ATTR_* of cpu/insn.h
+    ATTR_D64 = 64,
+    ATTR_F64 = 128,
+    ATTR_W0 = 256,
+    ATTR_W1 = 512,
+    ATTR_SIZE8 = 1024,
+    ATTR_PFX = 2048,
+    ATTR_B0 = 4096,
     ATTR_NOSEG = 8192,
     ATTR_IN_ROW = 63,
 };
 
 // As in cpu/decode.c, which sees them through the generated table.
 enum {
-    DECODE_MODRM = 1, DECODE_REG_BYTE = 2, DECODE_RM_BYTE = 4, DECODE_REG_LOW = 8, DECODE_RM_LOW = 16, DECODE_LOCK = 32,
-    DECODE_NOSEG = 64, DECODE_PLUS_R = 128, DECODE_NO_MOD = 256,
+    DECODE_MODRM = 1,
+    DECODE_REG_BYTE = 2,
+    DECODE_RM_BYTE = 4,
+    DECODE_REG_LOW = 8,
+    DECODE_RM_LOW = 16,
+    DECODE_LOCK = 32,
+    DECODE_NOSEG = 64,
+    DECODE_PLUS_R = 128,
+    DECODE_NO_MOD = 256,
 };
 
 extern struct row rows[MAX_ROWS];
@@ -61,13 +79,16 @@ extern int feature_count;
 // Prints `file:line: message` and exits with 1.
 _Noreturn void row_error(const struct row *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-void read_table(const char *file);         // insn_read.c: appends to rows and features
-void read_fusions(void);                   // insn_read.c: the !fuse lines it has met, when rows have their fn
-void read_fusion(const struct row *at, const char *first, const char *second);   // insn_fuse.c
+void read_table(const char *file); // insn_read.c: appends to rows and features
+void read_fusions(void);           // insn_read.c: the !fuse lines it has met, when rows have their fn
+void read_fusion(const struct row *at, const char *first, const char *second); // insn_fuse.c
 void write_fused_prototypes(FILE *);
 void write_fusions(FILE *);
-int form_count(const struct row *);                   // insn_gen.c: functions of a row
-const char *form_suffix(const struct row *, int form);   // NULL: a form that does not exist
-static inline unsigned fusion_hash(unsigned first, unsigned second, unsigned bits) { return (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - bits); }
-void parse_operands(struct row *);         // insn_operands.c
-void write_trees(FILE *);                  // insn_tree.c: nodes[] and roots[]; ends with an error when two rows are ambiguous
+int form_count(const struct row *);                    // insn_gen.c: functions of a row
+const char *form_suffix(const struct row *, int form); // NULL: a form that does not exist
+static inline unsigned fusion_hash(unsigned first, unsigned second, unsigned bits)
+{
+    return (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - bits);
+}
+void parse_operands(struct row *); // insn_operands.c
+void write_trees(FILE *);          // insn_tree.c: nodes[] and roots[]; ends with an error when two rows are ambiguous

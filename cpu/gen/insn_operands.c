@@ -1,4 +1,5 @@
-// insn_gen: what the operands column tells the decoder: operand size, immediate, which registers are byte or MMX registers.
+// insn_gen: what the operands column tells the decoder: operand size, immediate, which registers are byte or MMX
+// registers.
 #include "insn_gen.h"
 #include <string.h>
 
@@ -7,8 +8,8 @@ struct size_word {
     int bytes;
 };
 static const struct size_word fixed_sizes[] = {
-    {"b", 1}, {"w", 2}, {"d", 4}, {"q", 8}, {"dq", 16}, {"x", 16}, {"ps", 16}, {"pd", 16}, {"ss", 4}, {"sd", 8}, {"t", 10},
-    {"", 0}, {NULL, 0},
+    {"b", 1},   {"w", 2},  {"d", 4},  {"q", 8},  {"dq", 16}, {"x", 16}, {"ps", 16},
+    {"pd", 16}, {"ss", 4}, {"sd", 8}, {"t", 10}, {"", 0},    {NULL, 0},
 };
 static const char *const constants[] = {
     "1", "AL", "AX", "EAX", "RAX", "rAX", "CL", "DX", "FS", "GS", "ST", "ST0", "XMM0", NULL,
@@ -17,8 +18,8 @@ struct imm_word {
     const char *operand, *kind;
 };
 static const struct imm_word imm_words[] = {
-    {"Ib", "IMM_IB"}, {"Ibs", "IMM_IBS"}, {"Iw", "IMM_IW"}, {"Iz", "IMM_IZ"}, {"Iv", "IMM_IV"}, {"Jb", "IMM_JB"},
-    {"Jz", "IMM_JZ"}, {"Ob", "IMM_MOFFS"}, {"Ov", "IMM_MOFFS"}, {NULL, NULL},
+    {"Ib", "IMM_IB"}, {"Ibs", "IMM_IBS"}, {"Iw", "IMM_IW"},    {"Iz", "IMM_IZ"},    {"Iv", "IMM_IV"},
+    {"Jb", "IMM_JB"}, {"Jz", "IMM_JZ"},   {"Ob", "IMM_MOFFS"}, {"Ov", "IMM_MOFFS"}, {NULL, NULL},
 };
 static const char letters[] = "EGMRAXYZVWUPQNSHBCDLF";
 
@@ -34,9 +35,12 @@ static bool set_immediate(struct row *row, const char *s)
     if (s[0] == 'L' && strcmp(s, "Lx") == 0) s = "Ib"; // /is4: a register in an immediate byte
     for (const struct imm_word *w = imm_words; w->operand; w++) {
         if (strcmp(w->operand, s) != 0) continue;
-        if (!row->imm) row->imm = w->kind;
-        else if (strcmp(row->imm, "IMM_IW") == 0 && strcmp(s, "Ib") == 0) row->imm = "IMM_IW_IB"; // ENTER
-        else row_error(row, "two immediates");
+        if (!row->imm)
+            row->imm = w->kind;
+        else if (strcmp(row->imm, "IMM_IW") == 0 && strcmp(s, "Ib") == 0)
+            row->imm = "IMM_IW_IB"; // ENTER
+        else
+            row_error(row, "two immediates");
         return true;
     }
     return false;
@@ -69,16 +73,20 @@ static void set_registers(struct row *row, char letter, const char *suffix)
 {
     bool byte = strcmp(suffix, "b") == 0;
     switch (letter) {
-    case 'G': case 'Z':
+    case 'G':
+    case 'Z':
         if (byte) row->decode |= DECODE_REG_BYTE;
         break;
-    case 'E': case 'R':
+    case 'E':
+    case 'R':
         if (byte) row->decode |= DECODE_RM_BYTE;
         break;
-    case 'P': case 'S':
+    case 'P':
+    case 'S':
         row->decode |= DECODE_REG_LOW;
         break;
-    case 'Q': case 'N':
+    case 'Q':
+    case 'N':
         row->decode |= DECODE_RM_LOW;
         break;
     }
@@ -115,7 +123,8 @@ void parse_operands(struct row *row)
     if (!row->size_rule) row->size_rule = "SIZE_FIXED";
     if (row->attr & ATTR_SIZE8) row->size = 1;
     if (!row->imm) row->imm = "IMM_NONE";
-    if (row->by_size && strcmp(row->size_rule, "SIZE_FIXED") == 0) row_error(row, "form s, but the operand size is fixed");
+    if (row->by_size && strcmp(row->size_rule, "SIZE_FIXED") == 0)
+        row_error(row, "form s, but the operand size is fixed");
     if (row->modrm) row->decode |= DECODE_MODRM;
     if (row->plus_r) row->decode |= DECODE_PLUS_R;
     if (row->attr & ATTR_LOCK) row->decode |= DECODE_LOCK;

@@ -1,4 +1,5 @@
-// insn_gen: reads the tables (cpu/insn*.def). Every column is checked here; what is not understood is an error with file and line.
+// insn_gen: reads the tables (cpu/insn*.def). Every column is checked here; what is not understood is an error with
+// file and line.
 #include "insn_gen.h"
 #include <ctype.h>
 #include <stdarg.h>
@@ -29,9 +30,21 @@ struct word {
 };
 
 static const struct word attr_words[] = {
-    {"lock", ATTR_LOCK}, {"rep", ATTR_REP}, {"repz", ATTR_REPZ}, {"branch", ATTR_BRANCH}, {"aligned16", ATTR_ALIGNED16},
-    {"d64", ATTR_D64}, {"f64", ATTR_F64}, {"w0", ATTR_W0}, {"w1", ATTR_W1}, {"size8", ATTR_SIZE8}, {"pfx", ATTR_PFX},
-    {"b0", ATTR_B0}, {"noseg", ATTR_NOSEG}, {"cond", ATTR_COND}, {NULL, 0},
+    {"lock", ATTR_LOCK},
+    {"rep", ATTR_REP},
+    {"repz", ATTR_REPZ},
+    {"branch", ATTR_BRANCH},
+    {"aligned16", ATTR_ALIGNED16},
+    {"d64", ATTR_D64},
+    {"f64", ATTR_F64},
+    {"w0", ATTR_W0},
+    {"w1", ATTR_W1},
+    {"size8", ATTR_SIZE8},
+    {"pfx", ATTR_PFX},
+    {"b0", ATTR_B0},
+    {"noseg", ATTR_NOSEG},
+    {"cond", ATTR_COND},
+    {NULL, 0},
 };
 static const struct word pp_words[] = {{"NP", 0}, {"66", 1}, {"F3", 2}, {"F2", 3}, {"--", (unsigned)ANY}, {NULL, 0}};
 static const struct word map_words[] = {{"M1", 0}, {"M2", 1}, {"M3", 2}, {"M4", 3}, {NULL, 0}};
@@ -50,7 +63,8 @@ static const struct word *find(const struct row *row, const struct word *words, 
 
 static unsigned hex_byte(const struct row *row, const char *s)
 {
-    if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1])) row_error(row, "two hex digits expected at '%s'", s);
+    if (!isxdigit((unsigned char)s[0]) || !isxdigit((unsigned char)s[1]))
+        row_error(row, "two hex digits expected at '%s'", s);
     char digits[3] = {s[0], s[1], 0};
     return (unsigned)strtoul(digits, NULL, 16);
 }
@@ -106,14 +120,17 @@ static void parse_encoding(struct row *row)
     row->map = (int)find(row, map_words, w[1], "map")->value;
     row->opcode = (int)hex_byte(row, w[2]);
     parse_modrm(row, w[2] + 2);
-    if (row->vex && (row->map == 0 || row->want[DIM_PP] == ANY)) row_error(row, "VEX needs a map above M1 and a prefix");
-    if (row->plus_r && (row->opcode & 7 || row->modrm)) row_error(row, "+r needs an opcode ending in 0 or 8 and no ModRM");
+    if (row->vex && (row->map == 0 || row->want[DIM_PP] == ANY))
+        row_error(row, "VEX needs a map above M1 and a prefix");
+    if (row->plus_r && (row->opcode & 7 || row->modrm))
+        row_error(row, "+r needs an opcode ending in 0 or 8 and no ModRM");
 }
 
 static void parse_attr(struct row *row, char *text)
 {
     if (strcmp(text, "-") == 0) return;
-    for (char *s = strtok(text, ","); s; s = strtok(NULL, ",")) row->attr |= find(row, attr_words, s, "attribute")->value;
+    for (char *s = strtok(text, ","); s; s = strtok(NULL, ","))
+        row->attr |= find(row, attr_words, s, "attribute")->value;
     if (row->attr & ATTR_W0) row->want[DIM_W] = 0;
     if (row->attr & ATTR_W1) row->want[DIM_W] = 1;
     if (row->attr & ATTR_B0) row->want[DIM_B] = 0;
@@ -177,7 +194,8 @@ static void check_id(const struct row *row)
     for (const char *s = row->id; *s; s++)
         if (!isalnum((unsigned char)*s) && *s != '_') row_error(row, "'%s' is no name", row->id);
     for (int i = 0; i < row_count; i++)
-        if (strcmp(rows[i].id, row->id) == 0) row_error(row, "%s is also at %s:%d", row->id, rows[i].file, rows[i].line);
+        if (strcmp(rows[i].id, row->id) == 0)
+            row_error(row, "%s is also at %s:%d", row->id, rows[i].file, rows[i].line);
 }
 
 static void read_row(struct row *row, char *column[9])

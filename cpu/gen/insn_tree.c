@@ -1,5 +1,6 @@
-// insn_gen: the decoder's switch trees. roots[vex][map][opcode] is 0 (undefined), a row's number plus one, or TREE_SWITCH plus the place of a
-// switch in nodes[]: first what is looked at (enum dim), then one such value for each of its outcomes.
+// insn_gen: the decoder's switch trees. roots[vex][map][opcode] is 0 (undefined), a row's number plus one, or
+// TREE_SWITCH plus the place of a switch in nodes[]: first what is looked at (enum dim), then one such value for each
+// of its outcomes.
 #include "insn_gen.h"
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static uint16_t leaf(const struct set *set)
         if (more_special(set->row[i], best)) best = set->row[i];
     for (int i = 0; i < set->count; i++)
         if (set->row[i] != best && !more_special(best, set->row[i]))
-            row_error(set->row[i], "%s and %s (%s:%d) match the same bytes", set->row[i]->id, best->id, best->file, best->line);
+            row_error(set->row[i], "%s and %s (%s:%d) match the same bytes", set->row[i]->id, best->id, best->file,
+                      best->line);
     return (uint16_t)(best->number + 1);
 }
 
@@ -86,9 +88,11 @@ static uint16_t build_opcode(bool vex, int map, int opcode)
         if (set.count == 64) row_error(row, "more than 64 rows for one opcode");
         set.row[set.count++] = row;
     }
-    // The decoder looks at ModRM before it knows the row, so either all rows of an opcode have one or none that is told by it.
+    // The decoder looks at ModRM before it knows the row, so either all rows of an opcode have one or none that is told
+    // by it.
     for (int i = 0; i < set.count; i++)
-        if (set.row[i]->modrm != set.row[0]->modrm) row_error(set.row[i], "%s and %s differ in having ModRM", set.row[i]->id, set.row[0]->id);
+        if (set.row[i]->modrm != set.row[0]->modrm)
+            row_error(set.row[i], "%s and %s differ in having ModRM", set.row[i]->id, set.row[0]->id);
     return build(&set, 0);
 }
 

@@ -3,133 +3,165 @@
 #include "cpu/cpu.h"
 #include <string.h>
 
-const char *const diff_names[DIFF_KINDS] = {"lost", "fault", "rip", "registers", "flags", "xmm", "mxcsr", "x87", "memory"};
+const char *const diff_names[DIFF_KINDS] = {"lost", "fault", "rip", "registers", "flags",
+                                            "xmm",  "mxcsr", "x87", "memory"};
 
 #define FLAGS_COMPARED (FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID)
 
-// Shifts and rotates leave flags undefined depending on the count, which the table's column cannot say (SDM vol. 2, SAL/SAR/SHL/SHR and RCL/RCR/
-// ROL/ROR): none for a count of 0; OF for counts other than 1; AF for shifts; CF of SHL and SHR for counts of the operand's size and more.
-static uint64_t shift_undefined(const struct test_case *c, bool rotate) {
-  bool byte = c->row->operand[0][1] == 'b';
-  unsigned bits = byte ? 8 : c->opsize * 8, count = 1;
-  const char *by = c->row->operand[1];
-  if (!strcmp(by, "CL")) count = (unsigned)c->in.gpr[RCX];
-  else if (by[0] == 'I') count = (unsigned)c->imm;
-  count &= bits == 64 ? 63 : 31;
-  if (count == 0) return 0;
-  uint64_t undefined = count == 1 ? 0 : FLAG_OF;
-  if (rotate) return undefined;
-  if (count >= bits && !row_is(c->row, "sar")) undefined |= FLAG_CF;
-  return undefined | FLAG_AF;
+// Shifts and rotates leave flags undefined depending on the count, which the table's column cannot say (SDM vol. 2,
+// SAL/SAR/SHL/SHR and RCL/RCR/ ROL/ROR): none for a count of 0; OF for counts other than 1; AF for shifts; CF of SHL
+// and SHR for counts of the operand's size and more.
+static uint64_t shift_undefined(const struct test_case *c, bool rotate)
+{
+    bool byte = c->row->operand[0][1] == 'b';
+    unsigned bits = byte ? 8 : c->opsize * 8, count = 1;
+    const char *by = c->row->operand[1];
+    if (!strcmp(by, "CL"))
+        count = (unsigned)c->in.gpr[RCX];
+    else if (by[0] == 'I')
+        count = (unsigned)c->imm;
+    count &= bits == 64 ? 63 : 31;
+    if (count == 0) return 0;
+    uint64_t undefined = count == 1 ? 0 : FLAG_OF;
+    if (rotate) return undefined;
+    if (count >= bits && !row_is(c->row, "sar")) undefined |= FLAG_CF;
+    return undefined | FLAG_AF;
 }
 
-// SHLD, SHRD: all of it, the result too, is undefined for counts above the operand's size, which only 16-bit operands can have.
-static unsigned double_shift_count(const struct test_case *c) {
-  unsigned count = c->row->operand[2][0] == 'I' ? (unsigned)c->imm : (unsigned)c->in.gpr[RCX];
-  return count & (c->opsize == 8 ? 63 : 31);
+// SHLD, SHRD: all of it, the result too, is undefined for counts above the operand's size, which only 16-bit operands
+// can have.
+static unsigned double_shift_count(const struct test_case *c)
+{
+    unsigned count = c->row->operand[2][0] == 'I' ? (unsigned)c->imm : (unsigned)c->in.gpr[RCX];
+    return count & (c->opsize == 8 ? 63 : 31);
 }
 
-static uint64_t own_undefined(const struct test_case *c) {
-  if (row_is(c->row, "shl sal shr sar")) return shift_undefined(c, false);
-  if (row_is(c->row, "rol ror rcl rcr")) return shift_undefined(c, true);
-  if (row_is(c->row, "shld shrd")) {
-    unsigned count = double_shift_count(c);
-    return count == 0 ? 0 : count > c->opsize * 8 ? FLAGS_ARITH : count == 1 ? FLAG_AF : FLAG_AF | FLAG_OF;
-  }
-  return c->row->flags_undefined;
+static uint64_t own_undefined(const struct test_case *c)
+{
+    if (row_is(c->row, "shl sal shr sar")) return shift_undefined(c, false);
+    if (row_is(c->row, "rol ror rcl rcr")) return shift_undefined(c, true);
+    if (row_is(c->row, "shld shrd")) {
+        unsigned count = double_shift_count(c);
+        return count == 0 ? 0 : count > c->opsize * 8 ? FLAGS_ARITH : count == 1 ? FLAG_AF : FLAG_AF | FLAG_OF;
+    }
+    return c->row->flags_undefined;
 }
 
 // What it writes whatever its operands are: shifts by 0 write nothing, and what REP does may be nothing.
-static uint64_t surely_written(const struct test_case *c) {
-  bool by_count = row_is(c->row, "shl sal shr sar rol ror rcl rcr shld shrd") && strcmp(c->row->operand[1], "1");
-  return by_count || c->rep || c->repne ? 0 : c->row->flags_written;
+static uint64_t surely_written(const struct test_case *c)
+{
+    bool by_count = row_is(c->row, "shl sal shr sar rol ror rcl rcr shld shrd") && strcmp(c->row->operand[1], "1");
+    return by_count || c->rep || c->repne ? 0 : c->row->flags_written;
 }
 
-uint64_t undefined_flags(const struct test_case *c) { return own_undefined(c) | (c->undefined_before & ~surely_written(c)); }
+uint64_t undefined_flags(const struct test_case *c)
+{
+    return own_undefined(c) | (c->undefined_before & ~surely_written(c));
+}
 
 // Undefined results that the host defines in its own way.
-bool result_undefined(const struct test_case *c) {
-  if (row_is(c->row, "shld shrd")) return double_shift_count(c) > c->opsize * 8;
-  return row_is(c->row, "bswap") && c->opsize == 2;
+bool result_undefined(const struct test_case *c)
+{
+    if (row_is(c->row, "shld shrd")) return double_shift_count(c) > c->opsize * 8;
+    return row_is(c->row, "bswap") && c->opsize == 2;
 }
 
-// Instructions that access memory in several parts. Which of the parts faults first, and which were already stored, is each processor's own business.
-static bool in_parts(const struct row *row) {
-  return row_is(row, "fbstp fldenv fnstenv frstor fnsave fxsave fxsave64 fxrstor fxrstor64 maskmovq maskmovdqu enter jmpf callf retf iret") || !strcmp(row->operands, "Mt");
+// Instructions that access memory in several parts. Which of the parts faults first, and which were already stored, is
+// each processor's own business.
+static bool in_parts(const struct row *row)
+{
+    return row_is(row, "fbstp fldenv fnstenv frstor fnsave fxsave fxsave64 fxrstor fxrstor64 maskmovq maskmovdqu enter "
+                       "jmpf callf retf iret") ||
+           !strcmp(row->operands, "Mt");
 }
 
-// Absent pages: whether the load or the store of a read-modify-write faults makes no difference to a program but in the error code of the signal frame.
-static bool same_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest) {
-  if (row_is(c->row, "iret") && host->vector >= 0 && guest->vector >= 0) return true;   // checks of what it popped may precede the last pop
-  if (host->vector != guest->vector) return false;
-  if (host->vector != VEC_PF) return true;
-  if (in_parts(c->row)) return host->exec == guest->exec;
-  if (host->present && host->write != guest->write) return false;
-  return host->fault_addr == guest->fault_addr && host->exec == guest->exec && host->present == guest->present;
+// Absent pages: whether the load or the store of a read-modify-write faults makes no difference to a program but in the
+// error code of the signal frame.
+static bool same_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest)
+{
+    if (row_is(c->row, "iret") && host->vector >= 0 && guest->vector >= 0)
+        return true; // checks of what it popped may precede the last pop
+    if (host->vector != guest->vector) return false;
+    if (host->vector != VEC_PF) return true;
+    if (in_parts(c->row)) return host->exec == guest->exec;
+    if (host->present && host->write != guest->write) return false;
+    return host->fault_addr == guest->fault_addr && host->exec == guest->exec && host->present == guest->present;
 }
 
-static unsigned compare_x87(const struct fx_image *a, const struct fx_image *b) {
-  if (a->fcw != b->fcw || a->fsw != b->fsw || a->ftw != b->ftw) return DIFF_X87;
-  for (int i = 0; i < 8; i++)
-    if (a->st[i].frac != b->st[i].frac || a->st[i].se != b->st[i].se) return DIFF_X87;
-  return 0;
+static unsigned compare_x87(const struct fx_image *a, const struct fx_image *b)
+{
+    if (a->fcw != b->fcw || a->fsw != b->fsw || a->ftw != b->ftw) return DIFF_X87;
+    for (int i = 0; i < 8; i++)
+        if (a->st[i].frac != b->st[i].frac || a->st[i].se != b->st[i].se) return DIFF_X87;
+    return 0;
 }
 
-// The x87's last instruction, its address and its operand's: processors record them on different occasions (CPUID.7.EBX[6], [13]), so the interpreter
-// need not agree with this host's. FXSAVE also stores MXCSR_MASK, which is the processor's own.
-static void ignore_pointers(const struct test_case *c, const struct memories *m) {
-  struct { unsigned from, to; } range = {0, 0};
-  if (row_is(c->row, "fxsave fxsave64")) range.from = 6, range.to = 24;
-  if (row_is(c->row, "fnstenv fnsave")) range.from = c->opsize == 2 ? 6 : 12, range.to = c->opsize == 2 ? 14 : 28;
-  for (unsigned pass = 0; pass < 2; pass++) {
-    for (uint64_t at = c->mem + range.from; at < c->mem + range.to; at++) {
-      unsigned page = (unsigned)((at - DATA_BASE) / PAGE), offset = (unsigned)(at % PAGE);
-      if (at >= DATA_BASE && page < DATA_PAGES && m->guest[page]) m->guest[page][offset] = m->host[page][offset];
+// The x87's last instruction, its address and its operand's: processors record them on different occasions
+// (CPUID.7.EBX[6], [13]), so the interpreter need not agree with this host's. FXSAVE also stores MXCSR_MASK, which is
+// the processor's own.
+static void ignore_pointers(const struct test_case *c, const struct memories *m)
+{
+    struct {
+        unsigned from, to;
+    } range = {0, 0};
+    if (row_is(c->row, "fxsave fxsave64")) range.from = 6, range.to = 24;
+    if (row_is(c->row, "fnstenv fnsave")) range.from = c->opsize == 2 ? 6 : 12, range.to = c->opsize == 2 ? 14 : 28;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (uint64_t at = c->mem + range.from; at < c->mem + range.to; at++) {
+            unsigned page = (unsigned)((at - DATA_BASE) / PAGE), offset = (unsigned)(at % PAGE);
+            if (at >= DATA_BASE && page < DATA_PAGES && m->guest[page]) m->guest[page][offset] = m->host[page][offset];
+        }
+        if (!row_is(c->row, "fxsave fxsave64")) return;
+        range.from = 28, range.to = 32;
     }
-    if (!row_is(c->row, "fxsave fxsave64")) return;
-    range.from = 28, range.to = 32;
-  }
 }
 
-// MASKMOVQ and MASKMOVDQU may fault for bytes that their mask leaves out (SDM vol. 2: "implementation dependent"); the interpreter does not.
-static bool may_not_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest) {
-  return row_is(c->row, "maskmovq maskmovdqu") && host->vector == VEC_PF && guest->vector == VECTOR_NONE;
+// MASKMOVQ and MASKMOVDQU may fault for bytes that their mask leaves out (SDM vol. 2: "implementation dependent"); the
+// interpreter does not.
+static bool may_not_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest)
+{
+    return row_is(c->row, "maskmovq maskmovdqu") && host->vector == VEC_PF && guest->vector == VECTOR_NONE;
 }
 
-// A repeated string instruction of 32-bit addresses clears the upper halves of its registers when an iteration completes. When none does, for a count
-// of 0 or a fault in the first, processors differ.
-static bool same_gprs(const struct test_case *c, const struct outcome *host, const struct outcome *guest) {
-  bool upper_free = c->addr32 && (c->rep || c->repne) && ((uint32_t)c->in.gpr[RCX] == (uint32_t)guest->after.gpr[RCX] || (uint32_t)c->in.gpr[RCX] == 0);
-  for (int i = 0; i < GPR_COUNT; i++) {
-    uint64_t mask = upper_free && (i == RCX || i == RSI || i == RDI) ? 0xffffffff : ~0ull;
-    if ((host->after.gpr[i] ^ guest->after.gpr[i]) & mask) return false;
-  }
-  return true;
+// A repeated string instruction of 32-bit addresses clears the upper halves of its registers when an iteration
+// completes. When none does, for a count of 0 or a fault in the first, processors differ.
+static bool same_gprs(const struct test_case *c, const struct outcome *host, const struct outcome *guest)
+{
+    bool upper_free = c->addr32 && (c->rep || c->repne) &&
+                      ((uint32_t)c->in.gpr[RCX] == (uint32_t)guest->after.gpr[RCX] || (uint32_t)c->in.gpr[RCX] == 0);
+    for (int i = 0; i < GPR_COUNT; i++) {
+        uint64_t mask = upper_free && (i == RCX || i == RSI || i == RDI) ? 0xffffffff : ~0ull;
+        if ((host->after.gpr[i] ^ guest->after.gpr[i]) & mask) return false;
+    }
+    return true;
 }
 
-static bool same_memory(const struct test_case *c, const struct memories *m) {
-  if (c->has_mem && row_is(c->row, "fxsave fxsave64 fnstenv fnsave")) ignore_pointers(c, m);
-  for (unsigned i = 0; i < DATA_PAGES; i++)
-    if (data_present(i) && memcmp(m->host[i], m->guest[i], PAGE)) return false;
-  return true;
+static bool same_memory(const struct test_case *c, const struct memories *m)
+{
+    if (c->has_mem && row_is(c->row, "fxsave fxsave64 fnstenv fnsave")) ignore_pointers(c, m);
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (data_present(i) && memcmp(m->host[i], m->guest[i], PAGE)) return false;
+    return true;
 }
 
-unsigned compare(const struct test_case *c, const struct outcome *h, const struct outcome *g, const struct memories *m) {
-  const struct machine *a = &h->after, *b = &g->after;
-  unsigned diff = 0;
-  if (h->vector == VECTOR_LOST || g->vector == VECTOR_LOST) return DIFF_LOST;
-  uint64_t flags = FLAGS_COMPARED & ~undefined_flags(c);
-  if (may_not_fault(c, h, g)) return 0;
-  if (!same_fault(c, h, g)) diff |= DIFF_FAULT;
-  if (a->rip != b->rip) diff |= DIFF_RIP;
-  if ((a->eflags ^ b->eflags) & flags) diff |= DIFF_FLAGS;
-  if (memcmp(a->fx.xmm, b->fx.xmm, sizeof a->fx.xmm)) diff |= DIFF_XMM;
-  if (a->fx.mxcsr != b->fx.mxcsr) diff |= DIFF_MXCSR;
-  bool page_fault = h->vector == VEC_PF && g->vector == VEC_PF;
-  // An MMX instruction whose access faults has, on some processors, already set TOP and tags as all MMX instructions do.
-  if (!(page_fault && row_uses_mmx(c->row))) diff |= compare_x87(&a->fx, &b->fx);
-  if (diff == 0 && result_undefined(c)) return 0;
-  if (!same_gprs(c, h, g) || a->fs_base != b->fs_base || a->gs_base != b->gs_base) diff |= DIFF_GPR;
-  if (!(page_fault && in_parts(c->row)) && !same_memory(c, m)) diff |= DIFF_MEMORY;
-  return diff;
+unsigned compare(const struct test_case *c, const struct outcome *h, const struct outcome *g, const struct memories *m)
+{
+    const struct machine *a = &h->after, *b = &g->after;
+    unsigned diff = 0;
+    if (h->vector == VECTOR_LOST || g->vector == VECTOR_LOST) return DIFF_LOST;
+    uint64_t flags = FLAGS_COMPARED & ~undefined_flags(c);
+    if (may_not_fault(c, h, g)) return 0;
+    if (!same_fault(c, h, g)) diff |= DIFF_FAULT;
+    if (a->rip != b->rip) diff |= DIFF_RIP;
+    if ((a->eflags ^ b->eflags) & flags) diff |= DIFF_FLAGS;
+    if (memcmp(a->fx.xmm, b->fx.xmm, sizeof a->fx.xmm)) diff |= DIFF_XMM;
+    if (a->fx.mxcsr != b->fx.mxcsr) diff |= DIFF_MXCSR;
+    bool page_fault = h->vector == VEC_PF && g->vector == VEC_PF;
+    // An MMX instruction whose access faults has, on some processors, already set TOP and tags as all MMX instructions
+    // do.
+    if (!(page_fault && row_uses_mmx(c->row))) diff |= compare_x87(&a->fx, &b->fx);
+    if (diff == 0 && result_undefined(c)) return 0;
+    if (!same_gprs(c, h, g) || a->fs_base != b->fs_base || a->gs_base != b->gs_base) diff |= DIFF_GPR;
+    if (!(page_fault && in_parts(c->row)) && !same_memory(c, m)) diff |= DIFF_MEMORY;
+    return diff;
 }

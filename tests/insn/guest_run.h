@@ -1,16 +1,17 @@
-// Runs single instructions in the interpreter from a complete given state, in an address space with the arena of machine.h. One per memory back end.
+// Runs single instructions in the interpreter from a complete given state, in an address space with the arena of
+// machine.h. One per memory back end.
 #pragma once
 #include "machine.h"
 
 struct guest;
 
-struct guest *guest_open(bool checked);                   // NULL with a message on stderr
+struct guest *guest_open(bool checked); // NULL with a message on stderr
 void guest_close(struct guest *);
-uint8_t *guest_data(struct guest *, unsigned page);       // the data page's bytes; NULL: absent
-uint8_t *guest_code(struct guest *);                      // the code pages' bytes
+uint8_t *guest_data(struct guest *, unsigned page); // the data page's bytes; NULL: absent
+uint8_t *guest_code(struct guest *);                // the code pages' bytes
 // Runs the instruction at in->rip with a budget of one instruction.
 void guest_run(struct guest *, const struct machine *in, struct outcome *out);
-// For code that runs in blocks: writes bytes so that decoded code notices; runs up to INT3 or another exception, in two parts when `first` is not 0: of that
-// many instructions, and the rest. Returns how many completed.
+// For code that runs in blocks: writes bytes so that decoded code notices; runs up to INT3 or another exception, in two
+// parts when `first` is not 0: of that many instructions, and the rest. Returns how many completed.
 void guest_write_code(struct guest *, uint32_t at, const void *bytes, unsigned n);
 uint64_t guest_run_on(struct guest *, const struct machine *in, unsigned first, struct outcome *out);

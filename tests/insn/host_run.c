@@ -15,29 +15,30 @@
 #include <unistd.h>
 
 #define ALT_STACK_BYTES (256u * 1024)
-#define EFLAGS_RESTORED 0x50dd5u         // what the kernel's sigreturn takes from the frame: FIX_EFLAGS in arch/x86/kernel/signal_64.c
+#define EFLAGS_RESTORED                                                                                                \
+    0x50dd5u // what the kernel's sigreturn takes from the frame: FIX_EFLAGS in arch/x86/kernel/signal_64.c
 
 // What rt_sigreturn finds at rsp - 8 (struct rt_sigframe in arch/x86/include/asm/sigframe.h).
 struct sigframe {
-  void *return_address;
-  ucontext_t uc;
+    void *return_address;
+    ucontext_t uc;
 } __attribute__((aligned(16)));
 
 struct host_runner {
-  // Used by the assembly below, in this order.
-  uint64_t home_rsp;
-  uint64_t running;
-  uint64_t home_fs, home_gs;
-  uint64_t fs, gs;                       // in use while running
-  uint64_t swap_bases;                   // fs or gs differ from home's
+    // Used by the assembly below, in this order.
+    uint64_t home_rsp;
+    uint64_t running;
+    uint64_t home_fs, home_gs;
+    uint64_t fs, gs;     // in use while running
+    uint64_t swap_bases; // fs or gs differ from home's
 
-  struct sigframe frame;
-  struct fx_image fx;
-  ucontext_t pristine;                   // of a signal at home: segments, stack, flags for the kernel
-  struct outcome *out;
-  uint64_t start;
-  struct sigaction old[5];
-  uint8_t *alt_stack;
+    struct sigframe frame;
+    struct fx_image fx;
+    ucontext_t pristine; // of a signal at home: segments, stack, flags for the kernel
+    struct outcome *out;
+    uint64_t start;
+    struct sigaction old[5];
+    uint8_t *alt_stack;
 };
 
 static const int caught[5] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
@@ -45,18 +46,18 @@ static const int caught[5] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 // The one runner: a signal handler finds it here.
 static struct host_runner *the_runner;
 
-// hostcpu_enter(runner, frame + 8): saves what a C function must keep, sets the segment bases and leaves through rt_sigreturn.
-// hostcpu_signal: the handler. With clear flags (AC, NT and ID would stay) and home's segment bases (the C below uses the thread pointer) it calls hostcpu_collect, drops the signal's
-// frame and returns from host_enter. Signals that are not the runner's go to host_pass_on.
-// arch_prctl (158) instead of WRFSBASE: works on every kernel.
+// hostcpu_enter(runner, frame + 8): saves what a C function must keep, sets the segment bases and leaves through
+// rt_sigreturn. hostcpu_signal: the handler. With clear flags (AC, NT and ID would stay) and home's segment bases (the
+// C below uses the thread pointer) it calls hostcpu_collect, drops the signal's frame and returns from host_enter.
+// Signals that are not the runner's go to host_pass_on. arch_prctl (158) instead of WRFSBASE: works on every kernel.
 __asm__(".text\n"
         "hostcpu_enter:\n"
         "  push %rbx\n  push %rbp\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
         "  mov %rsp, (%rdi)\n"
         "  mov %rdi, %rbx\n  mov %rsi, %rbp\n"
         "  cmpq $0, 48(%rbx)\n  je 1f\n"
-        "  mov $0x1001, %edi\n  mov 40(%rbx), %rsi\n  mov $158, %eax\n  syscall\n"   // ARCH_SET_GS
-        "  mov $0x1002, %edi\n  mov 32(%rbx), %rsi\n  mov $158, %eax\n  syscall\n"   // ARCH_SET_FS
+        "  mov $0x1001, %edi\n  mov 40(%rbx), %rsi\n  mov $158, %eax\n  syscall\n" // ARCH_SET_GS
+        "  mov $0x1002, %edi\n  mov 32(%rbx), %rsi\n  mov $158, %eax\n  syscall\n" // ARCH_SET_FS
         "1:\n"
         "  movq $1, 8(%rbx)\n"
         "  mov %rbp, %rsp\n"
@@ -86,162 +87,178 @@ void hostcpu_pass_on(int sig, siginfo_t *, void *) __attribute__((visibility("hi
 static const int gpr_place[GPR_COUNT] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                          REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
-static void read_context(struct machine *m, const ucontext_t *uc) {
-  const greg_t *g = uc->uc_mcontext.gregs;
-  for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = (uint64_t)g[gpr_place[i]];
-  m->rip = (uint64_t)g[REG_RIP];
-  m->eflags = (uint64_t)g[REG_EFL] & ~(uint64_t)0x10000;   // RF is set by every fault
-  memcpy(&m->fx, uc->uc_mcontext.fpregs, sizeof m->fx);
+static void read_context(struct machine *m, const ucontext_t *uc)
+{
+    const greg_t *g = uc->uc_mcontext.gregs;
+    for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = (uint64_t)g[gpr_place[i]];
+    m->rip = (uint64_t)g[REG_RIP];
+    m->eflags = (uint64_t)g[REG_EFL] & ~(uint64_t)0x10000; // RF is set by every fault
+    memcpy(&m->fx, uc->uc_mcontext.fpregs, sizeof m->fx);
 }
 
-static void read_fault(struct outcome *out, const ucontext_t *uc) {
-  uint64_t error = (uint64_t)uc->uc_mcontext.gregs[REG_ERR];
-  out->vector = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
-  if (out->vector != 14) return;
-  out->present = error & 1;
-  out->write = error & 2;
-  out->exec = error & 16;
-  out->fault_addr = (uint64_t)uc->uc_mcontext.gregs[REG_CR2];
+static void read_fault(struct outcome *out, const ucontext_t *uc)
+{
+    uint64_t error = (uint64_t)uc->uc_mcontext.gregs[REG_ERR];
+    out->vector = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
+    if (out->vector != 14) return;
+    out->present = error & 1;
+    out->write = error & 2;
+    out->exec = error & 16;
+    out->fault_addr = (uint64_t)uc->uc_mcontext.gregs[REG_CR2];
 }
 
 // Where the instruction has gone on to is INT3, or a page that cannot be executed: in both cases it completed.
-static bool completed(const struct outcome *out, uint64_t start) {
-  enum { BREAKPOINT = 3, PAGE_FAULT = 14 };
-  if (out->vector == BREAKPOINT) return out->after.rip - 1 != start;
-  return out->vector == PAGE_FAULT && out->exec && out->after.rip != start;
+static bool completed(const struct outcome *out, uint64_t start)
+{
+    enum { BREAKPOINT = 3, PAGE_FAULT = 14 };
+    if (out->vector == BREAKPOINT) return out->after.rip - 1 != start;
+    return out->vector == PAGE_FAULT && out->exec && out->after.rip != start;
 }
 
 // Reads the result out of a signal's frame.
-void hostcpu_collect(int sig, siginfo_t *info, ucontext_t *uc) {
-  struct outcome *out = the_runner->out;
-  (void)info;
-  if (sig == SIGALRM) return;
-  memset(out, 0, offsetof(struct outcome, after));
-  read_context(&out->after, uc);
-  read_fault(out, uc);
-  if (!completed(out, the_runner->start)) return;
-  if (out->vector == 3) out->after.rip--;
-  memset(out, 0, offsetof(struct outcome, after));
-  out->vector = VECTOR_NONE;
+void hostcpu_collect(int sig, siginfo_t *info, ucontext_t *uc)
+{
+    struct outcome *out = the_runner->out;
+    (void)info;
+    if (sig == SIGALRM) return;
+    memset(out, 0, offsetof(struct outcome, after));
+    read_context(&out->after, uc);
+    read_fault(out, uc);
+    if (!completed(out, the_runner->start)) return;
+    if (out->vector == 3) out->after.rip--;
+    memset(out, 0, offsetof(struct outcome, after));
+    out->vector = VECTOR_NONE;
 }
 
-void hostcpu_pass_on(int sig, siginfo_t *info, void *uc) {
-  if (sig == SIGALRM) return;
-  for (int i = 0; i < 5; i++) {
-    if (caught[i] != sig) continue;
-    const struct sigaction *old = &the_runner->old[i];
-    if (old->sa_flags & SA_SIGINFO) {
-      old->sa_sigaction(sig, info, uc);
-      return;
+void hostcpu_pass_on(int sig, siginfo_t *info, void *uc)
+{
+    if (sig == SIGALRM) return;
+    for (int i = 0; i < 5; i++) {
+        if (caught[i] != sig) continue;
+        const struct sigaction *old = &the_runner->old[i];
+        if (old->sa_flags & SA_SIGINFO) {
+            old->sa_sigaction(sig, info, uc);
+            return;
+        }
+        sigaction(sig, old, NULL); // the default action, when the access is made again
     }
-    sigaction(sig, old, NULL);           // the default action, when the access is made again
-  }
 }
 
-void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome *out) {
-  ucontext_t *uc = &h->frame.uc;
-  greg_t *g = uc->uc_mcontext.gregs;
-  for (int i = 0; i < GPR_COUNT; i++) g[gpr_place[i]] = (greg_t)in->gpr[i];
-  g[REG_RIP] = (greg_t)in->rip;
-  g[REG_EFL] = (greg_t)((in->eflags & EFLAGS_RESTORED) | 0x202);
-  h->fx = in->fx;
-  memset(h->fx.rest, 0, sizeof h->fx.rest);                // no magic number: the kernel takes these 512 bytes only
-  uc->uc_mcontext.fpregs = (fpregset_t)(void *)&h->fx;
-  h->fs = in->fs_base ? in->fs_base : h->home_fs;
-  h->gs = in->gs_base ? in->gs_base : h->home_gs;
-  h->swap_bases = h->fs != h->home_fs || h->gs != h->home_gs;
-  h->start = in->rip;
-  h->out = out;
-  out->vector = VECTOR_LOST;
-  hostcpu_enter(h, &h->frame.uc);
-  out->after.fs_base = in->fs_base;
-  out->after.gs_base = in->gs_base;
+void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome *out)
+{
+    ucontext_t *uc = &h->frame.uc;
+    greg_t *g = uc->uc_mcontext.gregs;
+    for (int i = 0; i < GPR_COUNT; i++) g[gpr_place[i]] = (greg_t)in->gpr[i];
+    g[REG_RIP] = (greg_t)in->rip;
+    g[REG_EFL] = (greg_t)((in->eflags & EFLAGS_RESTORED) | 0x202);
+    h->fx = in->fx;
+    memset(h->fx.rest, 0, sizeof h->fx.rest); // no magic number: the kernel takes these 512 bytes only
+    uc->uc_mcontext.fpregs = (fpregset_t)(void *)&h->fx;
+    h->fs = in->fs_base ? in->fs_base : h->home_fs;
+    h->gs = in->gs_base ? in->gs_base : h->home_gs;
+    h->swap_bases = h->fs != h->home_fs || h->gs != h->home_gs;
+    h->start = in->rip;
+    h->out = out;
+    out->vector = VECTOR_LOST;
+    hostcpu_enter(h, &h->frame.uc);
+    out->after.fs_base = in->fs_base;
+    out->after.gs_base = in->gs_base;
 }
 
-void hostcpu_limit(struct host_runner *h, unsigned milliseconds) {
-  struct sigaction sa = {.sa_sigaction = hostcpu_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-  struct timeval every = {.tv_usec = milliseconds * 1000};
-  struct itimerval timer = {every, every};
-  (void)h;
-  sigaction(SIGALRM, &sa, NULL);
-  setitimer(ITIMER_REAL, &timer, NULL);
+void hostcpu_limit(struct host_runner *h, unsigned milliseconds)
+{
+    struct sigaction sa = {.sa_sigaction = hostcpu_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct timeval every = {.tv_usec = milliseconds * 1000};
+    struct itimerval timer = {every, every};
+    (void)h;
+    sigaction(SIGALRM, &sa, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static int map_at(uint32_t addr, unsigned bytes, int prot) {
-  void *p = mmap((void *)(uintptr_t)addr, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
-  if (p == (void *)(uintptr_t)addr) return 0;
-  fprintf(stderr, "hostcpu_run: cannot map %#x: %s\n", addr, strerror(errno));
-  return -1;
+static int map_at(uint32_t addr, unsigned bytes, int prot)
+{
+    void *p = mmap((void *)(uintptr_t)addr, bytes, prot,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
+    if (p == (void *)(uintptr_t)addr) return 0;
+    fprintf(stderr, "hostcpu_run: cannot map %#x: %s\n", addr, strerror(errno));
+    return -1;
 }
 
 // The read-only page is filled before it becomes one, so that it is really there.
-static int map_arena(void) {
-  if (map_at(CODE_BASE, CODE_PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC)) return -1;
-  for (unsigned i = 0; i < DATA_PAGES; i++)
-    if (data_present(i) && map_at(DATA_BASE + i * PAGE, PAGE, PROT_READ | PROT_WRITE)) return -1;
-  return 0;
+static int map_arena(void)
+{
+    if (map_at(CODE_BASE, CODE_PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC)) return -1;
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (data_present(i) && map_at(DATA_BASE + i * PAGE, PAGE, PROT_READ | PROT_WRITE)) return -1;
+    return 0;
 }
 
-static void unmap_arena(void) {
-  munmap((void *)(uintptr_t)CODE_BASE, CODE_PAGES * PAGE);
-  munmap((void *)(uintptr_t)DATA_BASE, DATA_BYTES);
+static void unmap_arena(void)
+{
+    munmap((void *)(uintptr_t)CODE_BASE, CODE_PAGES * PAGE);
+    munmap((void *)(uintptr_t)DATA_BASE, DATA_BYTES);
 }
 
 // Takes the kernel's own values for everything in a frame that is not ours to choose.
-static void save_pristine(int sig, siginfo_t *info, void *uc) {
-  (void)sig, (void)info;
-  the_runner->pristine = *(ucontext_t *)uc;
+static void save_pristine(int sig, siginfo_t *info, void *uc)
+{
+    (void)sig, (void)info;
+    the_runner->pristine = *(ucontext_t *)uc;
 }
 
-static void learn_frame(struct host_runner *h) {
-  struct sigaction sa = {.sa_sigaction = save_pristine, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
-  sigaction(SIGTRAP, &sa, &old);
-  __asm__ volatile("int3" ::: "memory");
-  sigaction(SIGTRAP, &old, NULL);
-  h->frame.uc = h->pristine;
-  sigemptyset(&h->frame.uc.uc_sigmask);
+static void learn_frame(struct host_runner *h)
+{
+    struct sigaction sa = {.sa_sigaction = save_pristine, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
+    sigaction(SIGTRAP, &sa, &old);
+    __asm__ volatile("int3" ::: "memory");
+    sigaction(SIGTRAP, &old, NULL);
+    h->frame.uc = h->pristine;
+    sigemptyset(&h->frame.uc.uc_sigmask);
 }
 
-struct host_runner *hostcpu_open(void) {
-  struct host_runner *h = aligned_alloc(64, (sizeof *h + 63) & ~(size_t)63);
-  if (!h || map_arena()) return free(h), NULL;
-  memset(h, 0, sizeof *h);
-  the_runner = h;
-  h->alt_stack = mmap(NULL, ALT_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  stack_t alt = {.ss_sp = h->alt_stack, .ss_size = ALT_STACK_BYTES};
-  sigaltstack(&alt, NULL);
-  learn_frame(h);
-  syscall(SYS_arch_prctl, ARCH_GET_FS, &h->home_fs);
-  syscall(SYS_arch_prctl, ARCH_GET_GS, &h->home_gs);
-  struct sigaction sa = {.sa_sigaction = hostcpu_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-  for (int i = 0; i < 5; i++) sigaction(caught[i], &sa, &h->old[i]);
-  return h;
+struct host_runner *hostcpu_open(void)
+{
+    struct host_runner *h = aligned_alloc(64, (sizeof *h + 63) & ~(size_t)63);
+    if (!h || map_arena()) return free(h), NULL;
+    memset(h, 0, sizeof *h);
+    the_runner = h;
+    h->alt_stack = mmap(NULL, ALT_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack_t alt = {.ss_sp = h->alt_stack, .ss_size = ALT_STACK_BYTES};
+    sigaltstack(&alt, NULL);
+    learn_frame(h);
+    syscall(SYS_arch_prctl, ARCH_GET_FS, &h->home_fs);
+    syscall(SYS_arch_prctl, ARCH_GET_GS, &h->home_gs);
+    struct sigaction sa = {.sa_sigaction = hostcpu_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    for (int i = 0; i < 5; i++) sigaction(caught[i], &sa, &h->old[i]);
+    return h;
 }
 
-void hostcpu_close(struct host_runner *h) {
-  setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
-  signal(SIGALRM, SIG_IGN);
-  for (int i = 0; i < 5; i++) sigaction(caught[i], &h->old[i], NULL);
-  stack_t off = {.ss_flags = SS_DISABLE};
-  sigaltstack(&off, NULL);
-  munmap(h->alt_stack, ALT_STACK_BYTES);
-  unmap_arena();
-  free(h);
+void hostcpu_close(struct host_runner *h)
+{
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    signal(SIGALRM, SIG_IGN);
+    for (int i = 0; i < 5; i++) sigaction(caught[i], &h->old[i], NULL);
+    stack_t off = {.ss_flags = SS_DISABLE};
+    sigaltstack(&off, NULL);
+    munmap(h->alt_stack, ALT_STACK_BYTES);
+    unmap_arena();
+    free(h);
 }
 
-bool hostcpu_has(const char *feature) {
-  static const char always[] = " base x87 fpu ";
-  char word[40], line[8192];
-  snprintf(word, sizeof word, " %s ", feature);
-  if (strstr(always, word)) return true;
-  FILE *f = fopen("/proc/cpuinfo", "r");
-  bool found = false;
-  while (f && fgets(line, sizeof line, f)) {
-    if (strncmp(line, "flags", 5)) continue;
-    line[strcspn(line, "\n")] = ' ';
-    found = strstr(line, word);
-    break;
-  }
-  if (f) fclose(f);
-  return found;
+bool hostcpu_has(const char *feature)
+{
+    static const char always[] = " base x87 fpu ";
+    char word[40], line[8192];
+    snprintf(word, sizeof word, " %s ", feature);
+    if (strstr(always, word)) return true;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    bool found = false;
+    while (f && fgets(line, sizeof line, f)) {
+        if (strncmp(line, "flags", 5)) continue;
+        line[strcspn(line, "\n")] = ' ';
+        found = strstr(line, word);
+        break;
+    }
+    if (f) fclose(f);
+    return found;
 }

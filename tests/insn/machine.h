@@ -1,5 +1,6 @@
-// The user-visible state of an x86-64 CPU as the differential test loads it into the host and into the interpreter, what one instruction made of it,
-// and the arena: the addresses, below 4 GiB and the same on both sides, where test code and data lie.
+// The user-visible state of an x86-64 CPU as the differential test loads it into the host and into the interpreter,
+// what one instruction made of it, and the arena: the addresses, below 4 GiB and the same on both sides, where test
+// code and data lie.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,39 +9,53 @@ enum { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, G
 
 // FXSAVE64's image (SDM vol. 1, table 10-2): x87, MMX, XMM and MXCSR in one well-known form.
 struct fx_image {
-  uint16_t fcw, fsw;
-  uint8_t ftw, reserved1;                          // abridged tags, by physical register
-  uint16_t fop;
-  uint64_t fip, fdp;
-  uint32_t mxcsr, mxcsr_mask;
-  struct { uint64_t frac; uint16_t se; uint16_t reserved[3]; } st[8];   // ST(0) first
-  uint64_t xmm[16][2];
-  uint8_t rest[96];
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved1; // abridged tags, by physical register
+    uint16_t fop;
+    uint64_t fip, fdp;
+    uint32_t mxcsr, mxcsr_mask;
+    struct {
+        uint64_t frac;
+        uint16_t se;
+        uint16_t reserved[3];
+    } st[8]; // ST(0) first
+    uint64_t xmm[16][2];
+    uint8_t rest[96];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct fx_image) == 512, "FXSAVE image");
 
 struct machine {
-  uint64_t gpr[GPR_COUNT];
-  uint64_t rip, eflags;
-  uint64_t fs_base, gs_base;
-  struct fx_image fx;
+    uint64_t gpr[GPR_COUNT];
+    uint64_t rip, eflags;
+    uint64_t fs_base, gs_base;
+    struct fx_image fx;
 };
 
-enum { VECTOR_NONE = -1, VECTOR_LOST = -2 /* the runner itself failed: not a result of the instruction */, VECTOR_SYSCALL = -3 /* the interpreter only */ };
+enum {
+    VECTOR_NONE = -1,
+    VECTOR_LOST = -2 /* the runner itself failed: not a result of the instruction */,
+    VECTOR_SYSCALL = -3 /* the interpreter only */
+};
 
 struct outcome {
-  int vector;             // exception, or VECTOR_NONE: the instruction completed
-  bool write, exec, present;   // #PF: from the error code
-  uint64_t fault_addr;    // #PF
-  struct machine after;
+    int vector;                // exception, or VECTOR_NONE: the instruction completed
+    bool write, exec, present; // #PF: from the error code
+    uint64_t fault_addr;       // #PF
+    struct machine after;
 };
 
 // The arena. Code: two executable pages between absent ones. Data: a row of pages with every kind of neighbour.
-#define PAGE 4096u
-#define CODE_BASE 0x10000000u
+#define PAGE       4096u
+#define CODE_BASE  0x10000000u
 #define CODE_PAGES 2
-#define DATA_BASE 0x20000000u
+#define DATA_BASE  0x20000000u
 enum { DATA_RW0, DATA_RW1, DATA_RO, DATA_RW2, DATA_HOLE, DATA_RW3, DATA_PAGES };
-static inline bool data_present(unsigned page) { return page != DATA_HOLE; }
-static inline bool data_writable(unsigned page) { return page != DATA_HOLE && page != DATA_RO; }
+static inline bool data_present(unsigned page)
+{
+    return page != DATA_HOLE;
+}
+static inline bool data_writable(unsigned page)
+{
+    return page != DATA_HOLE && page != DATA_RO;
+}
 #define DATA_BYTES (DATA_PAGES * PAGE)

@@ -1,7 +1,8 @@
-// properties: the rows that cannot be compared with the host (properties.def) do what the manual and Linux say, in both memory back ends.
+// properties: the rows that cannot be compared with the host (properties.def) do what the manual and Linux say, in both
+// memory back ends.
 //
-// Also: every row that the table marks `prop` has a test here, and no other; no row is marked `vector`, for there are no vectors.
-// Exit status: 0 when all holds.
+// Also: every row that the table marks `prop` has a test here, and no other; no row is marked `vector`, for there are
+// no vectors. Exit status: 0 when all holds.
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "guest_run.h"
@@ -12,271 +13,337 @@
 enum { RUN_AT = CODE_BASE + 0x100, DATA = DATA_BASE + 0x100 };
 
 struct bench {
-  struct guest *guest;
-  const char *test;
-  unsigned failures;
-  struct machine in;        // state before the next instruction: every register has a value of its own
-  struct outcome out;       // what the last one did
+    struct guest *guest;
+    const char *test;
+    unsigned failures;
+    struct machine in;  // state before the next instruction: every register has a value of its own
+    struct outcome out; // what the last one did
 };
 
-static void check(struct bench *b, bool holds, const char *what, int line) {
-  if (holds) return;
-  printf("properties.c:%d: %s: %s\n", line, b->test, what);
-  b->failures++;
+static void check(struct bench *b, bool holds, const char *what, int line)
+{
+    if (holds) return;
+    printf("properties.c:%d: %s: %s\n", line, b->test, what);
+    b->failures++;
 }
 #define CHECK(condition) check(b, condition, #condition, __LINE__)
 
-static void fresh(struct bench *b) {
-  memset(&b->in, 0, sizeof b->in);
-  for (unsigned i = 0; i < GPR_COUNT; i++) b->in.gpr[i] = 0x1111111111111111ull * i + 0x8000000000000000;
-  b->in.gpr[RSP] = DATA;
-  b->in.eflags = 0x202 | FLAG_CF | FLAG_OF;
-  b->in.fx.fcw = 0x37f, b->in.fx.mxcsr = 0x1f80;
-  b->in.rip = RUN_AT;
+static void fresh(struct bench *b)
+{
+    memset(&b->in, 0, sizeof b->in);
+    for (unsigned i = 0; i < GPR_COUNT; i++) b->in.gpr[i] = 0x1111111111111111ull * i + 0x8000000000000000;
+    b->in.gpr[RSP] = DATA;
+    b->in.eflags = 0x202 | FLAG_CF | FLAG_OF;
+    b->in.fx.fcw = 0x37f, b->in.fx.mxcsr = 0x1f80;
+    b->in.rip = RUN_AT;
 }
 
 // Runs one instruction, at most 15 bytes in hex.
-static void run(struct bench *b, const char *hex) {
-  uint8_t *code = guest_code(b->guest) + (RUN_AT - CODE_BASE);
-  unsigned n = (unsigned)strlen(hex) / 2;
-  memset(code, 0xcc, 16);
-  for (unsigned i = 0; i < n; i++) code[i] = (uint8_t)strtoul((char[]){hex[2 * i], hex[2 * i + 1], 0}, NULL, 16);
-  guest_run(b->guest, &b->in, &b->out);
+static void run(struct bench *b, const char *hex)
+{
+    uint8_t *code = guest_code(b->guest) + (RUN_AT - CODE_BASE);
+    unsigned n = (unsigned)strlen(hex) / 2;
+    memset(code, 0xcc, 16);
+    for (unsigned i = 0; i < n; i++) code[i] = (uint8_t)strtoul((char[]){hex[2 * i], hex[2 * i + 1], 0}, NULL, 16);
+    guest_run(b->guest, &b->in, &b->out);
 }
 
-static void poke(struct bench *b, unsigned offset, const void *from, unsigned bytes) { memcpy(guest_data(b->guest, DATA_RW0) + 0x100 + offset, from, bytes); }
-static const uint8_t *peek(struct bench *b) { return guest_data(b->guest, DATA_RW0) + 0x100; }
+static void poke(struct bench *b, unsigned offset, const void *from, unsigned bytes)
+{
+    memcpy(guest_data(b->guest, DATA_RW0) + 0x100 + offset, from, bytes);
+}
+static const uint8_t *peek(struct bench *b)
+{
+    return guest_data(b->guest, DATA_RW0) + 0x100;
+}
 
-static bool completed(const struct bench *b, unsigned length) { return b->out.vector == VECTOR_NONE && b->out.after.rip == RUN_AT + length; }
+static bool completed(const struct bench *b, unsigned length)
+{
+    return b->out.vector == VECTOR_NONE && b->out.after.rip == RUN_AT + length;
+}
 
 // Only the registers of the set (bits by number) have changed.
-static bool kept(const struct bench *b, unsigned but) {
-  for (int i = 0; i < GPR_COUNT; i++)
-    if (!(but >> i & 1) && b->in.gpr[i] != b->out.after.gpr[i]) return false;
-  return true;
+static bool kept(const struct bench *b, unsigned but)
+{
+    for (int i = 0; i < GPR_COUNT; i++)
+        if (!(but >> i & 1) && b->in.gpr[i] != b->out.after.gpr[i]) return false;
+    return true;
 }
 
-static bool faulted(const struct bench *b, enum cpu_vector vector) {
-  return b->out.vector == (int)vector && b->out.after.rip == RUN_AT && kept(b, 0) && b->out.after.eflags == b->in.eflags;
+static bool faulted(const struct bench *b, enum cpu_vector vector)
+{
+    return b->out.vector == (int)vector && b->out.after.rip == RUN_AT && kept(b, 0) &&
+           b->out.after.eflags == b->in.eflags;
 }
 
-static void syscall_stops(struct bench *b) {
-  fresh(b);
-  run(b, "0f05");
-  CHECK(b->out.vector == VECTOR_SYSCALL);
-  CHECK(b->out.after.rip == RUN_AT + 2);
-  CHECK(b->out.after.gpr[RCX] == RUN_AT + 2);
-  CHECK(b->out.after.gpr[11] == b->in.eflags);
-  CHECK(kept(b, 1 << RCX | 1 << 11));
-  CHECK(b->out.after.eflags == b->in.eflags);
+static void syscall_stops(struct bench *b)
+{
+    fresh(b);
+    run(b, "0f05");
+    CHECK(b->out.vector == VECTOR_SYSCALL);
+    CHECK(b->out.after.rip == RUN_AT + 2);
+    CHECK(b->out.after.gpr[RCX] == RUN_AT + 2);
+    CHECK(b->out.after.gpr[11] == b->in.eflags);
+    CHECK(kept(b, 1 << RCX | 1 << 11));
+    CHECK(b->out.after.eflags == b->in.eflags);
 }
 
-static void sysenter_faults(struct bench *b) {
-  fresh(b);
-  run(b, "0f34");
-  CHECK(faulted(b, VEC_GP));
+static void sysenter_faults(struct bench *b)
+{
+    fresh(b);
+    run(b, "0f34");
+    CHECK(faulted(b, VEC_GP));
 }
 
-static void cpuid(struct bench *b, uint32_t leaf, uint32_t subleaf, uint32_t out[4]) {
-  static const uint8_t order[4] = {RAX, RBX, RCX, RDX};
-  fresh(b);
-  b->in.gpr[RAX] = 0xdeadbeef00000000 | leaf, b->in.gpr[RCX] = 0xdeadbeef00000000 | subleaf;
-  run(b, "0fa2");
-  CHECK(completed(b, 2));
-  CHECK(kept(b, 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX));
-  for (int i = 0; i < 4; i++) {
-    CHECK(b->out.after.gpr[order[i]] >> 32 == 0);
-    out[i] = (uint32_t)b->out.after.gpr[order[i]];
-  }
+static void cpuid(struct bench *b, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    static const uint8_t order[4] = {RAX, RBX, RCX, RDX};
+    fresh(b);
+    b->in.gpr[RAX] = 0xdeadbeef00000000 | leaf, b->in.gpr[RCX] = 0xdeadbeef00000000 | subleaf;
+    run(b, "0fa2");
+    CHECK(completed(b, 2));
+    CHECK(kept(b, 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX));
+    for (int i = 0; i < 4; i++) {
+        CHECK(b->out.after.gpr[order[i]] >> 32 == 0);
+        out[i] = (uint32_t)b->out.after.gpr[order[i]];
+    }
 }
 
 // What x86-64-v2 is (psABI, table 3.1), bit by bit: leaf, register, bit.
-static const struct { uint32_t leaf; int reg, bit; } level_v2[] = {
-  {1, 3, 0}, {1, 3, 8}, {1, 3, 15}, {1, 3, 23}, {1, 3, 24}, {1, 3, 25}, {1, 3, 26}, {0x80000001, 3, 11},        // FPU CX8 CMOV MMX FXSR SSE SSE2 SYSCALL
-  {1, 2, 0}, {1, 2, 9}, {1, 2, 13}, {1, 2, 19}, {1, 2, 20}, {1, 2, 23}, {0x80000001, 2, 0}};                    // SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT LAHF
-// What must not be claimed: PCLMUL FMA MOVBE AES XSAVE OSXSAVE AVX F16C RDRAND, BMI1 HLE AVX2 BMI2 RTM AVX512F RDSEED ADX CLFLUSHOPT SHA, LZCNT SSE4A FMA4,
-// RDTSCP 3DNow
-static const struct { uint32_t leaf; int reg; uint32_t bits; } absent[] = {
-  {1, 2, 1u << 1 | 1u << 12 | 1u << 22 | 1u << 25 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 30},
-  {7, 1, 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 11 | 1u << 16 | 1u << 18 | 1u << 19 | 1u << 23 | 1u << 29},
-  {0x80000001, 2, 1u << 5 | 1u << 6 | 1u << 16}, {0x80000001, 3, 1u << 27 | 1u << 30 | 1u << 31}};
+static const struct {
+    uint32_t leaf;
+    int reg, bit;
+} level_v2[] = {{1, 3, 0},  {1, 3, 8},         {1, 3, 15},          {1, 3, 23}, {1, 3, 24},
+                {1, 3, 25}, {1, 3, 26},        {0x80000001, 3, 11}, // FPU CX8 CMOV MMX FXSR SSE SSE2 SYSCALL
+                {1, 2, 0},  {1, 2, 9},         {1, 2, 13},          {1, 2, 19}, {1, 2, 20},
+                {1, 2, 23}, {0x80000001, 2, 0}}; // SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT LAHF
+// What must not be claimed: PCLMUL FMA MOVBE AES XSAVE OSXSAVE AVX F16C RDRAND, BMI1 HLE AVX2 BMI2 RTM AVX512F RDSEED
+// ADX CLFLUSHOPT SHA, LZCNT SSE4A FMA4, RDTSCP 3DNow
+static const struct {
+    uint32_t leaf;
+    int reg;
+    uint32_t bits;
+} absent[] = {
+    {1, 2, 1u << 1 | 1u << 12 | 1u << 22 | 1u << 25 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 30},
+    {7, 1, 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 11 | 1u << 16 | 1u << 18 | 1u << 19 | 1u << 23 | 1u << 29},
+    {0x80000001, 2, 1u << 5 | 1u << 6 | 1u << 16},
+    {0x80000001, 3, 1u << 27 | 1u << 30 | 1u << 31}};
 
-static void cpuid_is_honest(struct bench *b) {
-  uint32_t r[4], again[4];
-  cpuid(b, 0, 0, r);
-  CHECK(r[0] >= 7);
-  for (unsigned i = 0; i < sizeof level_v2 / sizeof *level_v2; i++) {
-    cpuid(b, level_v2[i].leaf, 0, r);
-    CHECK(r[level_v2[i].reg] >> level_v2[i].bit & 1);
-  }
-  for (unsigned i = 0; i < sizeof absent / sizeof *absent; i++) {
-    cpuid(b, absent[i].leaf, 0, r);
-    CHECK((r[absent[i].reg] & absent[i].bits) == 0);
-  }
-  for (unsigned i = 0; i < insn_feature_count; i++) {
-    cpuid(b, insn_features[i].leaf, 0, r);
-    CHECK((r[insn_features[i].reg] >> insn_features[i].bit & 1) == (insn_features[i].level <= CPU_LEVEL_V2));
-  }
-  static const uint32_t leaves[] = {0, 1, 2, 4, 7, 0xb, 0xd, 0x14, 0x40000000, 0x40000001, 0x7fffffff, 0x80000000, 0x80000004, 0x80000008, 0x80000020, 0xffffffff};
-  for (unsigned i = 0; i < sizeof leaves / sizeof *leaves; i++) {
-    cpuid(b, leaves[i], 1, r);
-    cpuid(b, leaves[i], 1, again);
-    CHECK(!memcmp(r, again, sizeof r));
-  }
+static void cpuid_is_honest(struct bench *b)
+{
+    uint32_t r[4], again[4];
+    cpuid(b, 0, 0, r);
+    CHECK(r[0] >= 7);
+    for (unsigned i = 0; i < sizeof level_v2 / sizeof *level_v2; i++) {
+        cpuid(b, level_v2[i].leaf, 0, r);
+        CHECK(r[level_v2[i].reg] >> level_v2[i].bit & 1);
+    }
+    for (unsigned i = 0; i < sizeof absent / sizeof *absent; i++) {
+        cpuid(b, absent[i].leaf, 0, r);
+        CHECK((r[absent[i].reg] & absent[i].bits) == 0);
+    }
+    for (unsigned i = 0; i < insn_feature_count; i++) {
+        cpuid(b, insn_features[i].leaf, 0, r);
+        CHECK((r[insn_features[i].reg] >> insn_features[i].bit & 1) == (insn_features[i].level <= CPU_LEVEL_V2));
+    }
+    static const uint32_t leaves[] = {0,          1,          2,          4,          7,          0xb,
+                                      0xd,        0x14,       0x40000000, 0x40000001, 0x7fffffff, 0x80000000,
+                                      0x80000004, 0x80000008, 0x80000020, 0xffffffff};
+    for (unsigned i = 0; i < sizeof leaves / sizeof *leaves; i++) {
+        cpuid(b, leaves[i], 1, r);
+        cpuid(b, leaves[i], 1, again);
+        CHECK(!memcmp(r, again, sizeof r));
+    }
 }
 
-static void tsc_counts(struct bench *b) {
-  uint64_t last = 0;
-  for (int i = 0; i < 1000; i++) {
-    fresh(b);
-    run(b, "0f31");
-    uint64_t now = b->out.after.gpr[RDX] << 32 | b->out.after.gpr[RAX];
-    CHECK(completed(b, 2) && kept(b, 1 << RAX | 1 << RDX));
-    CHECK(b->out.after.gpr[RAX] >> 32 == 0 && b->out.after.gpr[RDX] >> 32 == 0);
-    CHECK(now >= last);
-    last = now;
-  }
+static void tsc_counts(struct bench *b)
+{
+    uint64_t last = 0;
+    for (int i = 0; i < 1000; i++) {
+        fresh(b);
+        run(b, "0f31");
+        uint64_t now = b->out.after.gpr[RDX] << 32 | b->out.after.gpr[RAX];
+        CHECK(completed(b, 2) && kept(b, 1 << RAX | 1 << RDX));
+        CHECK(b->out.after.gpr[RAX] >> 32 == 0 && b->out.after.gpr[RDX] >> 32 == 0);
+        CHECK(now >= last);
+        last = now;
+    }
 }
 
 // ModRM.reg: ES 0, CS 1, SS 2, DS 3, FS 4, GS 5. The selectors are Linux's: 0 to 3 nothing, 2B data, 33 code.
-static unsigned stored_selector(struct bench *b, int segment) {
-  char hex[16];
-  fresh(b);
-  snprintf(hex, sizeof hex, "8c%02x", (uint8_t)(0xc0 | segment << 3));      // mov eax, segment
-  run(b, hex);
-  CHECK(completed(b, 2) && kept(b, 1 << RAX));
-  return (unsigned)b->out.after.gpr[RAX];
-}
-
-static void load_selector(struct bench *b, int segment, unsigned selector) {
-  char hex[16];
-  fresh(b);
-  b->in.gpr[RAX] = 0xffffffffffff0000 | selector;
-  b->in.fs_base = b->in.gs_base = 0x12345000;
-  snprintf(hex, sizeof hex, "8e%02x", (uint8_t)(0xc0 | segment << 3));      // mov segment, eax
-  run(b, hex);
-}
-
-static void selectors_load(struct bench *b) {
-  static const uint8_t loadable[] = {0, 3, 4, 5};
-  static const uint16_t good[] = {0, 1, 2, 3, 0x2b}, bad[] = {8, 0x10, 0x18, 0x1234, 0xffff, 0x2c};
-  for (unsigned i = 0; i < sizeof loadable; i++) {
-    int s = loadable[i];
-    for (unsigned k = 0; k < sizeof bad / sizeof *bad; k++) {
-      load_selector(b, s, bad[k]);
-      CHECK(faulted(b, VEC_GP) && b->out.after.fs_base == 0x12345000 && b->out.after.gs_base == 0x12345000);
-    }
-    for (unsigned k = 0; k < sizeof good / sizeof *good; k++) {
-      load_selector(b, s, good[k]);
-      CHECK(completed(b, 2) && kept(b, 0));
-      CHECK(b->out.after.fs_base == (s == 4 ? 0u : 0x12345000u));
-      CHECK(b->out.after.gs_base == (s == 5 ? 0u : 0x12345000u));
-      CHECK(stored_selector(b, s) == good[k]);
-    }
-    load_selector(b, s, 0);
-  }
-  load_selector(b, 2, 0x2b);
-  CHECK(completed(b, 2) && stored_selector(b, 2) == 0x2b);
-  load_selector(b, 2, 0);
-  CHECK(faulted(b, VEC_GP));
-  load_selector(b, 1, 0x33);
-  CHECK(faulted(b, VEC_UD));
-  CHECK(stored_selector(b, 1) == 0x33);
-  load_selector(b, 6, 0);
-  CHECK(faulted(b, VEC_UD));
-}
-
-static void selectors_pop(struct bench *b) {
-  static const struct { const char *hex; unsigned length, bytes; int segment; } pops[] = {
-    {"0fa1", 2, 8, 4}, {"0fa9", 2, 8, 5}, {"660fa1", 3, 2, 4}, {"660fa9", 3, 2, 5}};
-  for (unsigned i = 0; i < sizeof pops / sizeof *pops; i++) {
+static unsigned stored_selector(struct bench *b, int segment)
+{
+    char hex[16];
     fresh(b);
-    poke(b, 0, &(uint64_t){0xaaaaaaaaaaaa002b}, 8);
-    run(b, pops[i].hex);
-    CHECK(completed(b, pops[i].length) && kept(b, 1 << RSP) && b->out.after.gpr[RSP] == DATA + pops[i].bytes);
-    CHECK(stored_selector(b, pops[i].segment) == 0x2b);
+    snprintf(hex, sizeof hex, "8c%02x", (uint8_t)(0xc0 | segment << 3)); // mov eax, segment
+    run(b, hex);
+    CHECK(completed(b, 2) && kept(b, 1 << RAX));
+    return (unsigned)b->out.after.gpr[RAX];
+}
+
+static void load_selector(struct bench *b, int segment, unsigned selector)
+{
+    char hex[16];
     fresh(b);
-    poke(b, 0, &(uint64_t){0x99}, 8);
-    run(b, pops[i].hex);
+    b->in.gpr[RAX] = 0xffffffffffff0000 | selector;
+    b->in.fs_base = b->in.gs_base = 0x12345000;
+    snprintf(hex, sizeof hex, "8e%02x", (uint8_t)(0xc0 | segment << 3)); // mov segment, eax
+    run(b, hex);
+}
+
+static void selectors_load(struct bench *b)
+{
+    static const uint8_t loadable[] = {0, 3, 4, 5};
+    static const uint16_t good[] = {0, 1, 2, 3, 0x2b}, bad[] = {8, 0x10, 0x18, 0x1234, 0xffff, 0x2c};
+    for (unsigned i = 0; i < sizeof loadable; i++) {
+        int s = loadable[i];
+        for (unsigned k = 0; k < sizeof bad / sizeof *bad; k++) {
+            load_selector(b, s, bad[k]);
+            CHECK(faulted(b, VEC_GP) && b->out.after.fs_base == 0x12345000 && b->out.after.gs_base == 0x12345000);
+        }
+        for (unsigned k = 0; k < sizeof good / sizeof *good; k++) {
+            load_selector(b, s, good[k]);
+            CHECK(completed(b, 2) && kept(b, 0));
+            CHECK(b->out.after.fs_base == (s == 4 ? 0u : 0x12345000u));
+            CHECK(b->out.after.gs_base == (s == 5 ? 0u : 0x12345000u));
+            CHECK(stored_selector(b, s) == good[k]);
+        }
+        load_selector(b, s, 0);
+    }
+    load_selector(b, 2, 0x2b);
+    CHECK(completed(b, 2) && stored_selector(b, 2) == 0x2b);
+    load_selector(b, 2, 0);
     CHECK(faulted(b, VEC_GP));
-    fresh(b);
-    b->in.gpr[RSP] = DATA_BASE + DATA_HOLE * PAGE;
-    run(b, pops[i].hex);
-    CHECK(faulted(b, VEC_PF) && b->out.fault_addr == b->in.gpr[RSP]);
-    load_selector(b, pops[i].segment, 0);
-  }
+    load_selector(b, 1, 0x33);
+    CHECK(faulted(b, VEC_UD));
+    CHECK(stored_selector(b, 1) == 0x33);
+    load_selector(b, 6, 0);
+    CHECK(faulted(b, VEC_UD));
 }
 
-static void far_pointers(struct bench *b) {
-  static const struct { const char *opcode; int segment; } loads[] = {{"0fb2", 2}, {"0fb4", 4}, {"0fb5", 5}};
-  static const struct { const char *prefix; unsigned bytes; uint64_t result; } sizes[] = {
-    {"66", 2, 0x800000000000aaaa}, {"", 4, 0xaaaaaaaa}, {"48", 8, 0xaaaaaaaaaaaaaaaa}};
-  for (unsigned i = 0; i < 3; i++) {
-    for (unsigned k = 0; k < 3; k++) {
-      char hex[20];
-      snprintf(hex, sizeof hex, "%s%s0424", sizes[k].prefix, loads[i].opcode);   // l?s eax, [rsp]
-      fresh(b);
-      poke(b, 0, &(uint64_t){0xaaaaaaaaaaaaaaaa}, 8);
-      poke(b, sizes[k].bytes, &(uint16_t){0x2b}, 2);
-      run(b, hex);
-      CHECK(completed(b, (unsigned)strlen(hex) / 2) && kept(b, 1 << RAX) && b->out.after.gpr[RAX] == sizes[k].result);
-      CHECK(stored_selector(b, loads[i].segment) == 0x2b);
-      fresh(b);
-      poke(b, sizes[k].bytes, &(uint16_t){0x50}, 2);
-      run(b, hex);
-      CHECK(faulted(b, VEC_GP));
+static void selectors_pop(struct bench *b)
+{
+    static const struct {
+        const char *hex;
+        unsigned length, bytes;
+        int segment;
+    } pops[] = {{"0fa1", 2, 8, 4}, {"0fa9", 2, 8, 5}, {"660fa1", 3, 2, 4}, {"660fa9", 3, 2, 5}};
+    for (unsigned i = 0; i < sizeof pops / sizeof *pops; i++) {
+        fresh(b);
+        poke(b, 0, &(uint64_t){0xaaaaaaaaaaaa002b}, 8);
+        run(b, pops[i].hex);
+        CHECK(completed(b, pops[i].length) && kept(b, 1 << RSP) && b->out.after.gpr[RSP] == DATA + pops[i].bytes);
+        CHECK(stored_selector(b, pops[i].segment) == 0x2b);
+        fresh(b);
+        poke(b, 0, &(uint64_t){0x99}, 8);
+        run(b, pops[i].hex);
+        CHECK(faulted(b, VEC_GP));
+        fresh(b);
+        b->in.gpr[RSP] = DATA_BASE + DATA_HOLE * PAGE;
+        run(b, pops[i].hex);
+        CHECK(faulted(b, VEC_PF) && b->out.fault_addr == b->in.gpr[RSP]);
+        load_selector(b, pops[i].segment, 0);
     }
-    if (loads[i].segment != 2) load_selector(b, loads[i].segment, 0);
-  }
 }
 
-// Linux's GDT, as user code may look at it (arch/x86/include/asm/segment.h): access rights as LAR gives them, limit, readable, writable.
-static const struct { uint16_t selector; bool visible, writable; uint32_t rights, limit; } known[] = {
-  {0x33, true, false, 0xaffb00, 0xffffffff}, {0x30, true, false, 0xaffb00, 0xffffffff}, {0x2b, true, true, 0xcff300, 0xffffffff},
-  {0x23, true, false, 0xcffb00, 0xffffffff}, {0, false, false, 0, 0}, {3, false, false, 0, 0}, {0x10, false, false, 0, 0}, {0x40, false, false, 0, 0}};
+static void far_pointers(struct bench *b)
+{
+    static const struct {
+        const char *opcode;
+        int segment;
+    } loads[] = {{"0fb2", 2}, {"0fb4", 4}, {"0fb5", 5}};
+    static const struct {
+        const char *prefix;
+        unsigned bytes;
+        uint64_t result;
+    } sizes[] = {{"66", 2, 0x800000000000aaaa}, {"", 4, 0xaaaaaaaa}, {"48", 8, 0xaaaaaaaaaaaaaaaa}};
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned k = 0; k < 3; k++) {
+            char hex[20];
+            snprintf(hex, sizeof hex, "%s%s0424", sizes[k].prefix, loads[i].opcode); // l?s eax, [rsp]
+            fresh(b);
+            poke(b, 0, &(uint64_t){0xaaaaaaaaaaaaaaaa}, 8);
+            poke(b, sizes[k].bytes, &(uint16_t){0x2b}, 2);
+            run(b, hex);
+            CHECK(completed(b, (unsigned)strlen(hex) / 2) && kept(b, 1 << RAX) &&
+                  b->out.after.gpr[RAX] == sizes[k].result);
+            CHECK(stored_selector(b, loads[i].segment) == 0x2b);
+            fresh(b);
+            poke(b, sizes[k].bytes, &(uint16_t){0x50}, 2);
+            run(b, hex);
+            CHECK(faulted(b, VEC_GP));
+        }
+        if (loads[i].segment != 2) load_selector(b, loads[i].segment, 0);
+    }
+}
 
-static bool zf_only(const struct bench *b, bool zf) { return b->out.after.eflags == ((b->in.eflags & ~(uint64_t)FLAG_ZF) | (zf ? FLAG_ZF : 0u)); }
+// Linux's GDT, as user code may look at it (arch/x86/include/asm/segment.h): access rights as LAR gives them, limit,
+// readable, writable.
+static const struct {
+    uint16_t selector;
+    bool visible, writable;
+    uint32_t rights, limit;
+} known[] = {{0x33, true, false, 0xaffb00, 0xffffffff},
+             {0x30, true, false, 0xaffb00, 0xffffffff},
+             {0x2b, true, true, 0xcff300, 0xffffffff},
+             {0x23, true, false, 0xcffb00, 0xffffffff},
+             {0, false, false, 0, 0},
+             {3, false, false, 0, 0},
+             {0x10, false, false, 0, 0},
+             {0x40, false, false, 0, 0}};
 
-static void descriptors_tell(struct bench *b) {
-  for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+static bool zf_only(const struct bench *b, bool zf)
+{
+    return b->out.after.eflags == ((b->in.eflags & ~(uint64_t)FLAG_ZF) | (zf ? FLAG_ZF : 0u));
+}
+
+static void descriptors_tell(struct bench *b)
+{
+    for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+        fresh(b);
+        b->in.gpr[RCX] = 0xffffffffffff0000 | known[i].selector;
+        run(b, "0f02c1"); // lar eax, ecx
+        CHECK(completed(b, 3) && zf_only(b, known[i].visible));
+        CHECK(b->out.after.gpr[RAX] == (known[i].visible ? known[i].rights : b->in.gpr[RAX]));
+        run(b, "0f03c1"); // lsl eax, ecx
+        CHECK(completed(b, 3) && zf_only(b, known[i].visible));
+        CHECK(b->out.after.gpr[RAX] == (known[i].visible ? known[i].limit : b->in.gpr[RAX]));
+        run(b, "0f00e1"); // verr cx
+        CHECK(completed(b, 3) && kept(b, 0) && zf_only(b, known[i].visible));
+        run(b, "0f00e9"); // verw cx
+        CHECK(completed(b, 3) && kept(b, 0) && zf_only(b, known[i].writable));
+    }
+}
+
+static void tables_are_dummies(struct bench *b)
+{
+    static const uint8_t gdt[10] = {0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff},
+                         idt[10] = {0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     fresh(b);
-    b->in.gpr[RCX] = 0xffffffffffff0000 | known[i].selector;
-    run(b, "0f02c1");                                            // lar eax, ecx
-    CHECK(completed(b, 3) && zf_only(b, known[i].visible));
-    CHECK(b->out.after.gpr[RAX] == (known[i].visible ? known[i].rights : b->in.gpr[RAX]));
-    run(b, "0f03c1");                                            // lsl eax, ecx
-    CHECK(completed(b, 3) && zf_only(b, known[i].visible));
-    CHECK(b->out.after.gpr[RAX] == (known[i].visible ? known[i].limit : b->in.gpr[RAX]));
-    run(b, "0f00e1");                                            // verr cx
-    CHECK(completed(b, 3) && kept(b, 0) && zf_only(b, known[i].visible));
-    run(b, "0f00e9");                                            // verw cx
-    CHECK(completed(b, 3) && kept(b, 0) && zf_only(b, known[i].writable));
-  }
-}
-
-static void tables_are_dummies(struct bench *b) {
-  static const uint8_t gdt[10] = {0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}, idt[10] = {0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-  fresh(b);
-  run(b, "0f010424");                                            // sgdt [rsp]
-  CHECK(completed(b, 4) && kept(b, 0) && !memcmp(peek(b), gdt, 10));
-  run(b, "0f010c24");                                            // sidt [rsp]
-  CHECK(completed(b, 4) && kept(b, 0) && !memcmp(peek(b), idt, 10));
-  run(b, "480f01e0");                                            // smsw rax
-  CHECK(completed(b, 4) && kept(b, 1) && b->out.after.gpr[RAX] == 0x80050033);
-  run(b, "660f01e0");                                            // smsw ax
-  CHECK(completed(b, 4) && b->out.after.gpr[RAX] == ((b->in.gpr[RAX] & ~0xffffull) | 0x33));
-  poke(b, 0, &(uint64_t){~0ull}, 8);
-  run(b, "0f012424");                                            // smsw [rsp]: 16 bits
-  CHECK(completed(b, 4) && !memcmp(peek(b), (uint8_t[]){0x33, 0, 0xff, 0xff}, 4));
-  run(b, "0f00c0");                                              // sldt eax
-  CHECK(completed(b, 3) && kept(b, 1) && b->out.after.gpr[RAX] == 0);
-  run(b, "0f00c8");                                              // str eax
-  CHECK(completed(b, 3) && kept(b, 1) && b->out.after.gpr[RAX] == 0x40);
+    run(b, "0f010424"); // sgdt [rsp]
+    CHECK(completed(b, 4) && kept(b, 0) && !memcmp(peek(b), gdt, 10));
+    run(b, "0f010c24"); // sidt [rsp]
+    CHECK(completed(b, 4) && kept(b, 0) && !memcmp(peek(b), idt, 10));
+    run(b, "480f01e0"); // smsw rax
+    CHECK(completed(b, 4) && kept(b, 1) && b->out.after.gpr[RAX] == 0x80050033);
+    run(b, "660f01e0"); // smsw ax
+    CHECK(completed(b, 4) && b->out.after.gpr[RAX] == ((b->in.gpr[RAX] & ~0xffffull) | 0x33));
+    poke(b, 0, &(uint64_t){~0ull}, 8);
+    run(b, "0f012424"); // smsw [rsp]: 16 bits
+    CHECK(completed(b, 4) && !memcmp(peek(b), (uint8_t[]){0x33, 0, 0xff, 0xff}, 4));
+    run(b, "0f00c0"); // sldt eax
+    CHECK(completed(b, 3) && kept(b, 1) && b->out.after.gpr[RAX] == 0);
+    run(b, "0f00c8"); // str eax
+    CHECK(completed(b, 3) && kept(b, 1) && b->out.after.gpr[RAX] == 0x40);
 }
 
 // --- the rows that need a test, and those that have one ---
 
-struct property { const char *row; void (*test)(struct bench *); const char *name; };
+struct property {
+    const char *row;
+    void (*test)(struct bench *);
+    const char *name;
+};
 
 static const struct property properties[] = {
 #define PROPERTY(row, test, reason) {#row, test, #test},
@@ -285,47 +352,53 @@ static const struct property properties[] = {
 };
 enum { PROPERTIES = sizeof properties / sizeof *properties };
 
-static bool has_property(const char *row) {
-  for (int i = 0; i < PROPERTIES; i++)
-    if (!strcmp(properties[i].row, row)) return true;
-  return false;
+static bool has_property(const char *row)
+{
+    for (int i = 0; i < PROPERTIES; i++)
+        if (!strcmp(properties[i].row, row)) return true;
+    return false;
 }
 
-static unsigned check_list(void) {
-  unsigned failures = 0, marked = 0;
-  for (int i = 0; i < INSN_COUNT; i++) {
-    const struct insn_row *row = &insn_rows[i];
-    bool has = has_property(row->name);
-    marked += has;
-    if (row->test == TEST_HOST && !has) continue;
-    if (row->test == TEST_PROPERTY && has) continue;
-    printf("%s: %s\n", row->name, has ? "has a property test, but is not marked `prop`" : "marked `prop` or `vector`, but has no test in properties.def");
-    failures++;
-  }
-  if (marked != PROPERTIES) printf("properties.def names rows that do not exist\n"), failures++;
-  return failures;
-}
-
-static bool first_of_test(int i) {
-  for (int k = 0; k < i; k++)
-    if (properties[k].test == properties[i].test) return false;
-  return true;
-}
-
-int main(void) {
-  unsigned failures = check_list(), tests = 0;
-  for (int checked = 0; checked < 2; checked++) {
-    struct bench b = {.guest = guest_open(checked)};
-    if (!b.guest) return 2;
-    for (int i = 0; i < PROPERTIES; i++) {
-      if (!first_of_test(i)) continue;
-      b.test = properties[i].name;
-      properties[i].test(&b);
-      tests++;
+static unsigned check_list(void)
+{
+    unsigned failures = 0, marked = 0;
+    for (int i = 0; i < INSN_COUNT; i++) {
+        const struct insn_row *row = &insn_rows[i];
+        bool has = has_property(row->name);
+        marked += has;
+        if (row->test == TEST_HOST && !has) continue;
+        if (row->test == TEST_PROPERTY && has) continue;
+        printf("%s: %s\n", row->name,
+               has ? "has a property test, but is not marked `prop`"
+                   : "marked `prop` or `vector`, but has no test in properties.def");
+        failures++;
     }
-    failures += b.failures;
-    guest_close(b.guest);
-  }
-  printf("properties: %d rows, %u tests: %u failures\n", PROPERTIES, tests, failures);
-  return failures != 0;
+    if (marked != PROPERTIES) printf("properties.def names rows that do not exist\n"), failures++;
+    return failures;
+}
+
+static bool first_of_test(int i)
+{
+    for (int k = 0; k < i; k++)
+        if (properties[k].test == properties[i].test) return false;
+    return true;
+}
+
+int main(void)
+{
+    unsigned failures = check_list(), tests = 0;
+    for (int checked = 0; checked < 2; checked++) {
+        struct bench b = {.guest = guest_open(checked)};
+        if (!b.guest) return 2;
+        for (int i = 0; i < PROPERTIES; i++) {
+            if (!first_of_test(i)) continue;
+            b.test = properties[i].name;
+            properties[i].test(&b);
+            tests++;
+        }
+        failures += b.failures;
+        guest_close(b.guest);
+    }
+    printf("properties: %d rows, %u tests: %u failures\n", PROPERTIES, tests, failures);
+    return failures != 0;
 }

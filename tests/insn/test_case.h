@@ -1,51 +1,55 @@
-// One random case: an encoding of a row, and a state of the machine in which its memory operands fall where they are wanted (mostly into
-// readable and writable pages, sometimes across their ends).
+// One random case: an encoding of a row, and a state of the machine in which its memory operands fall where they are
+// wanted (mostly into readable and writable pages, sometimes across their ends).
 #pragma once
 #include "machine.h"
 #include "rows.h"
 #include "values.h"
 
 struct test_case {
-  const struct row *row;
-  uint8_t bytes[32];
-  unsigned len;
-  struct machine in;
-  bool has_mem;             // the ModRM or moffs operand
-  uint64_t mem;
-  unsigned mem_bytes;
-  unsigned opsize;          // bytes: 2, 4, 8
-  bool addr32, lock, rep, repne;
-  int modrm_reg, modrm_rm;  // numbers of the register operands, with REX; -1: none
-  uint64_t imm;
-  uint64_t undefined_before;   // flags that instructions before it, in a sequence, left undefined
+    const struct row *row;
+    uint8_t bytes[32];
+    unsigned len;
+    struct machine in;
+    bool has_mem; // the ModRM or moffs operand
+    uint64_t mem;
+    unsigned mem_bytes;
+    unsigned opsize; // bytes: 2, 4, 8
+    bool addr32, lock, rep, repne;
+    int modrm_reg, modrm_rm; // numbers of the register operands, with REX; -1: none
+    uint64_t imm;
+    uint64_t undefined_before; // flags that instructions before it, in a sequence, left undefined
 };
 
 // The data pages' contents before a case. Kept from case to case; each case changes only what lies around its operands.
-struct data_image { uint8_t byte[DATA_BYTES]; };
+struct data_image {
+    uint8_t byte[DATA_BYTES];
+};
 
 void data_randomize(struct data_image *, struct rng *);
 // Makes a random case of the row. Changes `data` around its operands.
 void make_case(struct test_case *, const struct row *, struct rng *, struct data_image *data);
-// The same, but the state is given, and so is what memory holds (`scratch` is not used any more). False: the row needs registers of its own choice.
-bool make_next(struct test_case *, const struct row *, struct rng *, struct data_image *scratch, const struct machine *state);
+// The same, but the state is given, and so is what memory holds (`scratch` is not used any more). False: the row needs
+// registers of its own choice.
+bool make_next(struct test_case *, const struct row *, struct rng *, struct data_image *scratch,
+               const struct machine *state);
 
 // Shared by the files that make cases (make_case.c, make_state.c).
 struct maker {
-  struct test_case *c;
-  const struct row *row;
-  struct rng *rng;
-  struct data_image *data;
-  struct float_style style;
-  unsigned fixed;           // registers whose values must stay: bit by number
-  uint64_t seg_base;        // of the segment override
-  const struct machine *given;   // the state that must be kept, or NULL
+    struct test_case *c;
+    const struct row *row;
+    struct rng *rng;
+    struct data_image *data;
+    struct float_style style;
+    unsigned fixed;              // registers whose values must stay: bit by number
+    uint64_t seg_base;           // of the segment override
+    const struct machine *given; // the state that must be kept, or NULL
 };
 
 // make_state.c
-uint32_t pick_data(struct maker *, unsigned bytes, bool aligned);   // an address for an access of this size
+uint32_t pick_data(struct maker *, unsigned bytes, bool aligned); // an address for an access of this size
 uint32_t pick_code_target(struct maker *);
 enum flavour row_flavour(struct maker *);
-void make_state(struct maker *);                                     // registers of all kinds; sets rip
+void make_state(struct maker *); // registers of all kinds; sets rip
 void fill_data(struct maker *, uint64_t addr, unsigned bytes, enum flavour);
 void write_data(struct maker *, uint64_t addr, const void *from, unsigned bytes);
 void make_fx(struct maker *, struct fx_image *);

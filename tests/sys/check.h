@@ -16,7 +16,8 @@ static inline int check(int good, const char *what, const char *file, int line)
     return 0;
 }
 #define CHECK(condition) check(!!(condition), #condition, __FILE__, __LINE__)
-#define CHECK_FAILS(call, wanted) check((call) == -1 && errno == (wanted), #call " fails with " #wanted, __FILE__, __LINE__)
+#define CHECK_FAILS(call, wanted)                                                                                      \
+    check((call) == -1 && errno == (wanted), #call " fails with " #wanted, __FILE__, __LINE__)
 
 static inline int check_result(void)
 {

@@ -57,7 +57,7 @@ static void test_rename(void)
     CHECK_FAILS(rename("d", "a"), ENOTDIR);
     CHECK_FAILS(rename("d", "e"), ENOTEMPTY);
     CHECK(rename("e/in", "in") == 0 && rename("d", "e") == 0);
-    CHECK(link("a", "a2") == 0 && rename("a", "a2") == 0 && access("a", F_OK) == 0);   // two names of one file
+    CHECK(link("a", "a2") == 0 && rename("a", "a2") == 0 && access("a", F_OK) == 0); // two names of one file
     CHECK(unlink("a") == 0 && unlink("a2") == 0 && unlink("b") == 0 && rmdir("e") == 0 && rmdir("in") == 0);
 }
 
@@ -76,7 +76,7 @@ static void test_links(void)
     CHECK(symlink("loop", "loop") == 0);
     CHECK_FAILS(open("loop", O_RDONLY), ELOOP);
     CHECK_FAILS(open("loop", O_RDONLY | O_NOFOLLOW), ELOOP);
-    CHECK(link("loop", "loop2") == 0 && lstat("loop2", &l) == 0 && S_ISLNK(l.st_mode));   // link(2) does not follow
+    CHECK(link("loop", "loop2") == 0 && lstat("loop2", &l) == 0 && S_ISLNK(l.st_mode)); // link(2) does not follow
     CHECK_FAILS(symlink("", "empty"), ENOENT);
     CHECK(unlink("loop") == 0 && unlink("loop2") == 0);
     CHECK(symlink("made", "dangling") == 0);
@@ -118,8 +118,10 @@ static void test_list(void)
     struct dirent *e;
     int others = 0, n = 0;
     while ((e = readdir(d))) {
-        if (sscanf(e->d_name, "entry-%d", &n) == 1) seen[n]++, CHECK(e->d_type == DT_REG);
-        else others++;
+        if (sscanf(e->d_name, "entry-%d", &n) == 1)
+            seen[n]++, CHECK(e->d_type == DT_REG);
+        else
+            others++;
     }
     CHECK(others == 2);
     for (n = 0; n < MANY && seen[n] == 1; n++) continue;
@@ -133,7 +135,7 @@ static void test_list(void)
     close(fd);
     d = opendir(".");
     while ((e = readdir(d)))
-        if (e->d_name[0] == 'e') unlink(e->d_name);     // while it is being read
+        if (e->d_name[0] == 'e') unlink(e->d_name); // while it is being read
     closedir(d);
     CHECK(chdir("..") == 0 && rmdir("many") == 0);
 }

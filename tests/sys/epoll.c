@@ -39,7 +39,7 @@ static void test_level(void)
     CHECK_FAILS(add(ep, f, EPOLLIN), EPERM);
     close(f);
     CHECK(add(ep, p[1], EPOLLOUT) == 0 && wait_for(ep, -1) == 1);
-    close(p[1]);                                    // leaves the set by itself
+    close(p[1]); // leaves the set by itself
     CHECK(epoll_wait(ep, e, 4, 0) == 1 && e[0].events == EPOLLHUP && e[0].data.fd == p[0]);
     close(p[0]);
     CHECK(wait_for(ep, 0) == 0);
@@ -83,7 +83,10 @@ static void test_wake(void)
 }
 
 static volatile int got;
-static void on_signal(int sig) { got = sig; }
+static void on_signal(int sig)
+{
+    got = sig;
+}
 
 static void test_signal(void)
 {
@@ -110,7 +113,8 @@ static void test_signal(void)
 static void test_eventfd(void)
 {
     uint64_t v = 3;
-    int e = eventfd(5, EFD_NONBLOCK | EFD_CLOEXEC), s = eventfd(2, EFD_SEMAPHORE | EFD_NONBLOCK), b = eventfd(0, 0), ep = epoll_create1(0);
+    int e = eventfd(5, EFD_NONBLOCK | EFD_CLOEXEC), s = eventfd(2, EFD_SEMAPHORE | EFD_NONBLOCK), b = eventfd(0, 0),
+        ep = epoll_create1(0);
     CHECK(write(e, &v, 8) == 8 && read(e, &v, 8) == 8 && v == 8);
     CHECK_FAILS(read(e, &v, 8), EAGAIN);
     CHECK_FAILS(read(e, &v, 7), EINVAL);

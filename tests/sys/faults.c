@@ -1,4 +1,5 @@
-// Faults become signals with the right siginfo and context; frames are laid out as Linux's, and what a handler changes comes back.
+// Faults become signals with the right siginfo and context; frames are laid out as Linux's, and what a handler changes
+// comes back.
 #include "check.h"
 #include <setjmp.h>
 #include <signal.h>
@@ -25,16 +26,37 @@ static void install(int sig, void (*handler)(int, siginfo_t *, void *), int flag
     CHECK(sigaction(sig, &sa, NULL) == 0);
 }
 
-static long reg(int which) { return (long)context.uc_mcontext.gregs[which]; }
+static long reg(int which)
+{
+    return (long)context.uc_mcontext.gregs[which];
+}
 
 static char *hole; // mapped, then unmapped
 
-static void write_null(void) { *(volatile int *)16 = 1; }
-static void read_hole(void) { (void)*(volatile char *)hole; }
-static void jump_hole(void) { ((void (*)(void))(void *)hole)(); }
-static void undefined(void) { __asm__ volatile("ud2"); }
-static void privileged(void) { __asm__ volatile("hlt"); }
-static void breakpoint(void) { __asm__ volatile("int3"); }
+static void write_null(void)
+{
+    *(volatile int *)16 = 1;
+}
+static void read_hole(void)
+{
+    (void)*(volatile char *)hole;
+}
+static void jump_hole(void)
+{
+    ((void (*)(void))(void *)hole)();
+}
+static void undefined(void)
+{
+    __asm__ volatile("ud2");
+}
+static void privileged(void)
+{
+    __asm__ volatile("hlt");
+}
+static void breakpoint(void)
+{
+    __asm__ volatile("int3");
+}
 
 static void divide(void)
 {
@@ -61,8 +83,11 @@ static void sse_divide(void)
     unsigned mxcsr = 0x1f80 & ~(1u << 9);
     double zero = 0;
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-    __asm__ volatile("movsd %0, %%xmm0; pxor %%xmm1, %%xmm1; mulsd %%xmm0, %%xmm0; mov $1, %%eax; cvtsi2sd %%eax, %%xmm0; divsd %%xmm1, %%xmm0"
-                     : : "m"(zero) : "xmm0", "xmm1", "eax");
+    __asm__ volatile("movsd %0, %%xmm0; pxor %%xmm1, %%xmm1; mulsd %%xmm0, %%xmm0; mov $1, %%eax; cvtsi2sd %%eax, "
+                     "%%xmm0; divsd %%xmm1, %%xmm0"
+                     :
+                     : "m"(zero)
+                     : "xmm0", "xmm1", "eax");
 }
 
 static void x87_divide(void)
@@ -71,7 +96,11 @@ static void x87_divide(void)
     __asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait" : : "m"(cw));
 }
 
-struct fault { const char *name; void (*cause)(void); int sig, code, trap, error; };
+struct fault {
+    const char *name;
+    void (*cause)(void);
+    int sig, code, trap, error;
+};
 static const struct fault faults[] = {
     {"write to page 0", write_null, SIGSEGV, SEGV_MAPERR, 14, 6},
     {"read of a hole", read_hole, SIGSEGV, SEGV_MAPERR, 14, 4},
@@ -96,12 +125,15 @@ static void cause(const struct fault *f)
     }
     unsigned mxcsr = 0x1f80;
     __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
-    int good = seen.si_signo == f->sig && seen.si_code == f->code && reg(REG_TRAPNO) == f->trap && (f->error < 0 || reg(REG_ERR) == f->error);
+    int good = seen.si_signo == f->sig && seen.si_code == f->code && reg(REG_TRAPNO) == f->trap &&
+               (f->error < 0 || reg(REG_ERR) == f->error);
     if (f->trap == 14) good = good && (unsigned long)reg(REG_CR2) == (unsigned long)seen.si_addr;
-    if (f->trap == 6 || f->trap == 0 || f->trap == 19) good = good && (unsigned long)reg(REG_RIP) == (unsigned long)seen.si_addr;
+    if (f->trap == 6 || f->trap == 0 || f->trap == 19)
+        good = good && (unsigned long)reg(REG_RIP) == (unsigned long)seen.si_addr;
     if (f->code == SI_KERNEL) good = good && seen.si_addr == NULL;
     if (good) return;
-    printf("%s: signal %d code %d trap %ld error %#lx\n", f->name, seen.si_signo, seen.si_code, reg(REG_TRAPNO), reg(REG_ERR));
+    printf("%s: signal %d code %d trap %ld error %#lx\n", f->name, seen.si_signo, seen.si_code, reg(REG_TRAPNO),
+           reg(REG_ERR));
     check_failures++;
 }
 
@@ -141,7 +173,8 @@ static void test_frame(void)
     unsigned mxcsr = 0x7f80, after; // rounding toward zero
     install(SIGUSR1, change, 0);
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-    __asm__ volatile("movq $5, %%r12; movq $1, %%rbx; pxor %%xmm3, %%xmm3; movl %%eax, %%edi; movl $10, %%esi; movl $62, %%eax; clc; syscall\n\t"
+    __asm__ volatile("movq $5, %%r12; movq $1, %%rbx; pxor %%xmm3, %%xmm3; movl %%eax, %%edi; movl $10, %%esi; movl "
+                     "$62, %%eax; clc; syscall\n\t"
                      "setc %3; movq %%rbx, %0; movq %%r12, %1; movd %%xmm3, %2"
                      : "=m"(rbx), "=m"(r12), "=m"(xmm3), "=m"(carry)
                      : "a"(getpid())
@@ -162,7 +195,8 @@ static void on_stack(int sig, siginfo_t *info, void *uc)
     char here;
     stack_t s;
     (void)sig, (void)info, (void)uc;
-    was_on_stack = &here > stack && &here < stack + sizeof stack && sigaltstack(NULL, &s) == 0 && s.ss_flags == SS_ONSTACK;
+    was_on_stack =
+        &here > stack && &here < stack + sizeof stack && sigaltstack(NULL, &s) == 0 && s.ss_flags == SS_ONSTACK;
 }
 
 static void test_altstack(void)

@@ -25,7 +25,7 @@ static void test_numbers(void)
     CHECK(dup3(b, 102, O_CLOEXEC) == 102 && fcntl(102, F_GETFD) == FD_CLOEXEC);
     CHECK(syscall(SYS_close_range, 100, 102, 0) == 0);
     CHECK_FAILS(fcntl(100, F_GETFD), EBADF);
-    CHECK(syscall(SYS_close_range, 50, ~0u, 4) == 0 && fcntl(50, F_GETFD) == FD_CLOEXEC);   // CLOSE_RANGE_CLOEXEC
+    CHECK(syscall(SYS_close_range, 50, ~0u, 4) == 0 && fcntl(50, F_GETFD) == FD_CLOEXEC); // CLOSE_RANGE_CLOEXEC
     CHECK_FAILS(syscall(SYS_close_range, 5, 4, 0), EINVAL);
     close(50);
     close(b);
@@ -48,7 +48,7 @@ static void test_limit(void)
     int p[2];
     close(15);
     CHECK_FAILS(pipe(p), EMFILE);
-    CHECK(open("/dev/null", O_RDONLY) == 15);   // pipe gave its descriptors back
+    CHECK(open("/dev/null", O_RDONLY) == 15); // pipe gave its descriptors back
     for (fd = 3; fd < 16; fd++) close(fd);
     setrlimit(RLIMIT_NOFILE, &old);
 }
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
     if (argc == 3) return !(fcntl(atoi(argv[1]), F_GETFD) == 0 && fcntl(atoi(argv[2]), F_GETFD) == -1);
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (CHECK(n > 0)) self[n] = 0;
-    syscall(SYS_close_range, 3, ~0u, 0);   // whatever we inherited
+    syscall(SYS_close_range, 3, ~0u, 0); // whatever we inherited
     check_enter(dir);
     test_numbers();
     test_limit();

@@ -35,7 +35,10 @@ static void test_stream(void)
     pid_t pid = fork();
     if (pid == 0) {
         int s = accept(l, (struct sockaddr *)&peer, &len);
-        _exit(s >= 0 && peer.sin_addr.s_addr == htonl(INADDR_LOOPBACK) && read(s, buf, 8) == 4 && write(s, "pong", 4) == 4 && read(s, buf, 8) == 0 ? 0 : 1);
+        _exit(s >= 0 && peer.sin_addr.s_addr == htonl(INADDR_LOOPBACK) && read(s, buf, 8) == 4 &&
+                      write(s, "pong", 4) == 4 && read(s, buf, 8) == 0
+                  ? 0
+                  : 1);
     }
     int c = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(connect(c, (struct sockaddr *)&a, sizeof a) == 0);

@@ -37,12 +37,13 @@ static int is(struct flock f, int type, off_t start, off_t len)
 static void test_ranges(int fd)
 {
     CHECK(set(fd, F_SETLK, F_WRLCK, 10, 20) == 0 && is(ask(0, 0), F_WRLCK, 10, 20) && is(ask(0, 10), F_UNLCK, 0, 0));
-    CHECK(set(fd, F_SETLK, F_UNLCK, 15, 5) == 0 && is(ask(0, 0), F_WRLCK, 10, 5) && is(ask(15, 5), F_UNLCK, 0, 0) && is(ask(16, 5), F_WRLCK, 20, 10));
-    CHECK(set(fd, F_SETLK, F_WRLCK, 15, 5) == 0 && is(ask(0, 0), F_WRLCK, 10, 20));       // merged again
+    CHECK(set(fd, F_SETLK, F_UNLCK, 15, 5) == 0 && is(ask(0, 0), F_WRLCK, 10, 5) && is(ask(15, 5), F_UNLCK, 0, 0) &&
+          is(ask(16, 5), F_WRLCK, 20, 10));
+    CHECK(set(fd, F_SETLK, F_WRLCK, 15, 5) == 0 && is(ask(0, 0), F_WRLCK, 10, 20)); // merged again
     CHECK(set(fd, F_SETLK, F_RDLCK, 12, 2) == 0 && is(ask(12, 1), F_RDLCK, 12, 2) && is(ask(14, 1), F_WRLCK, 14, 16));
     CHECK(set(fd, F_SETLK, F_UNLCK, 0, 0) == 0 && is(ask(0, 0), F_UNLCK, 0, 0));
     CHECK(set(fd, F_SETLK, F_RDLCK, 100, 0) == 0 && is(ask(1000, 1), F_RDLCK, 100, 0));
-    close(dup(fd));                                                                      // closing any descriptor lets go of all
+    close(dup(fd)); // closing any descriptor lets go of all
     CHECK(is(ask(0, 0), F_UNLCK, 0, 0));
     CHECK_FAILS(set(fd, F_SETLK, 7, 0, 0), EINVAL);
     CHECK_FAILS(set(fd, F_SETLK, F_RDLCK, -1, 0), EINVAL);
@@ -57,7 +58,7 @@ static void test_conflict(int fd)
         int mine = open("lock", O_RDWR), bad = 0;
         if (set(mine, F_SETLK, F_RDLCK, 5, 1) != -1 || errno != EAGAIN) bad = 1;
         if (write(p[1], "x", 1) != 1) bad = 2;
-        if (set(mine, F_SETLKW, F_WRLCK, 5, 1) != 0) bad = 3;                            // waits for the parent
+        if (set(mine, F_SETLKW, F_WRLCK, 5, 1) != 0) bad = 3; // waits for the parent
         _exit(bad);
     }
     CHECK(read(p[0], &c, 1) == 1);
@@ -90,7 +91,10 @@ static void test_deadlock(int fd)
     close(p[1]);
 }
 
-static void on_alarm(int sig) { (void)sig; }
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
 
 static void test_flock(void)
 {
@@ -105,7 +109,7 @@ static void test_flock(void)
     CHECK_FAILS(flock(b, LOCK_SH), EINTR);
     d = dup(a);
     close(a);
-    CHECK_FAILS(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);      // the description is still open
+    CHECK_FAILS(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK); // the description is still open
     close(d);
     CHECK(flock(b, LOCK_SH | LOCK_NB) == 0);
     CHECK_FAILS(flock(b, 77), EINVAL);

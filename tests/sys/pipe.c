@@ -9,7 +9,10 @@
 #include <sys/wait.h>
 
 static volatile int got;
-static void on_signal(int sig) { got = sig; }
+static void on_signal(int sig)
+{
+    got = sig;
+}
 
 static void handler(int sig, int flags)
 {
@@ -64,7 +67,7 @@ static void test_full(void)
     CHECK(write(p[1], big, sizeof big) == 65536);
     CHECK_FAILS(write(p[1], big, 1), EAGAIN);
     CHECK(read(p[0], big, 4095) == 4095);
-    CHECK_FAILS(write(p[1], big, 4096), EAGAIN);   // PIPE_BUF bytes: whole or not at all
+    CHECK_FAILS(write(p[1], big, 4096), EAGAIN); // PIPE_BUF bytes: whole or not at all
     close(p[0]);
     close(p[1]);
 }
@@ -101,7 +104,7 @@ static void test_interrupted(void)
     CHECK_FAILS(read(p[0], &c, 1), EINTR);
     CHECK(got == SIGALRM);
     alarm_in(50);
-    CHECK(write(p[1], big, sizeof big) == 65536);   // what went in before the signal
+    CHECK(write(p[1], big, sizeof big) == 65536); // what went in before the signal
     handler(SIGALRM, SA_RESTART);
     alarm_in(50);
     while (read(p[0], big, sizeof big) == sizeof big) continue;
@@ -130,7 +133,7 @@ static void test_fifo(void)
         int w = open("fifo", O_WRONLY);
         _exit(w >= 0 && write(w, "thru", 4) == 4 ? 0 : 1);
     }
-    CHECK((fd = open("fifo", O_RDONLY)) >= 0);     // waits for the writer
+    CHECK((fd = open("fifo", O_RDONLY)) >= 0); // waits for the writer
     CHECK(read(fd, buf, 8) == 4 && !memcmp(buf, "thru", 4));
     CHECK(read(fd, buf, 8) == 0);
     wait(&status);

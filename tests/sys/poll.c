@@ -10,7 +10,10 @@
 #include <time.h>
 
 static volatile int got;
-static void on_signal(int sig) { got = sig; }
+static void on_signal(int sig)
+{
+    got = sig;
+}
 
 static double now(void)
 {
@@ -28,7 +31,8 @@ static void alarm_in(int ms)
 
 static void test_poll(int *p)
 {
-    struct pollfd f[3] = {{.fd = p[0], .events = POLLIN}, {.fd = p[1], .events = POLLOUT}, {.fd = -1, .events = POLLIN, .revents = 7}};
+    struct pollfd f[3] = {
+        {.fd = p[0], .events = POLLIN}, {.fd = p[1], .events = POLLOUT}, {.fd = -1, .events = POLLIN, .revents = 7}};
     CHECK(poll(f, 3, 0) == 1 && f[0].revents == 0 && f[1].revents == POLLOUT && f[2].revents == 0);
     double start = now();
     CHECK(poll(f, 1, 60) == 0 && now() - start >= 0.058);
@@ -62,7 +66,7 @@ static void test_signals(int *p)
     sigset_t none, alrm, pending;
     sigaction(SIGALRM, &sa, NULL);
     alarm_in(40);
-    CHECK_FAILS(poll(&f, 1, 2000), EINTR);          // whatever SA_RESTART says
+    CHECK_FAILS(poll(&f, 1, 2000), EINTR); // whatever SA_RESTART says
     CHECK(got == SIGALRM);
     sigemptyset(&none);
     sigemptyset(&alrm);
@@ -76,7 +80,7 @@ static void test_signals(int *p)
     CHECK(got == SIGALRM);
     CHECK(ppoll(&f, 1, &zero, &none) == 0);
     sigprocmask(SIG_SETMASK, NULL, &pending);
-    CHECK(sigismember(&pending, SIGALRM));          // the mask is back
+    CHECK(sigismember(&pending, SIGALRM)); // the mask is back
     alarm_in(30);
     CHECK_FAILS(pselect(0, NULL, NULL, NULL, &half, &none), EINTR);
     sigprocmask(SIG_UNBLOCK, &alrm, NULL);
@@ -93,7 +97,8 @@ static void test_select(int *p)
     CHECK(select(p[1] + 1, &r, &w, NULL, NULL) == 1 && !FD_ISSET(p[0], &r) && FD_ISSET(p[1], &w));
     FD_SET(p[0], &r);
     double start = now();
-    CHECK(select(p[0] + 1, &r, NULL, NULL, &tv) == 0 && now() - start >= 0.048 && !FD_ISSET(p[0], &r) && tv.tv_usec == 0);
+    CHECK(select(p[0] + 1, &r, NULL, NULL, &tv) == 0 && now() - start >= 0.048 && !FD_ISSET(p[0], &r) &&
+          tv.tv_usec == 0);
     CHECK(write(p[1], "x", 1) == 1);
     FD_SET(p[0], &r);
     tv = (struct timeval){5, 0};

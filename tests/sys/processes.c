@@ -26,7 +26,8 @@ static void test_wait(void)
     CHECK_FAILS(waitpid(-1, NULL, 0), ECHILD);
     pid_t a = child(5), b = child(6);
     CHECK(waitpid(b, &status, 0) == b && WIFEXITED(status) && WEXITSTATUS(status) == 6);
-    CHECK(waitid(P_PID, (id_t)a, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == a && info.si_status == 5 && info.si_code == CLD_EXITED);
+    CHECK(waitid(P_PID, (id_t)a, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == a && info.si_status == 5 &&
+          info.si_code == CLD_EXITED);
     CHECK(wait4(-getpgrp(), &status, 0, &usage) == a && WEXITSTATUS(status) == 5);
     CHECK_FAILS(waitpid(a, NULL, 0), ECHILD);
     CHECK_FAILS(waitid(P_ALL, 0, &info, 0), EINVAL);
@@ -61,14 +62,18 @@ static void test_groups(void)
 {
     int status;
     pid_t pid = fork();
-    if (pid == 0) _exit(setsid() == getpid() && getpgrp() == getpid() && getsid(0) == getpid() && setsid() == -1 && errno == EPERM ? 5 : 6);
+    if (pid == 0)
+        _exit(setsid() == getpid() && getpgrp() == getpid() && getsid(0) == getpid() && setsid() == -1 && errno == EPERM
+                  ? 5
+                  : 6);
     CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 5);
     pid = fork();
     if (pid == 0) {
         pause();
         _exit(0);
     }
-    CHECK(setpgid(pid, pid) == 0 && getpgid(pid) == pid && kill(-pid, SIGKILL) == 0 && waitpid(-pid, &status, 0) == pid);
+    CHECK(setpgid(pid, pid) == 0 && getpgid(pid) == pid && kill(-pid, SIGKILL) == 0 &&
+          waitpid(-pid, &status, 0) == pid);
     CHECK_FAILS(setpgid(99999, 0), ESRCH);
     CHECK_FAILS(setpgid(0, -1), EINVAL);
     CHECK_FAILS(kill(-99999, 0), ESRCH);
@@ -124,7 +129,8 @@ static void test_settings(void)
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 60);
     limit.rlim_cur = limit.rlim_max + 1;
     CHECK_FAILS(setrlimit(RLIMIT_NOFILE, &limit), EINVAL);
-    CHECK(prctl(PR_SET_NAME, "0123456789abcdefgh") == 0 && prctl(PR_GET_NAME, name) == 0 && strcmp(name, "0123456789abcde") == 0);
+    CHECK(prctl(PR_SET_NAME, "0123456789abcdefgh") == 0 && prctl(PR_GET_NAME, name) == 0 &&
+          strcmp(name, "0123456789abcde") == 0);
     CHECK(setpriority(PRIO_PROCESS, 0, 5) == 0 && getpriority(PRIO_PROCESS, 0) == 5);
     CHECK(sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) >= 1);
     CHECK(sched_getscheduler(0) == SCHED_OTHER && sched_get_priority_max(SCHED_FIFO) == 99);

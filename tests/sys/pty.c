@@ -1,4 +1,5 @@
-// Terminals, on a pty: canonical editing, echo, output processing, raw reads with VMIN and VTIME, signals, job control, window size, hang-up.
+// Terminals, on a pty: canonical editing, echo, output processing, raw reads with VMIN and VTIME, signals, job control,
+// window size, hang-up.
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -23,7 +24,10 @@ static void open_pair(void)
     CHECK(slave >= 0 && isatty(slave));
 }
 
-static void type(const char *s) { CHECK(write(master, s, strlen(s)) == (ssize_t)strlen(s)); }
+static void type(const char *s)
+{
+    CHECK(write(master, s, strlen(s)) == (ssize_t)strlen(s));
+}
 
 // What the master sees now.
 static int shows(const char *want)
@@ -45,7 +49,8 @@ static int reads(const char *want)
 {
     char buf[256] = "";
     ssize_t n = read(slave, buf, sizeof buf - 1);
-    if (n != (ssize_t)strlen(want) || memcmp(buf, want, strlen(want))) printf("read: %zd '%s' wanted '%s'\n", n, buf, want);
+    if (n != (ssize_t)strlen(want) || memcmp(buf, want, strlen(want)))
+        printf("read: %zd '%s' wanted '%s'\n", n, buf, want);
     return n == (ssize_t)strlen(want) && !memcmp(buf, want, strlen(want));
 }
 
@@ -69,17 +74,17 @@ static void test_canonical(void)
     CHECK(reads("one three\n") && shows("one two\b \b\b \b\b \bthree\r\n"));
     type("kill\025new\n");
     CHECK(reads("new\n") && shows("kill\b \b\b \b\b \b\b \bnew\r\n"));
-    type("a\026\003b\001\n");                            // VLNEXT makes ^C a character
+    type("a\026\003b\001\n"); // VLNEXT makes ^C a character
     CHECK(reads("a\003b\001\n") && shows("a^\b^Cb^A\r\n"));
     type("\004");
-    CHECK(read(slave, &c, 1) == 0);                      // an empty line ended by VEOF
+    CHECK(read(slave, &c, 1) == 0); // an empty line ended by VEOF
     type("part\004");
     CHECK(reads("part") && shows("part"));
     type("l1\nl2\n");
     CHECK(reads("l1\n") && read(slave, &c, 1) == 1 && c == 'l' && reads("2\n") && shows("l1\r\nl2\r\n"));
     type("ab\004");
     char two[2];
-    CHECK(read(slave, two, 2) == 2 && !readable() && shows("ab"));   // the VEOF goes with what filled the buffer
+    CHECK(read(slave, two, 2) == 2 && !readable() && shows("ab")); // the VEOF goes with what filled the buffer
 }
 
 static void test_output(void)
@@ -131,7 +136,7 @@ static void test_raw(void)
     t.c_cc[VTIME] = 1;
     CHECK(tcsetattr(slave, TCSANOW, &t) == 0);
     type("de");
-    CHECK(reads("de"));                                   // the pause ends it
+    CHECK(reads("de")); // the pause ends it
     fcntl(slave, F_SETFL, O_NONBLOCK);
     CHECK_FAILS(read(slave, buf, 1), EAGAIN);
     fcntl(slave, F_SETFL, 0);
@@ -139,7 +144,10 @@ static void test_raw(void)
 }
 
 static volatile int got;
-static void on_signal(int sig) { got = sig; }
+static void on_signal(int sig)
+{
+    got = sig;
+}
 
 // In a session of its own, with the slave as controlling terminal.
 static int session(void)
@@ -155,26 +163,27 @@ static int session(void)
     CHECK(tty >= 0 && tcgetpgrp(tty) == getpgrp() && tcgetsid(slave) == getsid(0));
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGWINCH, &sa, NULL);
-    CHECK(write(slave, "go\n", 3) == 3);                  // the parent types ^C
+    CHECK(write(slave, "go\n", 3) == 3); // the parent types ^C
     CHECK_FAILS(read(slave, buf, 1), EINTR);
     CHECK(got == SIGINT);
     w.ws_row = 50;
-    CHECK(ioctl(slave, TIOCSWINSZ, &w) == 0 && got == SIGWINCH && ioctl(tty, TIOCGWINSZ, &seen) == 0 && seen.ws_row == 50);
+    CHECK(ioctl(slave, TIOCSWINSZ, &w) == 0 && got == SIGWINCH && ioctl(tty, TIOCGWINSZ, &seen) == 0 &&
+          seen.ws_row == 50);
     pid_t child = fork();
-    if (child == 0) {                                     // a background job that reads is stopped
+    if (child == 0) { // a background job that reads is stopped
         setpgid(0, 0);
         _exit(read(slave, buf, 16) == 5 && !memcmp(buf, "back\n", 5) ? 7 : 1);
     }
     CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTIN);
     signal(SIGTTOU, SIG_IGN);
     CHECK(tcsetpgrp(slave, child) == 0 && tcgetpgrp(slave) == child && kill(child, SIGCONT) == 0);
-    CHECK(write(slave, "type\n", 5) == 5);                // the parent types "back"
+    CHECK(write(slave, "type\n", 5) == 5); // the parent types "back"
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7);
     CHECK_FAILS(tcsetpgrp(slave, 99999), ESRCH);
     CHECK(tcsetpgrp(slave, getpgrp()) == 0);
     signal(SIGTTOU, SIG_DFL);
     child = fork();
-    if (child == 0) {                                     // a background job that writes is not, unless TOSTOP; setting modes stops it
+    if (child == 0) { // a background job that writes is not, unless TOSTOP; setting modes stops it
         struct termios t;
         setpgid(0, 0);
         tcgetattr(slave, &t);
@@ -210,7 +219,7 @@ static void test_hangup(void)
     struct pollfd p = {.events = POLLIN};
     int first = slave;
     close(slave);
-    slave = open(name, O_RDWR | O_NOCTTY);                // the session's end hung the old ones up
+    slave = open(name, O_RDWR | O_NOCTTY); // the session's end hung the old ones up
     CHECK(slave >= 0 && write(slave, "last", 4) == 4 && shows("last"));
     close(slave);
     p.fd = master;

@@ -98,7 +98,10 @@ static void test_fault(void)
 }
 
 static volatile int xfsz;
-static void on_xfsz(int sig) { xfsz = sig; }
+static void on_xfsz(int sig)
+{
+    xfsz = sig;
+}
 
 static void test_limit(void)
 {
@@ -126,17 +129,20 @@ static void test_copy(void)
     int a = open("big", O_RDWR | O_CREAT, 0644), b = open("out", O_RDWR | O_CREAT, 0644), p[2];
     for (unsigned i = 0; i < sizeof big; i++) big[i] = (char)(i * 7);
     CHECK(write(a, big, sizeof big) == sizeof big);
-    CHECK(sendfile(b, a, &off, 5) == 5 && off == 15 && lseek(b, 0, SEEK_CUR) == 5 && lseek(a, 0, SEEK_CUR) == sizeof big);
+    CHECK(sendfile(b, a, &off, 5) == 5 && off == 15 && lseek(b, 0, SEEK_CUR) == 5 &&
+          lseek(a, 0, SEEK_CUR) == sizeof big);
     CHECK(pread(b, buf, 16, 0) == 5 && !memcmp(buf, big + 10, 5));
-    CHECK(lseek(a, 0, SEEK_SET) == 0 && sendfile(b, a, NULL, 1000000) == sizeof big && lseek(a, 0, SEEK_CUR) == sizeof big);
+    CHECK(lseek(a, 0, SEEK_SET) == 0 && sendfile(b, a, NULL, 1000000) == sizeof big &&
+          lseek(a, 0, SEEK_CUR) == sizeof big);
     CHECK(sendfile(b, a, NULL, 10) == 0);
-    CHECK(pipe(p) == 0 && lseek(a, 0, SEEK_SET) == 0 && sendfile(p[1], a, NULL, 10) == 10 && read(p[0], buf, 16) == 10 && !memcmp(buf, big, 10));
+    CHECK(pipe(p) == 0 && lseek(a, 0, SEEK_SET) == 0 && sendfile(p[1], a, NULL, 10) == 10 &&
+          read(p[0], buf, 16) == 10 && !memcmp(buf, big, 10));
     CHECK_FAILS(sendfile(a, -1, NULL, 10), EBADF);
     CHECK(copy_file_range(a, &in_off, b, &out_off, 1000, 0) == 1000 && in_off == 1000 && out_off == 1003);
     CHECK(pread(b, buf, 16, 3) == 16 && !memcmp(buf, big, 16));
     in_off = 0;
     out_off = 10;
-    CHECK_FAILS(copy_file_range(a, &in_off, a, &out_off, 100, 0), EINVAL);   // overlapping
+    CHECK_FAILS(copy_file_range(a, &in_off, a, &out_off, 100, 0), EINVAL); // overlapping
     CHECK_FAILS(copy_file_range(a, NULL, b, NULL, 10, 1), EINVAL);
     CHECK_FAILS(copy_file_range(a, NULL, p[1], NULL, 10, 0), EINVAL);
     close(a);
@@ -155,7 +161,8 @@ static void test_alloc(void)
     memset(buf, 'x', sizeof buf);
     CHECK(pwrite(fd, buf, sizeof buf, 0) == sizeof buf);
     CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 4096) == 0);
-    CHECK(pread(fd, buf, sizeof buf, 0) == sizeof buf && buf[99] == 'x' && buf[100] == 0 && buf[4195] == 0 && buf[4196] == 'x');
+    CHECK(pread(fd, buf, sizeof buf, 0) == sizeof buf && buf[99] == 'x' && buf[100] == 0 && buf[4195] == 0 &&
+          buf[4196] == 'x');
     CHECK_FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 10), EOPNOTSUPP);
     CHECK_FAILS(fallocate(fd, 0, 0, 0), EINVAL);
     CHECK_FAILS(fallocate(fd, 0, -1, 1), EINVAL);

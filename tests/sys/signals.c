@@ -8,7 +8,10 @@
 static volatile int count;
 static int values[16], nvalues;
 
-static void on_signal(int sig) { (void)sig, count++; }
+static void on_signal(int sig)
+{
+    (void)sig, count++;
+}
 
 static void on_queued(int sig, siginfo_t *info, void *uc)
 {
@@ -45,7 +48,8 @@ static void test_queue(void)
     sigprocmask(SIG_SETMASK, &all, &old);
     for (int i = 0; i < 6; i++) CHECK(sigqueue(getpid(), SIGRTMIN + 2 - i % 3, (union sigval){.sival_int = i}) == 0);
     for (int i = 0; i < 3; i++) kill(getpid(), SIGUSR1);
-    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGRTMIN) && !sigismember(&pending, SIGUSR2));
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGRTMIN) &&
+          !sigismember(&pending, SIGUSR2));
     sigprocmask(SIG_SETMASK, &old, NULL);
     CHECK(count == 1 && nvalues == 6);
     // Full masks: each handler ends before the next begins.
@@ -135,7 +139,8 @@ static void test_timers(void)
     timer_t timer;
     handle(SIGUSR1, 0);
     CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 && timer_settime(timer, 0, &each10ms, NULL) == 0);
-    CHECK(timer_gettime(timer, &left) == 0 && left.it_interval.tv_nsec == 10000000 && left.it_value.tv_nsec <= 10000000);
+    CHECK(timer_gettime(timer, &left) == 0 && left.it_interval.tv_nsec == 10000000 &&
+          left.it_value.tv_nsec <= 10000000);
     while (count < 3) pause();
     CHECK(timer_delete(timer) == 0);
     handle(SIGPROF, 0);

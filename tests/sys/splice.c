@@ -15,10 +15,15 @@ static void test_splice(void)
     loff_t off = 2;
     CHECK(pipe(p) == 0 && pipe(q) == 0 && write(f, "0123456789", 10) == 10);
     CHECK(splice(f, &off, p[1], NULL, 5, 0) == 5 && off == 7 && read(p[0], buf, 64) == 5 && !memcmp(buf, "23456", 5));
-    CHECK(lseek(f, 0, SEEK_SET) == 0 && splice(f, NULL, p[1], NULL, 100, 0) == 10 && splice(f, NULL, p[1], NULL, 100, 0) == 0);
+    CHECK(lseek(f, 0, SEEK_SET) == 0 && splice(f, NULL, p[1], NULL, 100, 0) == 10 &&
+          splice(f, NULL, p[1], NULL, 100, 0) == 0);
     CHECK(tee(p[0], q[1], 4, 0) == 4 && read(q[0], buf, 64) == 4 && !memcmp(buf, "0123", 4));
     off = 1;
-    CHECK(splice(p[0], NULL, g, &off, 3, 0) == 3 && off == 4 && pread(g, buf, 64, 0) == 4 && !memcmp(buf, "\0" "012", 4));
+    CHECK(splice(p[0], NULL, g, &off, 3, 0) == 3 && off == 4 && pread(g, buf, 64, 0) == 4 &&
+          !memcmp(buf,
+                  "\0"
+                  "012",
+                  4));
     CHECK(splice(p[0], NULL, q[1], NULL, 100, 0) == 7 && read(q[0], buf, 64) == 7 && !memcmp(buf, "3456789", 7));
     CHECK_FAILS(splice(p[0], NULL, g, NULL, 1, SPLICE_F_NONBLOCK), EAGAIN);
     CHECK_FAILS(splice(f, NULL, g, NULL, 1, 0), EINVAL);
@@ -49,7 +54,8 @@ static void test_timer(void)
     struct pollfd p = {.fd = t, .events = POLLIN};
     uint64_t n = 0;
     CHECK(t >= 0 && poll(&p, 1, 0) == 0 && timerfd_settime(t, 0, &s, NULL) == 0);
-    CHECK(timerfd_gettime(t, &old) == 0 && old.it_interval.tv_nsec == 20000000 && old.it_value.tv_nsec <= 30000000 && old.it_value.tv_nsec > 0);
+    CHECK(timerfd_gettime(t, &old) == 0 && old.it_interval.tv_nsec == 20000000 && old.it_value.tv_nsec <= 30000000 &&
+          old.it_value.tv_nsec > 0);
     CHECK(poll(&p, 1, 2000) == 1 && read(t, &n, 8) == 8 && n >= 1);
     usleep(100000);
     CHECK(read(t, &n, 8) == 8 && n >= 3);
@@ -63,7 +69,7 @@ static void test_timer(void)
     CHECK_FAILS(timerfd_create(99, 0), EINVAL);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    s.it_value = (struct timespec){now.tv_sec - 1, 0};                 // past already
+    s.it_value = (struct timespec){now.tv_sec - 1, 0}; // past already
     close(t);
     t = timerfd_create(CLOCK_REALTIME, 0);
     CHECK(timerfd_settime(t, TFD_TIMER_ABSTIME, &s, NULL) == 0 && read(t, &n, 8) == 8 && n == 1);

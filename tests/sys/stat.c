@@ -17,7 +17,8 @@ static void test_fields(void)
     CHECK(write(fd, "12345", 5) == 5 && fstat(fd, &st) == 0);
     CHECK(st.st_size == 5 && st.st_nlink == 1 && (st.st_mode & ~022) == (S_IFREG | 0640) && st.st_blksize == 4096);
     CHECK(st.st_uid == geteuid() && st.st_gid == getegid());
-    CHECK(symlink("f", "l") == 0 && lstat("l", &l) == 0 && S_ISLNK(l.st_mode) && l.st_size == 1 && stat("l", &l) == 0 && l.st_ino == st.st_ino);
+    CHECK(symlink("f", "l") == 0 && lstat("l", &l) == 0 && S_ISLNK(l.st_mode) && l.st_size == 1 && stat("l", &l) == 0 &&
+          l.st_ino == st.st_ino);
     CHECK(fstatat(AT_FDCWD, "l", &l, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(l.st_mode));
     CHECK(fstatat(fd, "", &l, AT_EMPTY_PATH) == 0 && l.st_ino == st.st_ino);
     CHECK_FAILS(fstatat(fd, "", &l, 0), ENOENT);
@@ -27,8 +28,10 @@ static void test_fields(void)
     CHECK_FAILS(stat("f/x", &l), ENOTDIR);
     CHECK_FAILS(stat("none", &l), ENOENT);
     CHECK_FAILS(syscall(SYS_stat, "f", (void *)1), EFAULT);
-    CHECK(statx(AT_FDCWD, "f", 0, STATX_ALL, &x) == 0 && x.stx_size == 5 && x.stx_ino == st.st_ino && x.stx_mode == st.st_mode);
-    CHECK((x.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS && makedev(x.stx_dev_major, x.stx_dev_minor) == st.st_dev);
+    CHECK(statx(AT_FDCWD, "f", 0, STATX_ALL, &x) == 0 && x.stx_size == 5 && x.stx_ino == st.st_ino &&
+          x.stx_mode == st.st_mode);
+    CHECK((x.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS &&
+          makedev(x.stx_dev_major, x.stx_dev_minor) == st.st_dev);
     CHECK(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
     close(fd);
 }
@@ -51,8 +54,9 @@ static void test_chmod(void)
     CHECK(chown("f", (uid_t)-1, (gid_t)-1) == 0);
     if (geteuid() == 0) {
         CHECK(chmod("f", 06755) == 0 && chown("f", 12, 34) == 0 && stat("f", &st) == 0);
-        CHECK(st.st_uid == 12 && st.st_gid == 34 && (st.st_mode & 07777) == 0755);   // set-id bits go
-        CHECK(lchown("l", 5, 6) == 0 && lstat("l", &st) == 0 && st.st_uid == 5 && stat("f", &st) == 0 && st.st_uid == 12);
+        CHECK(st.st_uid == 12 && st.st_gid == 34 && (st.st_mode & 07777) == 0755); // set-id bits go
+        CHECK(lchown("l", 5, 6) == 0 && lstat("l", &st) == 0 && st.st_uid == 5 && stat("f", &st) == 0 &&
+              st.st_uid == 12);
         CHECK(chown("f", 0, 0) == 0);
     }
     close(fd);
@@ -67,13 +71,16 @@ static void test_chmod(void)
 static void test_times(void)
 {
     struct stat st;
-    struct timespec ts[2] = {{111, 222}, {333, 444}}, omit[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}}, bad[2] = {{0, 1000000000}, {0, 0}};
+    struct timespec ts[2] = {{111, 222}, {333, 444}}, omit[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}},
+                    bad[2] = {{0, 1000000000}, {0, 0}};
     struct timeval tv[2] = {{5, 6}, {7, 8}};
     struct utimbuf ut = {1, 2};
     CHECK(utimensat(AT_FDCWD, "f", ts, 0) == 0 && stat("f", &st) == 0);
-    CHECK(st.st_atim.tv_sec == 111 && st.st_atim.tv_nsec == 222 && st.st_mtim.tv_sec == 333 && st.st_mtim.tv_nsec == 444);
+    CHECK(st.st_atim.tv_sec == 111 && st.st_atim.tv_nsec == 222 && st.st_mtim.tv_sec == 333 &&
+          st.st_mtim.tv_nsec == 444);
     CHECK(st.st_ctim.tv_sec > 1000000000);
-    CHECK(utimensat(AT_FDCWD, "f", omit, 0) == 0 && stat("f", &st) == 0 && st.st_atim.tv_sec == 111 && st.st_mtim.tv_sec > 1000000000);
+    CHECK(utimensat(AT_FDCWD, "f", omit, 0) == 0 && stat("f", &st) == 0 && st.st_atim.tv_sec == 111 &&
+          st.st_mtim.tv_sec > 1000000000);
     CHECK_FAILS(utimensat(AT_FDCWD, "f", bad, 0), EINVAL);
     int fd = open("f", O_RDONLY);
     CHECK(futimens(fd, ts) == 0 && stat("f", &st) == 0 && st.st_mtim.tv_sec == 333);

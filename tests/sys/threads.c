@@ -1,4 +1,5 @@
-// Threads: futexes behind mutexes, conditions and semaphores; robust mutexes; cancellation; exec, exit and death of a process with threads.
+// Threads: futexes behind mutexes, conditions and semaphores; robust mutexes; cancellation; exec, exit and death of a
+// process with threads.
 #include "check.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -43,7 +44,11 @@ static void *die_holding(void *m)
     return NULL;
 }
 
-struct shared { pthread_mutex_t mutex; sem_t sem; int n; };
+struct shared {
+    pthread_mutex_t mutex;
+    sem_t sem;
+    int n;
+};
 
 static void count_up(struct shared *s)
 {
@@ -64,7 +69,8 @@ static void test_robust_and_shared(void)
     pthread_mutex_init(&own, &attr);
     pthread_create(&t, NULL, die_holding, &own);
     pthread_join(t, NULL);
-    CHECK(pthread_mutex_lock(&own) == EOWNERDEAD && pthread_mutex_consistent(&own) == 0 && pthread_mutex_unlock(&own) == 0);
+    CHECK(pthread_mutex_lock(&own) == EOWNERDEAD && pthread_mutex_consistent(&own) == 0 &&
+          pthread_mutex_unlock(&own) == 0);
     struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutex_init(&s->mutex, &attr);

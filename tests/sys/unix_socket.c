@@ -46,7 +46,8 @@ static void test_stream(void)
     CHECK_FAILS(connect(c, (struct sockaddr *)&a, len), ENOENT);
     CHECK(bind(l, (struct sockaddr *)&a, len) == 0);
     CHECK_FAILS(connect(c, (struct sockaddr *)&a, len), ECONNREFUSED);
-    CHECK(listen(l, 1) == 0 && getsockname(l, (struct sockaddr *)&b, &blen) == 0 && strcmp(b.sun_path, "listener") == 0);
+    CHECK(listen(l, 1) == 0 && getsockname(l, (struct sockaddr *)&b, &blen) == 0 &&
+          strcmp(b.sun_path, "listener") == 0);
     pid_t pid = fork();
     if (pid == 0) {
         size_t got = 0;
@@ -77,8 +78,10 @@ static void test_datagram(void)
     int r = socket(AF_UNIX, SOCK_DGRAM, 0), s = socket(AF_UNIX, SOCK_DGRAM, 0);
     char buf[8];
     CHECK(bind(r, (struct sockaddr *)&a, len) == 0);
-    CHECK(sendto(s, "first", 5, 0, (struct sockaddr *)&a, len) == 5 && sendto(s, "second", 6, 0, (struct sockaddr *)&a, len) == 6);
-    CHECK(recv(r, buf, 2, MSG_TRUNC) == 5 && recvfrom(r, buf, 8, 0, (struct sockaddr *)&from, &flen) == 6 && memcmp(buf, "second", 6) == 0);
+    CHECK(sendto(s, "first", 5, 0, (struct sockaddr *)&a, len) == 5 &&
+          sendto(s, "second", 6, 0, (struct sockaddr *)&a, len) == 6);
+    CHECK(recv(r, buf, 2, MSG_TRUNC) == 5 && recvfrom(r, buf, 8, 0, (struct sockaddr *)&from, &flen) == 6 &&
+          memcmp(buf, "second", 6) == 0);
     CHECK_FAILS(send(s, "x", 1, 0), ENOTCONN);
     CHECK(connect(s, (struct sockaddr *)&a, len) == 0 && send(s, "", 0, 0) == 0 && recv(r, buf, 8, 0) == 0);
     close(r);

@@ -466,14 +466,14 @@ int main(void)
 #f " (checked)", f, NULL, halt, &checked                                                                       \
     }
     const struct CMUnitTest tests[] = {
-        BOTH(syscall_stops),      BOTH(budget_is_exact),  BOTH(slices_add_up),
-        BOTH(long_straight_code), BOTH(data_faults),      BOTH(read_faults),
-        BOTH(crossing_store),     BOTH(top_of_memory),    BOTH(high_addresses),
-        BOTH(fetch_faults),       BOTH(undefined),        BOTH(instruction_across_pages),
-        BOTH(too_long),           BOTH(breakpoint),       BOTH(modifies_next_instruction),
-        BOTH(data_beside_code),   BOTH(patched_function), BOTH(remapped_code),
-        BOTH(calls_return),       BOTH(interrupt_before), BOTH(interrupt_in_a_loop),
-        BOTH(cache_overflows),     BOTH(patched_in_slices),  BOTH(stack_stays_flat),
+        BOTH(syscall_stops),      BOTH(budget_is_exact),   BOTH(slices_add_up),
+        BOTH(long_straight_code), BOTH(data_faults),       BOTH(read_faults),
+        BOTH(crossing_store),     BOTH(top_of_memory),     BOTH(high_addresses),
+        BOTH(fetch_faults),       BOTH(undefined),         BOTH(instruction_across_pages),
+        BOTH(too_long),           BOTH(breakpoint),        BOTH(modifies_next_instruction),
+        BOTH(data_beside_code),   BOTH(patched_function),  BOTH(remapped_code),
+        BOTH(calls_return),       BOTH(interrupt_before),  BOTH(interrupt_in_a_loop),
+        BOTH(cache_overflows),    BOTH(patched_in_slices), BOTH(stack_stays_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
