@@ -36,7 +36,7 @@ static unsigned double_shift_count(const struct test_case *c)
     return count & (c->opsize == 8 ? 63 : 31);
 }
 
-static uint64_t own_undefined(const struct test_case *c)
+uint64_t undefined_flags(const struct test_case *c)
 {
     if (row_is(c->row, "shl sal shr sar")) return shift_undefined(c, false);
     if (row_is(c->row, "rol ror rcl rcr")) return shift_undefined(c, true);
@@ -45,18 +45,6 @@ static uint64_t own_undefined(const struct test_case *c)
         return count == 0 ? 0 : count > c->opsize * 8 ? FLAGS_ARITH : count == 1 ? FLAG_AF : FLAG_AF | FLAG_OF;
     }
     return c->row->flags_undefined;
-}
-
-// What it writes whatever its operands are: shifts by 0 write nothing, and what REP does may be nothing.
-static uint64_t surely_written(const struct test_case *c)
-{
-    bool by_count = row_is(c->row, "shl sal shr sar rol ror rcl rcr shld shrd") && strcmp(c->row->operand[1], "1");
-    return by_count || c->rep || c->repne ? 0 : c->row->flags_written;
-}
-
-uint64_t undefined_flags(const struct test_case *c)
-{
-    return own_undefined(c) | (c->undefined_before & ~surely_written(c));
 }
 
 // Undefined results that the host defines in its own way.

@@ -126,36 +126,3 @@ void guest_run(struct guest *g, const struct machine *in, struct outcome *out)
     if (stop == STOP_FAULT) save_fault(out, &g->cpu.fault);
     save_state(&out->after, &g->cpu);
 }
-
-void guest_write_code(struct guest *g, uint32_t at, const void *bytes, unsigned n)
-{
-    const uint8_t *from = bytes;
-    for (unsigned i = 0; i < n; i++) {
-        uint8_t *to =
-            mem_host(g->mem, at + i, MEM_W); // one byte at a time: it may cross a page, and may end with the last
-        if (to) *to = from[i];
-    }
-}
-
-// INT3, or a page that cannot be executed: the last instruction completed, as host_run.c sees it.
-static void end_at_int3(struct outcome *out)
-{
-    if (out->vector == VEC_BP) out->after.rip--;
-    if (out->vector == VEC_BP) out->vector = VECTOR_NONE;
-}
-
-uint64_t guest_run_on(struct guest *g, const struct machine *in, unsigned first, struct outcome *out)
-{
-    enum { PLENTY = 1000 };
-    memset(out, 0, sizeof *out);
-    load_state(&g->cpu, in);
-    uint64_t count = g->cpu.insn_count;
-    enum cpu_stop stop = STOP_BUDGET;
-    if (first) g->cpu.budget = first, stop = cpu_run(&g->cpu);
-    if (stop == STOP_BUDGET) g->cpu.budget = PLENTY, stop = cpu_run(&g->cpu);
-    out->vector = stop == STOP_BUDGET ? VECTOR_NONE : VECTOR_LOST;
-    if (stop == STOP_FAULT) save_fault(out, &g->cpu.fault);
-    save_state(&out->after, &g->cpu);
-    end_at_int3(out);
-    return g->cpu.insn_count - count;
-}

@@ -11,7 +11,3 @@ uint8_t *guest_data(struct guest *, unsigned page); // the data page's bytes; NU
 uint8_t *guest_code(struct guest *);                // the code pages' bytes
 // Runs the instruction at in->rip with a budget of one instruction.
 void guest_run(struct guest *, const struct machine *in, struct outcome *out);
-// For code that runs in blocks: writes bytes so that decoded code notices; runs up to INT3 or another exception, in two
-// parts when `first` is not 0: of that many instructions, and the rest. Returns how many completed.
-void guest_write_code(struct guest *, uint32_t at, const void *bytes, unsigned n);
-uint64_t guest_run_on(struct guest *, const struct machine *in, unsigned first, struct outcome *out);

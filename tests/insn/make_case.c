@@ -47,7 +47,7 @@ static void choose_segment(struct maker *m, struct pieces *p)
     static const uint8_t old[] = {0x26, 0x2e, 0x36, 0x3e};
     unsigned roll = rng_below(m->rng, 100);
     if (roll < 6) add_prefix(p, old[rng_below(m->rng, 4)]);
-    if (roll < 5 || roll >= 15 || row_attr(m->row, "branch") || m->given) return;
+    if (roll < 5 || roll >= 15 || row_attr(m->row, "branch")) return;
     uint64_t base = (uint64_t)rng_below(m->rng, CODE_BASE - PAGE) + 1;
     bool fs = rng_next(m->rng) & 1;
     add_prefix(p, fs ? 0x64 : 0x65);
@@ -261,7 +261,7 @@ static void memory_operand(struct maker *m, struct pieces *p)
         p->modrm |= 5, p->disp_bytes = 4, p->rip_relative = true, p->disp = (int64_t)target;
     else if (roll < 20)
         absolute_operand(p, target);
-    else if (roll < 30 && !m->given)
+    else if (roll < 30)
         index_operand(m, p, target);
     else
         base_operand(m, p, target);
@@ -349,12 +349,9 @@ static bool try_case(struct maker *m)
     struct pieces p = {.rex = -1};
     const struct row *row = m->row;
     *c = (struct test_case){.row = row, .modrm_reg = -1, .modrm_rm = -1};
-    m->fixed = m->given ? 0xffff : 0;
+    m->fixed = 0;
     m->seg_base = 0;
-    if (m->given)
-        c->in = *m->given, m->style = random_style(m->rng);
-    else
-        make_state(m);
+    make_state(m);
     bool memory = row->has_modrm && row->modrm < 0 &&
                   (row->mod == MOD_MEMORY || (row->mod == MOD_ANY && rng_percent(m->rng, 50)));
     choose_prefixes(m, &p, memory);
@@ -363,7 +360,6 @@ static bool try_case(struct maker *m)
     choose_plus_r(m, &p);
     choose_immediates(m, &p);
     fixup_registers(m);
-    if (m->given && memcmp(c->in.gpr, m->given->gpr, sizeof c->in.gpr)) return false;
     if (memory) memory_operand(m, &p);
     if (c->has_mem) fill_data(m, c->mem - 16, c->mem_bytes + 32, row_flavour(m));
     fixup_memory(m);
@@ -375,11 +371,4 @@ void make_case(struct test_case *c, const struct row *row, struct rng *rng, stru
     struct maker m = {.c = c, .row = row, .rng = rng, .data = data};
     while (!try_case(&m)) {
     }
-}
-
-bool make_next(struct test_case *c, const struct row *row, struct rng *rng, struct data_image *scratch,
-               const struct machine *state)
-{
-    struct maker m = {.c = c, .row = row, .rng = rng, .data = scratch, .given = state};
-    return try_case(&m);
 }

@@ -17,7 +17,6 @@ struct test_case {
     bool addr32, lock, rep, repne;
     int modrm_reg, modrm_rm; // numbers of the register operands, with REX; -1: none
     uint64_t imm;
-    uint64_t undefined_before; // flags that instructions before it, in a sequence, left undefined
 };
 
 // The data pages' contents before a case. Kept from case to case; each case changes only what lies around its operands.
@@ -28,10 +27,6 @@ struct data_image {
 void data_randomize(struct data_image *, struct rng *);
 // Makes a random case of the row. Changes `data` around its operands.
 void make_case(struct test_case *, const struct row *, struct rng *, struct data_image *data);
-// The same, but the state is given, and so is what memory holds (`scratch` is not used any more). False: the row needs
-// registers of its own choice.
-bool make_next(struct test_case *, const struct row *, struct rng *, struct data_image *scratch,
-               const struct machine *state);
 
 // Shared by the files that make cases (make_case.c, make_state.c).
 struct maker {
@@ -40,9 +35,8 @@ struct maker {
     struct rng *rng;
     struct data_image *data;
     struct float_style style;
-    unsigned fixed;              // registers whose values must stay: bit by number
-    uint64_t seg_base;           // of the segment override
-    const struct machine *given; // the state that must be kept, or NULL
+    unsigned fixed;    // registers whose values must stay: bit by number
+    uint64_t seg_base; // of the segment override
 };
 
 // make_state.c
