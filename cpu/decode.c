@@ -4,24 +4,13 @@
 // Prefixes come in any order and number; a REX counts only directly before the opcode. The bytes are first copied into
 // a buffer padded with zeros, so that parsing needs no bounds checks; whether they were really there is asked where it
 // matters: before the tree looks at one, and at the end.
+#include "cpu/decode_bits.h"
 #include "cpu/insn.h"
 #include "cpu/insn_ops.h"
 #include <string.h>
 
-enum {
-    DECODE_MODRM = 1,
-    DECODE_REG_BYTE = 2,
-    DECODE_RM_BYTE = 4,
-    DECODE_REG_LOW = 8,
-    DECODE_RM_LOW = 16,
-    DECODE_LOCK = 32,
-    DECODE_NOSEG = 64,
-    DECODE_PLUS_R = 128,
-    DECODE_NO_MOD = 256,
-};
 enum size_rule { SIZE_FIXED, SIZE_V, SIZE_Y, SIZE_D64, SIZE_F64 };
 enum imm_rule { IMM_NONE, IMM_IB, IMM_IBS, IMM_IW, IMM_IZ, IMM_IV, IMM_JB, IMM_JZ, IMM_MOFFS, IMM_IW_IB };
-enum { DIM_LEVEL, DIM_B, DIM_W, DIM_L, DIM_PP, DIM_MOD, DIM_REG, DIM_RM }; // as in cpu/gen/insn_gen.h
 enum { TREE_SWITCH = 0x8000 };
 
 struct decode_row {

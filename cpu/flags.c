@@ -18,38 +18,6 @@ void flags_set(struct cpu *cpu, uint32_t eflags)
                      (eflags & FLAG_PF ? 0 : FLAGS_AUX_PDB) | (eflags & FLAG_SF ? FLAGS_AUX_SFD : 0);
 }
 
-bool flags_cond(const struct cpu *cpu, unsigned cc)
-{
-    bool v = false;
-    switch (cc >> 1) {
-    case 0:
-        v = flag_of(cpu);
-        break;
-    case 1:
-        v = flag_cf(cpu);
-        break;
-    case 2:
-        v = flag_zf(cpu);
-        break;
-    case 3:
-        v = flag_cf(cpu) || flag_zf(cpu);
-        break;
-    case 4:
-        v = flag_sf(cpu);
-        break;
-    case 5:
-        v = flag_pf(cpu);
-        break;
-    case 6:
-        v = flag_sf(cpu) != flag_of(cpu);
-        break;
-    case 7:
-        v = flag_zf(cpu) || flag_sf(cpu) != flag_of(cpu);
-        break;
-    }
-    return v != (cc & 1);
-}
-
 uint64_t cpu_eflags(const struct cpu *cpu)
 {
     return flags_get(cpu) | cpu->flags_other | FLAG_IF | 2;

@@ -90,5 +90,3 @@ static inline void flags_cf(struct cpu *cpu, bool cf)
 
 uint32_t flags_get(const struct cpu *);        // the six, as EFLAGS bits
 void flags_set(struct cpu *, uint32_t eflags); // all six from EFLAGS bits
-// Condition codes as encoded in Jcc, SETcc, CMOVcc (0 = O, 1 = NO, 2 = B, ... 15 = NLE).
-bool flags_cond(const struct cpu *, unsigned cc);

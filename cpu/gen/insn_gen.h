@@ -1,14 +1,13 @@
 // What the parts of insn_gen share: the rows as read, and the switch tree that finds a row from an instruction's bytes.
 #pragma once
+#include "cpu/decode_bits.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 enum { MAX_ROWS = 4000, MAX_FEATURES = 100, MAX_WORDS = 12 };
 
-// What an encoding can ask of the bytes besides map and opcode. A row that asks nothing of one has ANY there.
-enum dim { DIM_LEVEL, DIM_B, DIM_W, DIM_L, DIM_PP, DIM_MOD, DIM_REG, DIM_RM, DIM_COUNT };
-enum { ANY = -1 };
+enum { ANY = -1 }; // a row that asks nothing of a dimension (cpu/decode_bits.h) has this there
 
 struct row {
     const char *file;
@@ -56,19 +55,6 @@ enum {
     ATTR_B0 = 4096,
     ATTR_NOSEG = 8192,
     ATTR_IN_ROW = 63,
-};
-
-// As in cpu/decode.c, which sees them through the generated table.
-enum {
-    DECODE_MODRM = 1,
-    DECODE_REG_BYTE = 2,
-    DECODE_RM_BYTE = 4,
-    DECODE_REG_LOW = 8,
-    DECODE_RM_LOW = 16,
-    DECODE_LOCK = 32,
-    DECODE_NOSEG = 64,
-    DECODE_PLUS_R = 128,
-    DECODE_NO_MOD = 256,
 };
 
 extern struct row rows[MAX_ROWS];
