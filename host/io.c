@@ -67,23 +67,6 @@ size_t host_write_room(int fd)
                : 4096; // PIPE_BUF: what POLLOUT promises
 }
 
-int host_open_read(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-int host_create(const char *path, unsigned mode)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    return fd < 0 ? -errno : fd;
-}
-
-void host_close(int fd)
-{
-    close(fd);
-}
-
 int host_wake_open(struct host_wake *w)
 {
     int fd[2];

@@ -19,9 +19,6 @@ bool host_ready(int fd, unsigned want);
 int64_t host_read(int fd, void *to, size_t n);              // bytes, 0 at the end, -errno. Goes on after EINTR
 int64_t host_write_all(int fd, const void *from, size_t n); // n or -errno
 size_t host_write_room(int fd);       // bytes that a write can take at once when ready: files more than pipes
-int host_open_read(const char *path); // -errno; O_CLOEXEC
-int host_create(const char *path, unsigned mode);
-void host_close(int fd);
 
 // Wakes host_poll from other threads and signal handlers.
 struct host_wake {

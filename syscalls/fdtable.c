@@ -183,14 +183,6 @@ void fd_hold(struct task *t, struct file *f)
     t->sys.release = unhold;
 }
 
-int fd_next(struct process *p, int from)
-{
-    struct fdtable *ft = p->fds;
-    for (unsigned fd = from < 0 ? 0 : (unsigned)from; ft && fd < ft->cap; fd++)
-        if (ft->slot[fd].file) return (int)fd;
-    return -1;
-}
-
 bool fd_cloexec(struct process *p, int fd)
 {
     return fd_get(p, fd) && p->fds->slot[fd].cloexec;

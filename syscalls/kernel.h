@@ -360,7 +360,6 @@ int signal_send_task(struct task *, const struct lx_siginfo *);
 void signal_force(struct task *, const struct lx_siginfo *); // a fault: cannot be blocked or ignored
 bool signal_deliver(
     struct task *); // before returning to the guest: builds a frame, stops or kills. False: the task cannot go on now
-void signal_kill_all(struct box *); // SIGKILL everything (limits)
 
 // -- futexes (syscalls/futex.c)
 void futex_exit(struct task *); // robust list and clear_child_tid of a dying task, or of one that execs
@@ -388,7 +387,6 @@ void fdtable_cloexec(struct fdtable *);
 int fd_install(struct process *, struct file *, unsigned from,
                bool cloexec);                  // takes over the reference; the descriptor or -LX_EMFILE
 struct file *fd_get(struct process *, int fd); // borrowed until the system call ends or waits; NULL: EBADF
-int fd_next(struct process *, int from);       // the first open descriptor >= from, or -1 (/proc/PID/fd)
 bool fd_cloexec(struct process *, int fd);
 int fd_close(struct process *, int fd);             // as close(2)
 int fd_room(struct process *, unsigned n);          // 0, or -LX_EMFILE: fewer than n can be installed

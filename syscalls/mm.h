@@ -62,4 +62,3 @@ int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot,
                   unsigned flags);         // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
 unsigned vma_mem_prot(const struct vma *); // MEM_* of its prot
 void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count); // vfs_host.unmap
-void mm_sync_code(struct mm *);

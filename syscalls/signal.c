@@ -250,11 +250,6 @@ void signal_force(struct task *t, const struct lx_siginfo *info)
     signal_send_task(t, info);
 }
 
-void signal_kill_all(struct box *box)
-{
-    for (struct process *p = box->processes; p; p = p->next) signal_simple(p, LX_SIGKILL);
-}
-
 void signal_notify_parent(struct process *p, int code, int status)
 {
     struct process *parent = p->parent;

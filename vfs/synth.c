@@ -22,13 +22,6 @@ static bool reserve(struct synth_text *t, size_t more)
     return true;
 }
 
-void synth_put(struct synth_text *t, const void *bytes, size_t n)
-{
-    if (!reserve(t, n)) return;
-    memcpy(t->buf + t->len, bytes, n);
-    t->len += n;
-}
-
 void synth_printf(struct synth_text *t, const char *format, ...)
 {
     va_list args;

@@ -15,7 +15,6 @@ struct synth_text {
     bool failed;
 };
 void synth_printf(struct synth_text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void synth_put(struct synth_text *, const void *bytes, size_t n);
 
 struct synth_ops { // all optional; `i` is an inode made with these ops
     // Directories
