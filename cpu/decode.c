@@ -9,7 +9,7 @@
 #include "cpu/insn_ops.h"
 #include <string.h>
 
-enum size_rule { SIZE_FIXED, SIZE_V, SIZE_Y, SIZE_D64, SIZE_F64 };
+enum size_rule { SIZE_FIXED, SIZE_V, SIZE_Y, SIZE_D64, SIZE_F64, SIZE_L };
 enum imm_rule { IMM_NONE, IMM_IB, IMM_IBS, IMM_IW, IMM_IZ, IMM_IV, IMM_JB, IMM_JZ, IMM_MOFFS, IMM_IW_IB };
 enum { TREE_SWITCH = 0x8000 };
 
@@ -39,6 +39,7 @@ struct bytes {
     uint8_t vex; // 0 or 1
     uint8_t vex_l;
     uint8_t map;
+    bool refused; // #UD, once all bytes are there: the fetch of one that is not comes first
 };
 
 static uint64_t fetch(const struct bytes *b, unsigned at, unsigned n)
@@ -109,10 +110,10 @@ static void prefixes(struct insn *out, struct bytes *b)
     b->pp = out->pfx & PFX_REPNE ? 3 : out->pfx & PFX_REP ? 2 : out->pfx & PFX_OPSIZE ? 1 : 0;
 }
 
-// C4 and C5 (SDM vol. 2, 2.3.5). False: #UD.
+// C4 and C5 (SDM vol. 2, 2.3.5). False: #UD at once, since what follows has no known length.
 static bool vex_prefix(struct insn *out, struct bytes *b, bool three)
 {
-    if (b->rex || out->pfx & (PFX_LOCK | PFX_REP | PFX_REPNE | PFX_OPSIZE)) return false;
+    b->refused = b->rex || out->pfx & (PFX_LOCK | PFX_REP | PFX_REPNE | PFX_OPSIZE);
     uint8_t first = take8(b), map = 1, last = first;
     b->rex = first & 0x80 ? 0 : REX_R;
     if (three) {
@@ -190,11 +191,11 @@ static uint8_t byte_reg(uint8_t r, bool rex)
     return (uint8_t)(!rex && r >= 4 && r < 8 ? 8 * (r - 4) + 1 : 8 * r);
 }
 
-static void sib(struct insn *out, struct bytes *b, uint8_t mod)
+static void sib(struct insn *out, struct bytes *b, uint8_t mod, bool vsib)
 {
     uint8_t s = take8(b), index = (s >> 3 & 7) | (b->rex & REX_X ? 8 : 0);
     out->scale = s >> 6;
-    out->index = index == RSP ? REG_NONE : index;
+    out->index = index == RSP && !vsib ? REG_NONE : index;
     if ((s & 7) == RBP && mod == 0)
         out->disp = (int32_t)take(b, 4);
     else
@@ -202,11 +203,11 @@ static void sib(struct insn *out, struct bytes *b, uint8_t mod)
 }
 
 // SDM vol. 2, 2.1.5 and 2.2.1.6. A RIP-relative displacement is completed by insn_decode.
-static void memory(struct insn *out, struct bytes *b, uint8_t modrm)
+static void memory(struct insn *out, struct bytes *b, uint8_t modrm, bool vsib)
 {
     uint8_t mod = modrm >> 6, rm = modrm & 7;
     if (rm == RSP) {
-        sib(out, b, mod);
+        sib(out, b, mod, vsib);
     } else if (rm == RBP && mod == 0) {
         out->disp = (int32_t)take(b, 4);
         out->pfx |= PFX_RIP;
@@ -223,7 +224,7 @@ static void modrm_operands(struct insn *out, struct bytes *b, const struct decod
     if (!(row->flags & DECODE_REG_LOW)) reg |= b->rex & REX_R ? 8 : 0;
     out->reg = row->flags & DECODE_REG_BYTE ? byte_reg(reg, b->rex != 0) : reg;
     if (modrm < 0xc0 && !(row->flags & DECODE_NO_MOD)) {
-        memory(out, b, modrm);
+        memory(out, b, modrm, row->flags & DECODE_VSIB);
         return;
     }
     if (!(row->flags & DECODE_RM_LOW)) rm |= b->rex & REX_B ? 8 : 0;
@@ -241,6 +242,8 @@ static uint8_t operand_size(const struct decode_row *row, const struct bytes *b,
         return !(b->rex & REX_W) && pfx & PFX_OPSIZE ? 2 : 8;
     case SIZE_F64:
         return 8;
+    case SIZE_L:
+        return b->vex_l ? 32 : 16;
     case SIZE_FIXED:
         break;
     }
@@ -299,6 +302,13 @@ static unsigned function_place(const struct insn *in)
     return n;
 }
 
+// VEX.vvvv is 1111 unless it is an operand; a gather's ModRM asks for SIB (SDM vol. 2, 2.3.6 and 2.3.12).
+static bool vex_operands_right(const struct bytes *b, const struct decode_row *row, const struct insn *in)
+{
+    if (!(row->flags & DECODE_VVVV) && in->vvvv) return false;
+    return !(row->flags & DECODE_VSIB) || (b->at[b->pos] & 7) == RSP;
+}
+
 static void load_bytes_at(struct bytes *b, const uint8_t *bytes, unsigned avail)
 {
     memset(b, 0, sizeof *b);
@@ -322,6 +332,7 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
     int number = find_row(&b, level, op);
     if (number <= 0) return number < 0 ? missing : 0;
     const struct decode_row *row = &decode_rows[number - 1];
+    if (b.vex && !vex_operands_right(&b, row, out)) b.refused = true;
     out->id = (uint16_t)(number - 1);
     out->size = operand_size(row, &b, out->pfx);
     if (row->flags & DECODE_PLUS_R) {
@@ -334,6 +345,7 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
     }
     immediate(out, &b, (enum imm_rule)row->imm);
     if (b.pos > b.avail) return missing;
+    if (b.refused) return 0;
     if (out->pfx & PFX_LOCK && !(row->flags & DECODE_LOCK && out->rm == INSN_MEM)) return 0;
     out->len = (uint8_t)b.pos;
     if (out->pfx & PFX_RIP) out->disp = (int32_t)((uint32_t)out->disp + pc + b.pos);

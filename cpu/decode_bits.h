@@ -14,4 +14,6 @@ enum {
     DECODE_NOSEG = 64,
     DECODE_PLUS_R = 128,
     DECODE_NO_MOD = 256,
+    DECODE_VVVV = 512, // VEX.vvvv is an operand; in other VEX rows it must be 1111
+    DECODE_VSIB = 1024,
 };

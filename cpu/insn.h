@@ -101,7 +101,7 @@ enum {
     INSN_ATTR_REP = 2,
     INSN_ATTR_REPZ = 4,
     INSN_ATTR_BRANCH = 8,
-    INSN_ATTR_ALIGNED16 = 16,
+    INSN_ATTR_ALIGNED = 16,
     INSN_ATTR_COND = 32
 };
 extern const struct insn_row insn_rows[INSN_COUNT];

@@ -1,4 +1,4 @@
-/* What the MMX and SSE op functions are written with: vector values, their operands, and the frames of the common
+/* What the MMX, SSE and AVX op functions are written with: vector values, their operands, and the frames of the common
  * shapes of instruction.
  *
  * A vector value is a vx, 16 bytes, whatever its elements are; `union lanes` names the elements. An MMX value is a vx
@@ -7,8 +7,10 @@
  * on; they are always inlined, so that each op function is one piece of code that ends in a sibling call. For the same
  * reason no op function may let the address of a local escape.
  *
- * Legacy SSE leaves bits 255:128 of its destination as they are: only the low 16 bytes of cpu->v[] are ever written
- * here. */
+ * Legacy SSE leaves bits 255:128 of its destination as they are: its frames write only the low 16 bytes of cpu->v[].
+ * VEX instructions of 128 bits clear them; those of 256 (in->size is 32) do the same as the 128-bit ones once for each
+ * half, with a few exceptions that cross the middle. So a VEX row takes the lane function of its SSE row, and a vy is
+ * two vx. VEX memory operands need not be aligned, moves that say so aside. */
 #pragma once
 #include "cpu/hostfp.h"
 #include "cpu/op.h"
@@ -32,6 +34,10 @@ union lanes {
 _Static_assert(sizeof(union lanes) == 16, "one xmm register");
 
 #define LANES_OF(field) (sizeof(((union lanes *)0)->field) / sizeof(((union lanes *)0)->field[0]))
+
+typedef struct {
+    vx lo, hi;
+} vy; /* a whole register: bits 127:0 and 255:128 */
 
 typedef vx vx_binary_fn(vx a, vx b);
 typedef vx vx_imm_fn(vx a, vx b, unsigned imm);
@@ -63,6 +69,23 @@ SSE_INLINE vx xmm(const struct cpu *cpu, unsigned r)
 }
 
 SSE_INLINE void set_xmm(struct cpu *cpu, unsigned r, vx v)
+{
+    memcpy(&cpu->v[r], &v, sizeof v);
+}
+
+SSE_INLINE bool is_256(const struct insn *in)
+{
+    return in->size == 32;
+}
+
+SSE_INLINE vy ymm(const struct cpu *cpu, unsigned r)
+{
+    vy v;
+    memcpy(&v, &cpu->v[r], sizeof v);
+    return v;
+}
+
+SSE_INLINE void set_ymm(struct cpu *cpu, unsigned r, vy v)
 {
     memcpy(&cpu->v[r], &v, sizeof v);
 }
@@ -185,6 +208,22 @@ SSE_MEM void vx_store8(struct cpu *cpu, const struct insn *in, uint64_t a, uint8
     store8(cpu, in, a, v);
 }
 
+/* 32 bytes, or the low 16 of them. */
+SSE_INLINE vy vy_load(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    vy v = {.lo = vx_load(cpu, in, a)};
+    if (is_256(in)) v.hi = vx_load(cpu, in, a + 16);
+    return v;
+}
+
+SSE_MEM void vy_store(struct cpu *cpu, const struct insn *in, uint64_t a, vy v)
+{
+    if (is_256(in))
+        store_bytes(cpu, in, a, &v, sizeof v);
+    else
+        vx_store(cpu, in, a, v.lo);
+}
+
 /* The effective address of an operand that must be aligned to 16 bytes: #GP(0) otherwise. */
 SSE_INLINE uint64_t aligned(struct cpu *cpu, const struct insn *in, uint64_t a)
 {
@@ -291,7 +330,58 @@ SSE_INLINE const struct insn *mmx_imm_m(struct cpu *cpu, const struct insn *in, 
     return mmx_done(cpu, in, in->reg, f(vx_low(mm(cpu, in->reg)), b, (uint8_t)in->imm)[0]);
 }
 
+/* VEX: the second source; the first is register vvvv. */
+SSE_INLINE vy ymm_rm(struct cpu *cpu, const struct insn *in)
+{
+    return is_mem(in) ? vy_load(cpu, in, ea(cpu, in)) : ymm(cpu, in->rm);
+}
+
+/* A scalar or 128-bit result. */
+SSE_INLINE const struct insn *vex_done(struct cpu *cpu, const struct insn *in, vx v)
+{
+    set_ymm(cpu, in->reg, (vy){.lo = v});
+    return op_next(cpu, in);
+}
+
+/* v.hi of a 128-bit instruction may be anything. */
+SSE_INLINE const struct insn *vex_done_y(struct cpu *cpu, const struct insn *in, vy v)
+{
+    if (!is_256(in)) v.hi = (vx){0};
+    set_ymm(cpu, in->reg, v);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_binary(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    vy a = ymm(cpu, in->vvvv), b = ymm_rm(cpu, in), r = {.lo = f(a.lo, b.lo)};
+    if (is_256(in)) r.hi = f(a.hi, b.hi);
+    set_ymm(cpu, in->reg, r);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_imm(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    uint8_t imm = (uint8_t)in->imm;
+    vy a = ymm(cpu, in->vvvv), b = ymm_rm(cpu, in), r = {.lo = f(a.lo, b.lo, imm)};
+    if (is_256(in)) r.hi = f(a.hi, b.hi, imm);
+    set_ymm(cpu, in->reg, r);
+    return op_next(cpu, in);
+}
+
 /* ---- Op functions of a row, register and memory form, from its lane function ---- */
+
+/* VEX rows have no forms: which kind of operand is asked at run time. */
+#define VEX_BINARY(row, f)                                                                                             \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return vex_binary(cpu, in, f);                                                                                 \
+    }
+
+#define VEX_IMM(row, f)                                                                                                \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return vex_imm(cpu, in, f);                                                                                    \
+    }
 
 #define XMM_BINARY(row, f)                                                                                             \
     OP(row##_r)                                                                                                        \

@@ -71,7 +71,10 @@ SSE_INLINE int sat_u16(int v)
     X(PMULUDQ, u64, (uint64_t)(uint32_t)a * (uint32_t)b)                                                                \
     X(PSIGNB, s8, b < 0 ? -a : b ? a : 0)                                                                              \
     X(PSIGNW, s16, b < 0 ? -a : b ? a : 0)                                                                             \
-    X(PSIGND, u32, (int32_t)b < 0 ? -a : b ? a : 0)                                                                    \
+    X(PSIGND, u32, (int32_t)b < 0 ? -a : b ? a : 0)
+
+/* Of one source: a is not looked at. */
+#define LANE_OPS_UNARY(X)                                                                                              \
     X(PABSB, s8, ((void)a, b < 0 ? -b : b))                                                                            \
     X(PABSW, s16, ((void)a, b < 0 ? -b : b))                                                                           \
     X(PABSD, u32, ((void)a, (int32_t)b < 0 ? -b : b))
@@ -102,17 +105,26 @@ SSE_INLINE int sat_u16(int v)
         return r.v;                                                                                                    \
     }
 LANE_OPS_BOTH(LANE_FUNCTION)
+LANE_OPS_UNARY(LANE_FUNCTION)
 LANE_OPS_XMM(LANE_FUNCTION)
 
 #define LANE_FAST(name, element, result) VX_FAST(name, #name)
 LANE_OPS_BOTH(LANE_FAST)
+LANE_OPS_UNARY(LANE_FAST)
 LANE_OPS_XMM(LANE_FAST)
 
-#define LANE_XMM_ROW(name, element, result) XMM_BINARY(name##_VdqWdq, fast_##name)
-#define LANE_MMX_ROW(name, element, result) MMX_BINARY(name##_PqQq, fast_##name)
+#define LANE_XMM_ROW(name, element, result)   XMM_BINARY(name##_VdqWdq, fast_##name)
+#define LANE_MMX_ROW(name, element, result)   MMX_BINARY(name##_PqQq, fast_##name)
+#define LANE_VEX_ROW(name, element, result)   VEX_BINARY(V##name##_VxHxWx, fast_##name)
+#define LANE_VEX_UNARY(name, element, result) VEX_BINARY(V##name##_VxWx, fast_##name)
 LANE_OPS_BOTH(LANE_XMM_ROW)
 LANE_OPS_BOTH(LANE_MMX_ROW)
+LANE_OPS_BOTH(LANE_VEX_ROW)
+LANE_OPS_UNARY(LANE_XMM_ROW)
+LANE_OPS_UNARY(LANE_MMX_ROW)
+LANE_OPS_UNARY(LANE_VEX_UNARY)
 LANE_OPS_XMM(LANE_XMM_ROW)
+LANE_OPS_XMM(LANE_VEX_ROW)
 
 /* In every string function of glibc. */
 OP(PCMPEQB_VdqWdq_b)

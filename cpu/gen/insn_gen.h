@@ -14,8 +14,8 @@ struct row {
     int line;
     char *id, *encoding, *operands, *feature; // as written
     int number;                               // index among all rows; the decoder's row number is one more
-    bool vex;
-    int map; // 0 M1 .. 3 M4
+    bool vex, by_length;                      // by_length: VEX.L says the operand size
+    int map;                                  // 0 M1 .. 3 M4
     int opcode;
     bool plus_r; // the low three bits of the opcode are a register
     int want[DIM_COUNT];
@@ -44,7 +44,7 @@ enum {
     ATTR_REP = 2,
     ATTR_REPZ = 4,
     ATTR_BRANCH = 8,
-    ATTR_ALIGNED16 = 16,
+    ATTR_ALIGNED = 16,
     ATTR_COND = 32, // as INSN_ATTR_* of cpu/insn.h
     ATTR_D64 = 64,
     ATTR_F64 = 128,
@@ -54,6 +54,7 @@ enum {
     ATTR_PFX = 2048,
     ATTR_B0 = 4096,
     ATTR_NOSEG = 8192,
+    ATTR_VSIB = 16384,
     ATTR_IN_ROW = 63,
 };
 

@@ -9,7 +9,7 @@ struct size_word {
 };
 static const struct size_word fixed_sizes[] = {
     {"b", 1},   {"w", 2},  {"d", 4},  {"q", 8},  {"dq", 16}, {"x", 16}, {"ps", 16},
-    {"pd", 16}, {"ss", 4}, {"sd", 8}, {"t", 10}, {"", 0},    {NULL, 0},
+    {"pd", 16}, {"ss", 4}, {"sd", 8}, {"t", 10}, {"qq", 32}, {"", 0},   {NULL, 0},
 };
 static const char *const constants[] = {
     "1", "AL", "AX", "EAX", "RAX", "rAX", "CL", "DX", "FS", "GS", "ST", "ST0", "XMM0", NULL,
@@ -46,6 +46,15 @@ static bool set_immediate(struct row *row, const char *s)
     return false;
 }
 
+// Of a whole vector register, or the part of it that memory holds; the operand size is the vector's then.
+static bool is_vector_size(const char *suffix)
+{
+    static const char *const words[] = {"x", "ps", "pd", "xh", "xq", "xe"};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(suffix, words[i]) == 0) return true;
+    return false;
+}
+
 // Operand sizes that depend on prefixes win over fixed ones; memory over registers; the first over later ones.
 static void set_size(struct row *row, char letter, const char *suffix)
 {
@@ -56,6 +65,11 @@ static void set_size(struct row *row, char letter, const char *suffix)
     }
     if (suffix[0] == 'y') {
         if (!row->size_rule || strcmp(row->size_rule, "SIZE_V") != 0) row->size_rule = "SIZE_Y";
+        return;
+    }
+    if (row->vex && is_vector_size(suffix)) {
+        if (row->by_length) row->size_rule = "SIZE_L";
+        row->size = row->want[DIM_L] == 1 ? 32 : 16;
         return;
     }
     for (const struct size_word *w = fixed_sizes; w->suffix; w++) {
@@ -80,6 +94,10 @@ static void set_registers(struct row *row, char letter, const char *suffix)
     case 'E':
     case 'R':
         if (byte) row->decode |= DECODE_RM_BYTE;
+        break;
+    case 'H':
+    case 'B':
+        row->decode |= DECODE_VVVV;
         break;
     case 'P':
     case 'S':
@@ -129,4 +147,9 @@ void parse_operands(struct row *row)
     if (row->plus_r) row->decode |= DECODE_PLUS_R;
     if (row->attr & ATTR_LOCK) row->decode |= DECODE_LOCK;
     if (row->attr & ATTR_NOSEG) row->decode |= DECODE_NOSEG;
+    if (row->attr & ATTR_VSIB) row->decode |= DECODE_VSIB;
+    if (row->decode & DECODE_VVVV && !row->vex) row_error(row, "operands H and B need VEX");
+    if (row->by_length && strcmp(row->size_rule, "SIZE_L") != 0) row_error(row, "VEX.L without a vector operand");
+    if (row->attr & ATTR_VSIB && (row->want[DIM_MOD] != 0 || row->by_base))
+        row_error(row, "vsib needs :m and no form b");
 }

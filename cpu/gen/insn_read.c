@@ -30,25 +30,15 @@ struct word {
 };
 
 static const struct word attr_words[] = {
-    {"lock", ATTR_LOCK},
-    {"rep", ATTR_REP},
-    {"repz", ATTR_REPZ},
-    {"branch", ATTR_BRANCH},
-    {"aligned16", ATTR_ALIGNED16},
-    {"d64", ATTR_D64},
-    {"f64", ATTR_F64},
-    {"w0", ATTR_W0},
-    {"w1", ATTR_W1},
-    {"size8", ATTR_SIZE8},
-    {"pfx", ATTR_PFX},
-    {"b0", ATTR_B0},
-    {"noseg", ATTR_NOSEG},
-    {"cond", ATTR_COND},
-    {NULL, 0},
+    {"lock", ATTR_LOCK},       {"rep", ATTR_REP},     {"repz", ATTR_REPZ}, {"branch", ATTR_BRANCH},
+    {"aligned", ATTR_ALIGNED}, {"d64", ATTR_D64},     {"f64", ATTR_F64},   {"w0", ATTR_W0},
+    {"w1", ATTR_W1},           {"size8", ATTR_SIZE8}, {"pfx", ATTR_PFX},   {"b0", ATTR_B0},
+    {"noseg", ATTR_NOSEG},     {"cond", ATTR_COND},   {"vsib", ATTR_VSIB}, {NULL, 0},
 };
 static const struct word pp_words[] = {{"NP", 0}, {"66", 1}, {"F3", 2}, {"F2", 3}, {"--", (unsigned)ANY}, {NULL, 0}};
 static const struct word map_words[] = {{"M1", 0}, {"M2", 1}, {"M3", 2}, {"M4", 3}, {NULL, 0}};
-static const struct word length_words[] = {{"128", 0}, {"LZ", 0}, {"256", 1}, {"LIG", (unsigned)ANY}, {NULL, 0}};
+static const struct word length_words[] = {{"128", 0},           {"LZ", 0}, {"256", 1}, {"LIG", (unsigned)ANY},
+                                           {"L", (unsigned)ANY}, {NULL, 0}};
 static const struct word w_words[] = {{"W0", 0}, {"W1", 1}, {"WIG", (unsigned)ANY}, {NULL, 0}};
 static const struct word jit_words[] = {{"call", 0}, {"copy", 0}, {"rewrite", 0}, {"expand", 0}, {NULL, 0}};
 static const struct word test_words[] = {{"host", 0}, {"vector", 0}, {"prop", 0}, {NULL, 0}};
@@ -113,6 +103,7 @@ static void parse_encoding(struct row *row)
     char **w = word;
     if (row->vex) {
         row->want[DIM_L] = (int)find(row, length_words, word[1], "VEX length")->value;
+        row->by_length = strcmp(word[1], "L") == 0;
         row->want[DIM_W] = (int)find(row, w_words, word[2], "VEX.W")->value;
         w += 3;
     }

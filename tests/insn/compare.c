@@ -142,7 +142,8 @@ unsigned compare(const struct test_case *c, const struct outcome *h, const struc
     if (!same_fault(c, h, g)) diff |= DIFF_FAULT;
     if (a->rip != b->rip) diff |= DIFF_RIP;
     if ((a->eflags ^ b->eflags) & flags) diff |= DIFF_FLAGS;
-    if (memcmp(a->fx.xmm, b->fx.xmm, sizeof a->fx.xmm)) diff |= DIFF_XMM;
+    if (memcmp(a->fx.xmm, b->fx.xmm, sizeof a->fx.xmm) || memcmp(a->ymm_high, b->ymm_high, sizeof a->ymm_high))
+        diff |= DIFF_XMM;
     if (a->fx.mxcsr != b->fx.mxcsr) diff |= DIFF_MXCSR;
     bool page_fault = h->vector == VEC_PF && g->vector == VEC_PF;
     // An MMX instruction whose access faults has, on some processors, already set TOP and tags as all MMX instructions

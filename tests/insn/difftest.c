@@ -159,7 +159,7 @@ static bool wanted(const struct options *o, const struct row *row, int index)
     bool named = o->row_count == 0;
     for (int i = 0; i < o->row_count; i++) named = named || name_matches(o->rows[i], row->id);
     if (o->file && strcmp(o->file, row->file)) return false;
-    return named && (unsigned)index % o->parts == o->part && !strcmp(row->test, "host") && !row->vex;
+    return named && (unsigned)index % o->parts == o->part && !strcmp(row->test, "host");
 }
 
 static void run_share(const struct options *o, const struct row_table *t, struct result *results, unsigned share)

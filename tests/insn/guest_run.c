@@ -45,9 +45,9 @@ struct guest *guest_open(bool checked)
     memset(g, 0, sizeof *g);
     if (ram_open(&g->ram, GUEST_FRAMES)) return fprintf(stderr, "guest_run: no memory\n"), free(g), NULL;
     g->mem = mem_new(&g->ram, checked ? MEM_CHECKED : MEM_DIRECT);
-    g->code = g->mem ? code_new(g->mem, CPU_LEVEL_V2) : NULL;
+    g->code = g->mem ? code_new(g->mem, CPU_LEVEL_V3) : NULL;
     if (!g->code || !map_arena(g)) return fprintf(stderr, "guest_run: cannot make an address space\n"), NULL;
-    cpu_init(&g->cpu, CPU_LEVEL_V2);
+    cpu_init(&g->cpu, CPU_LEVEL_V3);
     cpu_attach(&g->cpu, g->mem, g->code);
     return g;
 }
@@ -92,7 +92,10 @@ static void load_state(struct cpu *cpu, const struct machine *m)
     cpu->seg_base[SEG_FS] = m->fs_base, cpu->seg_base[SEG_GS] = m->gs_base;
     load_fpu(&cpu->fpu, &m->fx);
     cpu->mxcsr = m->fx.mxcsr;
-    for (int i = 0; i < 16; i++) memcpy(cpu->v[i].u64, m->fx.xmm[i], 16);
+    for (int i = 0; i < 16; i++) {
+        memcpy(cpu->v[i].u64, m->fx.xmm[i], 16);
+        memcpy(cpu->v[i].u64 + 2, m->ymm_high[i], 16);
+    }
 }
 
 static void save_state(struct machine *m, const struct cpu *cpu)
@@ -103,7 +106,10 @@ static void save_state(struct machine *m, const struct cpu *cpu)
     m->fs_base = cpu->seg_base[SEG_FS], m->gs_base = cpu->seg_base[SEG_GS];
     save_fpu(&m->fx, &cpu->fpu);
     m->fx.mxcsr = cpu->mxcsr;
-    for (int i = 0; i < 16; i++) memcpy(m->fx.xmm[i], cpu->v[i].u64, 16);
+    for (int i = 0; i < 16; i++) {
+        memcpy(m->fx.xmm[i], cpu->v[i].u64, 16);
+        memcpy(m->ymm_high[i], cpu->v[i].u64 + 2, 16);
+    }
 }
 
 static void save_fault(struct outcome *out, const struct cpu_fault *f)

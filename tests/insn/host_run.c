@@ -24,6 +24,22 @@ struct sigframe {
     ucontext_t uc;
 } __attribute__((aligned(16)));
 
+// The extended state behind FXSAVE's image in a frame (arch/x86/include/uapi/asm/sigcontext.h): XSAVE's standard format
+// with x87, SSE and AVX (SDM vol. 1, 13.4), and the kernel's marks around it.
+enum { XSTATE_MAGIC1 = 0x46505853, XSTATE_MAGIC2 = 0x46505845, XFEATURES = 7, XFEATURE_AVX = 4 };
+struct xsave_area {
+    struct fx_image fx;
+    uint64_t xstate_bv, xcomp_bv, reserved[6];
+    uint64_t ymm_high[16][2];
+    uint32_t magic2;
+} __attribute__((aligned(64)));
+_Static_assert(offsetof(struct xsave_area, magic2) == 832, "XSAVE's standard format");
+struct sw_bytes { // in the last bytes of fx.rest
+    uint32_t magic1, extended_size;
+    uint64_t xfeatures;
+    uint32_t xstate_size, padding[7];
+};
+
 struct host_runner {
     // Used by the assembly below, in this order.
     uint64_t home_rsp;
@@ -33,7 +49,8 @@ struct host_runner {
     uint64_t swap_bases; // fs or gs differ from home's
 
     struct sigframe frame;
-    struct fx_image fx;
+    struct xsave_area xs;
+    bool has_avx;
     ucontext_t pristine; // of a signal at home: segments, stack, flags for the kernel
     struct outcome *out;
     uint64_t start;
@@ -93,7 +110,10 @@ static void read_context(struct machine *m, const ucontext_t *uc)
     for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = (uint64_t)g[gpr_place[i]];
     m->rip = (uint64_t)g[REG_RIP];
     m->eflags = (uint64_t)g[REG_EFL] & ~(uint64_t)0x10000; // RF is set by every fault
-    memcpy(&m->fx, uc->uc_mcontext.fpregs, sizeof m->fx);
+    const struct xsave_area *xs = (const void *)uc->uc_mcontext.fpregs;
+    memcpy(&m->fx, &xs->fx, sizeof m->fx);
+    memset(m->ymm_high, 0, sizeof m->ymm_high);
+    if (the_runner->has_avx && xs->xstate_bv & XFEATURE_AVX) memcpy(m->ymm_high, xs->ymm_high, sizeof m->ymm_high);
 }
 
 static void read_fault(struct outcome *out, const ucontext_t *uc)
@@ -144,6 +164,19 @@ void hostcpu_pass_on(int sig, siginfo_t *info, void *uc)
     }
 }
 
+static void put_vectors(struct host_runner *h, const struct machine *in)
+{
+    h->xs.fx = in->fx;
+    memset(h->xs.fx.rest, 0, sizeof h->xs.fx.rest); // without the magic number the kernel takes these 512 bytes only
+    if (!h->has_avx) return;
+    struct sw_bytes sw = {
+        XSTATE_MAGIC1, offsetof(struct xsave_area, magic2) + 4, XFEATURES, offsetof(struct xsave_area, magic2), {0}};
+    memcpy(h->xs.fx.rest + sizeof h->xs.fx.rest - sizeof sw, &sw, sizeof sw);
+    h->xs.xstate_bv = XFEATURES;
+    h->xs.magic2 = XSTATE_MAGIC2;
+    memcpy(h->xs.ymm_high, in->ymm_high, sizeof h->xs.ymm_high);
+}
+
 void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome *out)
 {
     ucontext_t *uc = &h->frame.uc;
@@ -151,9 +184,8 @@ void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome
     for (int i = 0; i < GPR_COUNT; i++) g[gpr_place[i]] = (greg_t)in->gpr[i];
     g[REG_RIP] = (greg_t)in->rip;
     g[REG_EFL] = (greg_t)((in->eflags & EFLAGS_RESTORED) | 0x202);
-    h->fx = in->fx;
-    memset(h->fx.rest, 0, sizeof h->fx.rest); // no magic number: the kernel takes these 512 bytes only
-    uc->uc_mcontext.fpregs = (fpregset_t)(void *)&h->fx;
+    put_vectors(h, in);
+    uc->uc_mcontext.fpregs = (fpregset_t)(void *)&h->xs;
     h->fs = in->fs_base ? in->fs_base : h->home_fs;
     h->gs = in->gs_base ? in->gs_base : h->home_gs;
     h->swap_bases = h->fs != h->home_fs || h->gs != h->home_gs;
@@ -161,6 +193,7 @@ void hostcpu_run(struct host_runner *h, const struct machine *in, struct outcome
     h->out = out;
     out->vector = VECTOR_LOST;
     hostcpu_enter(h, &h->frame.uc);
+    if (!h->has_avx) memcpy(out->after.ymm_high, in->ymm_high, sizeof in->ymm_high); // nothing could change them
     out->after.fs_base = in->fs_base;
     out->after.gs_base = in->gs_base;
 }
@@ -222,6 +255,7 @@ struct host_runner *hostcpu_open(void)
     if (!h || map_arena()) return free(h), NULL;
     memset(h, 0, sizeof *h);
     the_runner = h;
+    h->has_avx = hostcpu_has("avx");
     h->alt_stack = mmap(NULL, ALT_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_t alt = {.ss_sp = h->alt_stack, .ss_size = ALT_STACK_BYTES};
     sigaltstack(&alt, NULL);

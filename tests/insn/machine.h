@@ -29,6 +29,7 @@ struct machine {
     uint64_t rip, eflags;
     uint64_t fs_base, gs_base;
     struct fx_image fx;
+    uint64_t ymm_high[16][2]; // bits 255:128
 };
 
 enum {

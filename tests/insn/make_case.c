@@ -18,6 +18,8 @@ struct pieces {
     uint8_t imm_bytes, imm2_bytes;
     uint64_t imm, imm2;
     bool jump; // imm is a target, stored relative to the end
+    uint8_t vex_l, vvvv;
+    bool vex_short; // the form of two bytes, where it can be
 };
 
 // Operand letters are capital and sizes small; constants like XMM0 are capital throughout.
@@ -80,6 +82,30 @@ static void choose_rex(struct maker *m, struct pieces *p)
     if (p->rex >= 0 && rng_percent(m->rng, 15) && !row_attr(m->row, "w1") && !row_attr(m->row, "w0")) p->rex = -1;
 }
 
+// Which of two values a field of VEX has; both are tried where both are allowed.
+static unsigned choose_of(struct maker *m, const bool allowed[2])
+{
+    return allowed[0] && allowed[1] ? rng_below(m->rng, 2) : allowed[1];
+}
+
+// VEX's fields. Now and then what it does not go with: 66, F2, F3 or REX before it, a vvvv without meaning. All are
+// #UD.
+static void choose_vex(struct maker *m, struct pieces *p)
+{
+    static const uint8_t refused[] = {0x66, 0xf2, 0xf3, 0x40, 0x48};
+    const struct row *row = m->row;
+    bool has_vvvv = has_letter(row, "HB");
+    p->rex = 0x40 | (int)rng_below(m->rng, 8) | (choose_of(m, row->vex_w) ? REX_W : 0);
+    if (rng_percent(m->rng, 25)) p->rex &= REX_R | 0x40 | (row->vex_w[0] ? 0 : REX_W); // so that the short form fits
+    p->vex_l = (uint8_t)choose_of(m, row->vex_l);
+    p->vex_short = rng_percent(m->rng, 70);
+    if (has_vvvv || rng_percent(m->rng, 2)) p->vvvv = (uint8_t)rng_below(m->rng, 16);
+    m->c->vvvv = has_vvvv ? p->vvvv : -1;
+    m->c->vlen = p->vex_l && (row->by_length || !row->vex_l[0]) ? 32 : 16;
+    if (rng_percent(m->rng, 2)) add_prefix(p, refused[rng_below(m->rng, sizeof refused)]);
+    m->c->opsize = p->rex & REX_W ? 8 : 4;
+}
+
 static void choose_prefixes(struct maker *m, struct pieces *p, bool memory)
 {
     struct test_case *c = m->c;
@@ -99,29 +125,36 @@ static void choose_prefixes(struct maker *m, struct pieces *p, bool memory)
         uint8_t t = p->prefix[i];
         p->prefix[i] = p->prefix[k], p->prefix[k] = t;
     }
+    if (row->vex) {
+        choose_vex(m, p);
+        return;
+    }
     if (row->pp != PP_ANY && row->pp != PP_NONE) add_prefix(p, (uint8_t)row->pp);
     choose_rex(m, p);
     bool wide = p->rex >= 0 && (p->rex & REX_W);
     c->opsize = wide || row_attr(row, "f64") ? 8 : opsize16 ? 2 : row_attr(row, "d64") ? 8 : 4;
 }
 
-static unsigned suffix_bytes(const char *suffix, unsigned opsize)
+// parts: a vector's length by this, when positive.
+static unsigned suffix_bytes(const char *suffix, const struct test_case *c)
 {
     static const struct {
         const char *suffix;
-        unsigned bytes;
-    } sizes[] = {{"b", 1},   {"w", 2},   {"d", 4},  {"q", 8},  {"dq", 16}, {"x", 16},
-                 {"ps", 16}, {"pd", 16}, {"ss", 4}, {"sd", 8}, {"t", 10},  {"bs", 1}};
-    if (!strcmp(suffix, "v")) return opsize;
-    if (!strcmp(suffix, "z")) return opsize == 2 ? 2 : 4;
-    if (!strcmp(suffix, "y")) return opsize == 8 ? 8 : 4;
+        unsigned bytes, parts;
+    } sizes[] = {{"b", 1, 0},  {"w", 2, 0},  {"d", 4, 0},  {"q", 8, 0},  {"dq", 16, 0}, {"qq", 32, 0},
+                 {"ss", 4, 0}, {"sd", 8, 0}, {"t", 10, 0}, {"bs", 1, 0}, {"x", 0, 1},   {"ps", 0, 1},
+                 {"pd", 0, 1}, {"xh", 0, 2}, {"xq", 0, 4}, {"xe", 0, 8}};
+    if (!strcmp(suffix, "v")) return c->opsize;
+    if (!strcmp(suffix, "z")) return c->opsize == 2 ? 2 : 4;
+    if (!strcmp(suffix, "y")) return c->opsize == 8 ? 8 : 4;
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (!strcmp(suffix, sizes[i].suffix)) return sizes[i].bytes;
+        if (!strcmp(suffix, sizes[i].suffix)) return sizes[i].parts ? c->vlen / sizes[i].parts : sizes[i].bytes;
     return 0;
 }
 
-static unsigned memory_bytes(const struct row *row, unsigned opsize)
+static unsigned memory_bytes(const struct row *row, const struct test_case *c)
 {
+    unsigned opsize = c->opsize;
     if (row_is(row, "fxsave fxrstor fxsave64 fxrstor64")) return 512;
     if (row_is(row, "fnsave frstor")) return opsize == 2 ? 94 : 108;
     if (row_is(row, "fnstenv fldenv")) return opsize == 2 ? 14 : 28;
@@ -131,7 +164,7 @@ static unsigned memory_bytes(const struct row *row, unsigned opsize)
     if (row_is(row, "clflush")) return 1;
     for (int i = 0; i < row->operand_count; i++) {
         if (!strchr("EMWQOXY", row->operand[i][0])) continue;
-        unsigned bytes = suffix_bytes(row->operand[i] + 1, opsize);
+        unsigned bytes = suffix_bytes(row->operand[i] + 1, c);
         if (bytes) return bytes;
     }
     return 16;
@@ -252,8 +285,8 @@ static void memory_operand(struct maker *m, struct pieces *p)
 {
     struct test_case *c = m->c;
     c->has_mem = true;
-    c->mem = pick_data(m, c->mem_bytes,
-                       row_attr(m->row, "aligned16") || c->mem_bytes == 512 || row_is(m->row, "cmpxchg16b"));
+    c->mem =
+        pick_data(m, c->mem_bytes, row_attr(m->row, "aligned") || c->mem_bytes == 512 || row_is(m->row, "cmpxchg16b"));
     unsplit_lock(c);
     uint64_t target = c->mem - m->seg_base;
     unsigned roll = rng_below(m->rng, 100);
@@ -295,10 +328,10 @@ static void choose_immediates(struct maker *m, struct pieces *p)
     struct test_case *c = m->c;
     for (int i = 0; i < m->row->operand_count; i++) {
         const char *operand = m->row->operand[i];
-        unsigned bytes = suffix_bytes(operand + 1, c->opsize);
-        if (operand[0] == 'I' && p->imm_bytes)
+        unsigned bytes = operand[0] == 'L' ? 1 : suffix_bytes(operand + 1, c);
+        if (strchr("IL", operand[0]) && p->imm_bytes)
             p->imm2_bytes = (uint8_t)bytes, p->imm2 = random_imm(m, bytes);
-        else if (operand[0] == 'I')
+        else if (strchr("IL", operand[0]))
             p->imm_bytes = (uint8_t)bytes, p->imm = random_imm(m, bytes);
         if (operand[0] == 'J') p->imm_bytes = operand[1] == 'b' ? 1 : 4, p->jump = true, p->imm = pick_code_target(m);
         if (operand[0] != 'O') continue;
@@ -315,13 +348,36 @@ static void put(struct test_case *c, uint64_t v, unsigned bytes)
     for (unsigned i = 0; i < bytes; i++) c->bytes[c->len++] = (uint8_t)(v >> 8 * i);
 }
 
+static void put_maps(struct test_case *c, const struct row *row, const struct pieces *p)
+{
+    if (p->rex >= 0) put(c, (uint64_t)p->rex, 1);
+    if (row->map > 1) put(c, 0x0f, 1);
+    if (row->map > 2) put(c, row->map == 3 ? 0x38 : 0x3a, 1);
+}
+
+// SDM vol. 2, figure 2-9.
+static void put_vex(struct test_case *c, const struct row *row, const struct pieces *p)
+{
+    unsigned pp = row->pp == 0x66 ? 1 : row->pp == 0xf3 ? 2 : row->pp == 0xf2 ? 3 : 0;
+    unsigned last = (unsigned)(~p->vvvv & 15) << 3 | (unsigned)p->vex_l << 2 | pp;
+    if (p->vex_short && row->map == 2 && !(p->rex & (REX_W | REX_X | REX_B))) {
+        put(c, 0xc5, 1);
+        put(c, last | (p->rex & REX_R ? 0 : 0x80), 1);
+        return;
+    }
+    put(c, 0xc4, 1);
+    put(c, (unsigned)(~p->rex & 7) << 5 | (unsigned)(row->map - 1), 1);
+    put(c, last | (p->rex & REX_W ? 0x80 : 0), 1);
+}
+
 static bool assemble(struct test_case *c, const struct row *row, struct pieces *p)
 {
     c->len = 0;
     for (int i = 0; i < p->prefixes; i++) put(c, p->prefix[i], 1);
-    if (p->rex >= 0) put(c, (uint64_t)p->rex, 1);
-    if (row->map > 1) put(c, 0x0f, 1);
-    if (row->map > 2) put(c, row->map == 3 ? 0x38 : 0x3a, 1);
+    if (row->vex)
+        put_vex(c, row, p);
+    else
+        put_maps(c, row, p);
     put(c, row->opcode | (row->plus_r ? (unsigned)c->modrm_rm & 7 : 0), 1);
     if (row->has_modrm) put(c, p->modrm, 1);
     if (p->has_sib) put(c, p->sib, 1);
@@ -348,14 +404,14 @@ static bool try_case(struct maker *m)
     struct test_case *c = m->c;
     struct pieces p = {.rex = -1};
     const struct row *row = m->row;
-    *c = (struct test_case){.row = row, .modrm_reg = -1, .modrm_rm = -1};
+    *c = (struct test_case){.row = row, .modrm_reg = -1, .modrm_rm = -1, .vvvv = -1, .vlen = 16};
     m->fixed = 0;
     m->seg_base = 0;
     make_state(m);
     bool memory = row->has_modrm && row->modrm < 0 &&
                   (row->mod == MOD_MEMORY || (row->mod == MOD_ANY && rng_percent(m->rng, 50)));
     choose_prefixes(m, &p, memory);
-    c->mem_bytes = memory_bytes(row, c->opsize);
+    c->mem_bytes = memory_bytes(row, c);
     if (row->has_modrm) choose_modrm(m, &p, memory);
     choose_plus_r(m, &p);
     choose_immediates(m, &p);

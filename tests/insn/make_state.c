@@ -101,10 +101,16 @@ static enum flavour x87_flavour(struct maker *m)
     return *suffix == 'd' ? BYTES_F32 : *suffix == 'q' ? BYTES_F64 : *suffix == 't' ? BYTES_F80 : BYTES_RANDOM;
 }
 
+// VADDPS as ADDPS: what the two have in common need not be said twice.
+static const char *legacy_name(const struct row *row)
+{
+    return row->mnemonic + (row->vex && row->mnemonic[0] == 'v');
+}
+
 // The source of a conversion, from its name: CVTTPS2PI, CVTSI2SD, ...
 static enum flavour conversion_flavour(struct maker *m)
 {
-    const char *mnemonic = m->row->mnemonic;
+    const char *mnemonic = legacy_name(m->row);
     const char *from = mnemonic + 3 + (mnemonic[3] == 't');
     if (!strncmp(from, "ps", 2) || !strncmp(from, "ss", 2)) return BYTES_F32;
     if (!strncmp(from, "pd", 2) || !strncmp(from, "sd", 2)) return BYTES_F64;
@@ -115,8 +121,9 @@ enum flavour row_flavour(struct maker *m)
 {
     const struct row *row = m->row;
     if (row_is_x87(row)) return x87_flavour(m);
-    if (!strncmp(row->mnemonic, "cvt", 3)) return conversion_flavour(m);
-    if (!strncmp(row->mnemonic, "pcmpestr", 8) || !strncmp(row->mnemonic, "pcmpistr", 8)) return BYTES_TEXT;
+    const char *name = legacy_name(row);
+    if (!strncmp(name, "cvt", 3)) return conversion_flavour(m);
+    if (!strncmp(name, "pcmpestr", 8) || !strncmp(name, "pcmpistr", 8)) return BYTES_TEXT;
     for (int i = 0; i < row->operand_count; i++) {
         const char *suffix = row->operand[i] + 1;
         if (!strcmp(suffix, "ps") || !strcmp(suffix, "ss")) return BYTES_F32;
@@ -197,6 +204,15 @@ void make_fx(struct maker *m, struct fx_image *fx)
     }
 }
 
+static void make_ymm(struct maker *m, struct machine *in)
+{
+    for (int i = 0; i < 16; i++) {
+        enum flavour flavour = rng_percent(m->rng, 75) ? row_flavour(m) : (enum flavour)rng_below(m->rng, FLAVOURS);
+        random_fill(m->rng, m->style, flavour, in->ymm_high[i], 16);
+        if (rng_percent(m->rng, 20)) memcpy(in->ymm_high[i], in->fx.xmm[i], 16);
+    }
+}
+
 // Mostly anywhere between INT3 bytes; sometimes up to the end of the last page, or over it.
 static uint32_t pick_rip(struct maker *m)
 {
@@ -211,6 +227,7 @@ void make_state(struct maker *m)
     m->style = random_style(m->rng);
     make_gprs(m);
     make_fx(m, &m->c->in.fx);
+    make_ymm(m, &m->c->in);
     m->c->in.fs_base = m->c->in.gs_base = 0;
     m->c->in.rip = pick_rip(m);
 }

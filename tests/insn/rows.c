@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "rows.h"
 #include <ctype.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,14 +75,26 @@ static bool read_suffix(struct row *r, const char *s)
     return true;
 }
 
+static bool read_vex(struct row *r, char **words, int n)
+{
+    const char *l = words[1], *w = words[2];
+    r->vex = n == 6 && !strcmp(words[0], "VEX");
+    r->by_length = !strcmp(l, "L");
+    bool any_l = r->by_length || !strcmp(l, "LIG"), any_w = !strcmp(w, "WIG");
+    r->vex_l[0] = any_l || !strcmp(l, "128") || !strcmp(l, "LZ");
+    r->vex_l[1] = any_l || !strcmp(l, "256");
+    r->vex_w[0] = any_w || !strcmp(w, "W0");
+    r->vex_w[1] = any_w || !strcmp(w, "W1");
+    return r->vex && (r->vex_l[0] || r->vex_l[1]) && (r->vex_w[0] || r->vex_w[1]);
+}
+
 static bool read_encoding(struct row *r)
 {
     char text[sizeof r->encoding], *words[8], *save = NULL;
     int n = 0;
     strcpy(text, r->encoding);
     for (char *w = strtok_r(text, ".", &save); w && n < 8; w = strtok_r(NULL, ".", &save)) words[n++] = w;
-    r->vex = n > 3;
-    if (n < 3) return false;
+    if (n < 3 || (n > 3 && !read_vex(r, words, n))) return false;
     char **w = words + n - 3;
     r->pp = !strcmp(w[0], "NP") ? PP_NONE : !strcmp(w[0], "--") ? PP_ANY : (int)hex2(w[0]);
     r->map = w[1][1] - '0';
@@ -132,10 +145,9 @@ static void read_heading(const char *line, char *section, size_t size)
     if (n < size) memcpy(section, line + 2, n), section[n] = 0;
 }
 
-static void read_file(struct row_table *t, const char *dir, const char *name)
+static void read_file(struct row_table *t, const char *path)
 {
-    char path[4096], line[1024], section[96] = "";
-    snprintf(path, sizeof path, "%s/%s", dir, name);
+    char line[1024], section[96] = "";
     FILE *f = fopen(path, "r");
     if (!f) return;
     for (int number = 1; fgets(line, sizeof line, f); number++) {
@@ -144,7 +156,8 @@ static void read_file(struct row_table *t, const char *dir, const char *name)
         t->row = realloc(t->row, (size_t)(t->count + 1) * sizeof *t->row);
         if (!t->row) abort();
         struct row *r = &t->row[t->count++];
-        *r = (struct row){.file = name};
+        *r = (struct row){0};
+        snprintf(r->file, sizeof r->file, "%s", strrchr(path, '/') + 1);
         strcpy(r->section, section);
         if (read_row(r, line)) continue;
         fprintf(stderr, "%s:%d: cannot read this row\n", path, number);
@@ -156,8 +169,12 @@ static void read_file(struct row_table *t, const char *dir, const char *name)
 struct row_table rows_read(const char *dir)
 {
     struct row_table t = {0};
-    static const char *const files[] = {"insn.def", "insn_x87.def", "insn_sse.def", "insn_vex.def"};
-    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) read_file(&t, dir, files[i]);
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/insn*.def", dir);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) read_file(&t, found.gl_pathv[i]);
+    globfree(&found);
     return t;
 }
 

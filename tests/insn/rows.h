@@ -12,14 +12,16 @@ enum { PP_ANY = 'a', PP_NONE = 'n' }; // others: the mandatory prefix byte itsel
 struct row {
     char id[48], mnemonic[32], encoding[48], operands[48], attr[48], feature[24], flags[32], forms[8], jit[12],
         test[12];
-    const char *file;
+    char file[32];
     char section[96]; // the heading above it: a comment that names the file of its functions
     int pp;           // PP_ANY, PP_NONE, 0x66, 0xf2, 0xf3
     int map;          // 1 one-byte, 2 0F, 3 0F38, 4 0F3A
     uint8_t opcode;
     bool plus_r, has_modrm, vex;
-    int digit; // ModRM.reg, or -1
-    int modrm; // the whole byte, or -1
+    bool vex_l[2], vex_w[2]; // VEX.L and VEX.W: which values it has
+    bool by_length;          // operands x, ps, pd are as long as VEX.L says
+    int digit;               // ModRM.reg, or -1
+    int modrm;               // the whole byte, or -1
     enum row_mod mod;
     char operand[ROW_OPERANDS][8];
     int operand_count;

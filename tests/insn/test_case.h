@@ -14,8 +14,10 @@ struct test_case {
     uint64_t mem;
     unsigned mem_bytes;
     unsigned opsize; // bytes: 2, 4, 8
+    unsigned vlen;   // bytes of a vector: 16, with VEX.L 32
     bool addr32, lock, rep, repne;
     int modrm_reg, modrm_rm; // numbers of the register operands, with REX; -1: none
+    int vvvv;                // VEX.vvvv's, -1: none
     uint64_t imm;
 };
 
