@@ -150,7 +150,7 @@ enum {   // getauxval(3)
   LX_AT_NULL = 0, LX_AT_IGNORE = 1, LX_AT_EXECFD = 2, LX_AT_PHDR = 3, LX_AT_PHENT = 4, LX_AT_PHNUM = 5, LX_AT_PAGESZ = 6, LX_AT_BASE = 7,
   LX_AT_FLAGS = 8, LX_AT_ENTRY = 9, LX_AT_UID = 0xb, LX_AT_EUID = 0xc, LX_AT_GID = 0xd, LX_AT_EGID = 0xe, LX_AT_PLATFORM = 0xf,
   LX_AT_HWCAP = 0x10, LX_AT_CLKTCK = 0x11, LX_AT_SECURE = 0x17, LX_AT_RANDOM = 0x19, LX_AT_HWCAP2 = 0x1a, LX_AT_EXECFN = 0x1f,
-  LX_AT_SYSINFO_EHDR = 0x21, LX_AT_MINSIGSTKSZ = 0x33,
+  LX_AT_SYSINFO_EHDR = 0x21, LX_AT_MINSIGSTKSZ = 0x33, LX_HWCAP2_FSGSBASE = 2,
 };
 
 enum {   // access(2)
@@ -310,6 +310,15 @@ struct lx_fpstate {   // FXSAVE's 512 bytes, 64-bit form (SDM vol. 1, table 10-2
   uint8_t reserved[48], sw_reserved[48];
 };
 _Static_assert(sizeof(struct lx_fpstate) == 512, "lx_fpstate");
+
+// With XSAVE the image goes on behind it, in the standard format, and ends with LX_FP_XSTATE_MAGIC2.
+enum { LX_FP_XSTATE_MAGIC1 = 0x46505853, LX_FP_XSTATE_MAGIC2 = 0x46505845 };
+struct lx_fpx_sw_bytes { // lx_fpstate.sw_reserved
+  uint32_t magic1, extended_size;
+  uint64_t xfeatures;
+  uint32_t xstate_size, padding[7];
+};
+_Static_assert(sizeof(struct lx_fpx_sw_bytes) == 48, "lx_fpx_sw_bytes");
 
 struct lx_sigcontext {
   uint64_t r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags;

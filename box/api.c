@@ -20,7 +20,7 @@ void belljar_options_init(struct belljar_options *o)
     o->terminal = true;
     o->memory = 1ull << 30;
     o->pids = o->files = 1024;
-    o->cpu_level = CPU_LEVEL_V2;
+    o->cpu_level = CPU_LEVEL_V3;
     o->trace_fd = 2;
 }
 

@@ -253,8 +253,8 @@ static int check_options(const struct belljar_options *o, struct belljar_error *
     if (o->memory < 4 << 20) return belljar_fail(why, BELLJAR_BAD_OPTION, "the memory limit must be at least 4 MiB");
     if (o->memory > (uint64_t)RAM_FILE_BASE * PAGE_BYTES / 2)
         return belljar_fail(why, BELLJAR_BAD_OPTION, "the memory limit can be at most 8 GiB");
-    if (o->cpu_level != CPU_LEVEL_V2)
-        return belljar_fail(why, BELLJAR_BAD_OPTION, "this CPU level is not there yet: use v2");
+    if (o->cpu_level != CPU_LEVEL_V2 && o->cpu_level != CPU_LEVEL_V3)
+        return belljar_fail(why, BELLJAR_BAD_OPTION, "the CPU level is 2 or 3");
     if (o->pids < 1 || o->files < 4)
         return belljar_fail(why, BELLJAR_BAD_OPTION, "at least 1 process and 4 files a process are needed");
     return BELLJAR_OK;

@@ -145,8 +145,8 @@ static int take_output(struct command_line *l, char *v)
 
 static int take_cpu(struct command_line *l, char *v)
 {
-    l->box.cpu_level = 2;
-    return strcmp(v, "v2") ? bad("cpu", v, "a level that is there: v2") : 0;
+    l->box.cpu_level = strcmp(v, "v3") ? 2 : 3;
+    return strcmp(v, "v2") && strcmp(v, "v3") ? bad("cpu", v, "v2 or v3") : 0;
 }
 
 static int take_exact(struct command_line *l, char *v)

@@ -3,8 +3,9 @@
 //
 // A fault unwinds to cpu_run, so the instruction must be known and nothing may have changed before: each access first
 // stores cpu->insn, and compiler barriers stand on both sides, because a host fault is a jump the compiler does not
-// see. Reads and writes of a read-modify-write go in this order: load, store, then flags and registers. n is 1 to 512
-// bytes, a constant. An access that crosses into a page that faults changes nothing.
+// see. (Gathers alone change state between accesses: cpu/sse_gather.c.) Reads and writes of a read-modify-write go in
+// this order: load, store, then flags and registers. n is 1 to 512 bytes, a constant. An access that crosses into a
+// page that faults changes nothing.
 #pragma once
 #include "cpu/insn.h"
 #include "cpu/mem.h"
@@ -56,32 +57,40 @@ static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a
 
 #else
 
-// The host does stores of these sizes in one instruction (access_copy), so they are all or nothing there too.
+// An x86 host does stores of these sizes in one instruction (access_copy), so they are all or nothing there too. Others
+// may store a part before the rest faults (Arm ARM, B2.2.1: an unaligned access is one to each byte).
 static inline bool access_is_single(unsigned n)
 {
+#if defined(__x86_64__)
     return n == 1 || n == 2 || n == 4 || n == 8 || n == 16;
+#else
+    return n == 1;
+#endif
 }
 
 // One host store, whatever the compiler's options: 16 bytes by memcpy are two stores without optimization, of which the
-// first may stay when the second faults.
+// first may stay when the second faults. 32 bytes are two, in this order: the fault is that of the first byte.
 static inline __attribute__((always_inline)) void access_copy(uint8_t *to, const void *from, unsigned n)
 {
     typedef long long vector __attribute__((vector_size(16), aligned(1), may_alias));
-    if (n == 16)
-        *(volatile vector *)(void *)to = *(const vector *)from;
-    else
+    volatile vector *out = (volatile vector *)(void *)to;
+    const vector *v = (const vector *)from;
+    if (n == 32) {
+        out[0] = v[0];
+        out[1] = v[1];
+    } else if (n == 16) {
+        out[0] = v[0];
+    } else {
         memcpy(to, from, n);
+    }
 }
 
-// A write of nothing, in one instruction: faults as a write. Compilers may turn the atomic operation into a read (clang
-// does).
+// A write of what is there: faults as a write. Not by adding or or-ing 0: clang makes a read of that.
 static inline void access_touch(uint8_t *p)
 {
-#if defined(__x86_64__)
-    __asm__ volatile("lock orb $0, %0" : "+m"(*p) : : "cc");
-#else
-    __atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
-#endif
+    uint8_t v = 0;
+    while (!__atomic_compare_exchange_n(p, &v, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
 }
 
 static inline void access_touch_store(struct cpu *cpu, uint64_t a, unsigned n)
@@ -95,7 +104,7 @@ static inline void access_touch_store(struct cpu *cpu, uint64_t a, unsigned n)
 // A store of several host instructions: let the last byte fault before the first is written.
 static inline void access_probe_store(struct cpu *cpu, uint64_t a, unsigned n)
 {
-    if ((a & (PAGE_BYTES - 1)) + n > PAGE_BYTES) access_touch_store(cpu, a, n);
+    if (__builtin_expect((a & (PAGE_BYTES - 1)) + n > PAGE_BYTES, 0)) access_touch_store(cpu, a, n);
 }
 
 // Fault as an access of n bytes at a would, and change nothing. For instructions that the hardware checks before it
@@ -124,7 +133,13 @@ static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, co
 {
     cpu->insn = in;
     access_barrier();
-    memcpy(to, cpu->region + (uint32_t)a, n);
+    const uint8_t *from = cpu->region + (uint32_t)a;
+    if (n == 32) { // in halves, which then need no copy in memory
+        memcpy(to, from, 16);
+        memcpy((uint8_t *)to + 16, from + 16, 16);
+    } else {
+        memcpy(to, from, n);
+    }
     access_barrier();
 }
 

@@ -58,6 +58,7 @@ enum cpu_stop {
                   // before it
     STOP_BUDGET,  // cpu.budget is spent, at an instruction boundary
     STOP_REQUEST, // cpu_interrupt() was called, at an instruction boundary
+    STOP_RANDOM,  // RDRAND or RDSEED: rip is behind it, and cpu_give_random() completes it
 };
 
 enum cpu_access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
@@ -114,6 +115,9 @@ struct cpu {
     struct fpu fpu;
     union vec v[16];
     uint64_t tsc_offset;
+    struct {
+        uint8_t reg, bytes;
+    } random; // STOP_RANDOM: the register that waits for a value
 
     // Not saved: set by cpu_attach.
     struct mem *mem;        // owned by the kernel's mm
@@ -138,6 +142,7 @@ void cpu_attach(struct cpu *, struct mem *, struct code *);
 enum cpu_stop cpu_run(struct cpu *);
 void cpu_interrupt(
     struct cpu *); // ask a running cpu to stop soon with STOP_REQUEST; may be called from a signal handler
-uint64_t cpu_eflags(const struct cpu *);     // the whole EFLAGS, arithmetic flags worked out
-void cpu_set_eflags(struct cpu *, uint64_t); // user-writable bits only
+void cpu_give_random(struct cpu *, uint64_t value); // after STOP_RANDOM: the low bits go where they are waited for
+uint64_t cpu_eflags(const struct cpu *);            // the whole EFLAGS, arithmetic flags worked out
+void cpu_set_eflags(struct cpu *, uint64_t);        // user-writable bits only
 void cpu_cpuid(const struct cpu *, uint32_t leaf, uint32_t subleaf, uint32_t out[4]); // eax, ebx, ecx, edx

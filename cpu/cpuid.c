@@ -2,9 +2,10 @@
 // there; the rest is written down here (SDM vol. 2, CPUID). glibc takes cache sizes from leaves 2 and 4, and x86-64-v2
 // from the feature bits.
 #include "cpu/insn.h"
+#include "cpu/xsave.h"
 #include <string.h>
 
-enum { LEAF_MAX = 0xb, LEAF_EXTENDED_MAX = 0x80000008 };
+enum { LEAF_XSTATE = 0xd, LEAF_MAX = LEAF_XSTATE, LEAF_MAX_V2 = 0xb, LEAF_EXTENDED_MAX = 0x80000008 };
 enum { EAX, EBX, ECX, EDX };
 
 static const char vendor[12] = "GenuineIntel"; // what programs know how to ask for caches
@@ -19,6 +20,11 @@ static void add_features(const struct cpu *cpu, uint32_t leaf, uint32_t out[4])
     }
 }
 
+static uint32_t leaf_max(const struct cpu *cpu)
+{
+    return cpu->level >= CPU_LEVEL_V3 ? LEAF_MAX : LEAF_MAX_V2;
+}
+
 // 12 characters in ebx, edx, ecx (leaf 0) or ebx, ecx, edx (0x40000000).
 static void put_name(uint32_t out[4], const char name[12], unsigned second, unsigned third)
 {
@@ -29,10 +35,12 @@ static void put_name(uint32_t out[4], const char name[12], unsigned second, unsi
 
 static void leaf_1(const struct cpu *cpu, uint32_t out[4])
 {
+    enum { XSAVE = 1 << 26, OSXSAVE = 1 << 27 };
     out[EAX] = cpu->level >= CPU_LEVEL_V3 ? 0x000306c3 : 0x000206c2; // family 6: Haswell, Westmere
     out[EBX] = 1 << 16 | 8 << 8;                                     // one logical processor, CLFLUSH of 8 * 8 bytes
     out[ECX] = 1u << 31;                                             // a hypervisor is present
     add_features(cpu, 1, out);
+    if (out[ECX] & XSAVE) out[ECX] |= OSXSAVE;
 }
 
 // Deterministic cache parameters: type and level, ways, line size, sets.
@@ -70,11 +78,27 @@ static void leaf_b(uint32_t subleaf, uint32_t out[4])
     out[ECX] |= (subleaf + 1) << 8;
 }
 
+// The extended state that XSAVE knows: XCR0, the sizes of its images, where AVX's part lies in the standard format.
+static void leaf_xstate(const struct cpu *cpu, uint32_t subleaf, uint32_t out[4])
+{
+    enum { BASE, OPTIONS, AVX_COMPONENT };
+    if (subleaf == BASE) {
+        out[EAX] = XCR0;
+        out[EBX] = out[ECX] = XSAVE_BYTES;
+    } else if (subleaf == OPTIONS) {
+        add_features(cpu, LEAF_XSTATE, out);
+        out[EBX] = XSAVE_BYTES;
+    } else if (subleaf == AVX_COMPONENT) {
+        out[EAX] = XSAVE_AVX_BYTES;
+        out[EBX] = XSAVE_AVX;
+    }
+}
+
 static void basic(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     switch (leaf) {
     case 0:
-        out[EAX] = LEAF_MAX;
+        out[EAX] = leaf_max(cpu);
         put_name(out, vendor, EDX, ECX);
         break;
     case 1:
@@ -92,6 +116,9 @@ static void basic(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32
         break;
     case 0xb:
         leaf_b(subleaf, out);
+        break;
+    case LEAF_XSTATE:
+        leaf_xstate(cpu, subleaf, out);
         break;
     }
 }
@@ -132,6 +159,7 @@ void cpu_cpuid(const struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t 
         out[EAX] = leaf;
         put_name(out, hypervisor, ECX, EDX);
     } else {
-        basic(cpu, leaf <= LEAF_MAX ? leaf : LEAF_MAX, subleaf, out); // beyond the end Intel answers with the last leaf
+        basic(cpu, leaf <= leaf_max(cpu) ? leaf : leaf_max(cpu), subleaf,
+              out); // beyond the end Intel answers with the last leaf
     }
 }

@@ -127,7 +127,7 @@ enum fpu_func { FPU_SIN, FPU_COS, FPU_SINCOS, FPU_TAN, FPU_ATAN, FPU_2XM1, FPU_Y
 void fpu_transcendental(struct cpu *cpu, const struct insn *in, enum fpu_func func);
 
 // What a transcendental makes of its operands under env's rounding, precision and masks (cpu/fpu_host.c: the host's
-// instruction; cpu/fpu_portable.c: within a few ulp).
+// instruction; cpu/fpu_portable.c: the nearest to the manual's model).
 struct fpu_result {
     struct f80 value;  // replaces the operand, or ST(1) when ST(0) is popped
     struct f80 second; // FSINCOS, FPTAN: then pushed

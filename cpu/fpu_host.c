@@ -4,7 +4,7 @@
 #include "cpu/fpu.h"
 #include <string.h>
 
-#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE_X87)
+#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
 
 struct fnsave { // SDM volume 1, figure 8-9
     uint32_t cw, sw, tag, fip, fcs, fdp, fds;

@@ -1,37 +1,30 @@
-// The transcendental x87 instructions without an x87: the C library's long double functions between softfp's unpacking
-// and rounding. Special operands, C2 and the exception flags are the manual's (SDM volume 2, the tables of FPATAN,
-// FYL2X and so on); other results are within a few ulp where long double has 64 or more significand bits, and only as
-// good as a double elsewhere. FSIN and its like reduce by the true pi, the hardware by one of 66 bits, so that near
-// multiples of pi far more bits differ. PE is raised for every result that is not known to be exact; C1 is a guess
-// then.
+// The transcendental x87 instructions without an x87, in integers: the same on every host. Special operands, C2 and
+// the exception flags are the manual's (SDM volume 2, the tables of FPATAN, FYL2X and so on); other results are the
+// documented model's (volume 1, 8.3.8: the argument is reduced by a pi of 66 bits), within half a unit in the last
+// place and a 2^-40th, where the manual promises one unit. PE is raised for every result that is not known to be exact,
+// and C1 tells the direction that our rounding took; where the hardware's last bit differs, so may its C1.
 #include "cpu/fpu.h"
-#include <math.h>
+#include "cpu/fpu_wide.h"
 
-static long double to_long_double(struct sf_num n)
+static struct sf_num inexact(struct wide v, struct sf_env *env)
 {
-    if (n.kind == SF_ZERO) return n.sign ? -0.0L : 0.0L;
-    long double v = n.kind == SF_INF ? INFINITY : ldexpl((long double)n.sig, n.exp - 63);
-    return n.sign ? -v : v;
-}
-
-// sign * 2^(exp - 127) * sig, bit 127 set; v is finite and not 0.
-static struct sf_num round_long_double(long double v, struct sf_env *env)
-{
-    int exp;
-    long double m = ldexpl(frexpl(fabsl(v), &exp), 64);
-    uint64_t high = (uint64_t)m;
-    uint64_t low = (uint64_t)ldexpl(m - (long double)high, 64);
     // The last bit is sticky: none of these values is exact.
-    return sf_round(signbit(v), exp - 1, (unsigned __int128)high << 64 | low | 1, &sf_fmt80, env);
+    return sf_round(v.sign, v.exp, v.sig | 1, &sf_fmt80, env);
 }
 
-static struct sf_num inexact(long double v, struct sf_env *env)
+// Below this exponent the hardware takes sin x, tan x and atan x for x, in every rounding mode.
+enum { TINY_EXP = -64 };
+
+// An exact result that the hardware takes for an inexact one.
+static struct sf_num as_inexact(struct sf_num r, struct sf_env *env)
 {
-    if (v == 0 || isinf(v)) {
-        env->flags |= SF_PE | (v == 0 ? SF_UE : SF_OE);
-        return (struct sf_num){.kind = v == 0 ? SF_ZERO : SF_INF, .sign = signbit(v)};
-    }
-    return round_long_double(v, env);
+    env->flags |= SF_PE | (r.kind == SF_FINITE && r.exp < sf_fmt80.emin ? SF_UE : 0);
+    return r;
+}
+
+static struct sf_num rounded(struct sf_num a, struct sf_env *env)
+{
+    return sf_round(a.sign, a.exp, (unsigned __int128)a.sig << 64, &sf_fmt80, env);
 }
 
 static struct sf_num zero(bool sign)
@@ -64,17 +57,21 @@ static bool is_one(struct sf_num n)
 
 static struct sf_num sine(struct sf_num a, struct sf_env *env)
 {
-    return a.kind == SF_ZERO ? a : inexact(sinl(to_long_double(a)), env);
+    if (a.kind == SF_ZERO) return a;
+    if (a.exp < TINY_EXP) return as_inexact(rounded(a, env), env);
+    return inexact(wide_sin(wide_from_num(a)), env);
 }
 
 static struct sf_num cosine(struct sf_num a, struct sf_env *env)
 {
-    return a.kind == SF_ZERO ? sf_from_int(1) : inexact(cosl(to_long_double(a)), env);
+    return a.kind == SF_ZERO ? sf_from_int(1) : inexact(wide_cos(wide_from_num(a)), env);
 }
 
 static struct sf_num tangent(struct sf_num a, struct sf_env *env)
 {
-    return a.kind == SF_ZERO ? a : inexact(tanl(to_long_double(a)), env);
+    if (a.kind == SF_ZERO) return a;
+    if (a.exp < TINY_EXP) return as_inexact(rounded(a, env), env);
+    return inexact(wide_tan(wide_from_num(a)), env);
 }
 
 static struct sf_num exp2_minus_1(struct sf_num a, struct sf_env *env)
@@ -85,7 +82,7 @@ static struct sf_num exp2_minus_1(struct sf_num a, struct sf_env *env)
         env->flags |= SF_PE;
         return a;
     }
-    return inexact(expm1l(to_long_double(a) * 0.693147180559945309417232121458176568L), env);
+    return inexact(wide_exp2m1(wide_from_num(a)), env);
 }
 
 static void trigonometric(struct fpu_result *r, enum fpu_func func, struct sf_num a, struct sf_env *env)
@@ -123,12 +120,23 @@ static struct fpu_result one_operand(enum fpu_func func, struct f80 st0, struct 
 
 // ---- two operands ----
 
+// Of two operands with an infinite one among them, that one counts as 1 and the other as 0.
+static struct wide direction(struct sf_num n, bool any_infinite)
+{
+    struct wide v = any_infinite || n.kind == SF_ZERO ? wide_from_int(n.kind == SF_INF) : wide_from_num(n);
+    v.sign = n.sign;
+    return v;
+}
+
 static struct sf_num arctangent(struct sf_num y, struct sf_num x, struct sf_env *env)
 {
     note_denormals(y, x, env);
     bool is_zero = y.kind == SF_ZERO || (y.kind == SF_FINITE && x.kind == SF_INF);
     if (is_zero && !x.sign) return zero(y.sign);
-    return inexact(atan2l(to_long_double(y), to_long_double(x)), env);
+    bool both_finite = y.kind == SF_FINITE && x.kind == SF_FINITE;
+    if (both_finite && !x.sign && y.exp - x.exp < TINY_EXP) return as_inexact(sf_div(y, x, &sf_fmt80, env), env);
+    bool any_infinite = y.kind == SF_INF || x.kind == SF_INF;
+    return inexact(wide_atan2(direction(y, any_infinite), direction(x, any_infinite)), env);
 }
 
 // y * log, when one of them is 0 or infinite or log is known by its sign alone.
@@ -156,21 +164,18 @@ static struct sf_num y_log2_x(struct sf_num y, struct sf_num x, struct sf_env *e
         return times_special(y, sign_of_log, env);
     }
     note_denormals(x, y, env);
-    if (x.sig << 1 == 0) {
-        env->flags |= SF_PE; // the hardware's opinion, though it is exact
-        return times_special(y, sf_from_int(x.exp), env);
-    }
-    return inexact(to_long_double(y) * log2l(to_long_double(x)), env);
+    if (x.sig << 1 == 0) return as_inexact(times_special(y, sf_from_int(x.exp), env), env);
+    return inexact(wide_mul(wide_from_num(y), wide_log2(wide_from_num(x))), env);
 }
 
 static struct sf_num y_log2_x_plus_1(struct sf_num y, struct sf_num x, struct sf_env *env)
 {
     if (x.kind == SF_ZERO || (x.kind == SF_INF && !x.sign)) return times_special(y, x, env);
-    if (x.sign && (x.kind == SF_INF || x.exp >= 0)) return invalid(env); // the manual: undefined
+    if (x.sign && x.kind == SF_INF) return invalid(env);
     note_denormals(x, y, env);
+    if (x.sign && x.exp >= 0 && y.kind == SF_FINITE) return as_inexact(x, env); // undefined: what the hardware does
     if (y.kind != SF_FINITE) return times_special(y, sf_from_int(x.sign ? -1 : 1), env);
-    long double log = log1pl(to_long_double(x)) * 1.442695040888963407359924681001892137L;
-    return inexact(to_long_double(y) * log, env);
+    return inexact(wide_mul(wide_from_num(y), wide_log2p1(wide_from_num(x))), env);
 }
 
 static struct sf_num two_operands(enum fpu_func func, struct sf_num y, struct sf_num x, struct sf_env *env)

@@ -6,7 +6,7 @@
  *     ...                                     // the interpreter: cpu_get_mxcsr, cpu_set_mxcsr
  *     cpu_leave_fp(cpu, host);                // before cpu_run returns: cpu->mxcsr is exact again
  *
- * HOST_SSE (x86-64 hosts, which then must have SSE4.1, unless BELLJAR_PORTABLE_FP is defined): between enter and leave
+ * HOST_SSE (x86-64 hosts, which then must have SSE4.1, unless BELLJAR_PORTABLE is defined): between enter and leave
  * the host's MXCSR has the guest's rounding mode, DAZ and FTZ, every exception masked, and collects the sticky flags;
  * cpu->mxcsr holds those from before. Guest code that unmasks an exception is computed by softfp instruction by
  * instruction (fp_wants_soft), so no SIGFPE ever arises on the host. Nothing else between enter and leave may use
@@ -18,7 +18,7 @@
 #pragma once
 #include "cpu/cpu.h"
 
-#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE_FP)
+#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
 #define HOST_SSE 1
 #else
 #define HOST_SSE 0

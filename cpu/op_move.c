@@ -183,94 +183,28 @@ OP(CWD_Av_64)
     return op_next(cpu, in);
 }
 
-// NOPs with a ModRM byte and prefetches form no access.
-OP(NOP)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_0D_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_18_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_19_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_1A_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_1B_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_1C_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_1D_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(NOP_1E_Ev)
-{
-    return op_next(cpu, in);
-}
-OP(ENDBR64)
-{
-    return op_next(cpu, in);
-}
-OP(ENDBR32)
-{
-    return op_next(cpu, in);
-}
-OP(PAUSE)
-{
-    return op_next(cpu, in);
-}
-OP(PREFETCHW_Mb)
-{
-    return op_next(cpu, in);
-}
-OP(PREFETCHNTA_Mb)
-{
-    return op_next(cpu, in);
-}
-OP(PREFETCHT0_Mb)
-{
-    return op_next(cpu, in);
-}
-OP(PREFETCHT1_Mb)
-{
-    return op_next(cpu, in);
-}
-OP(PREFETCHT2_Mb)
-{
-    return op_next(cpu, in);
-}
-OP(SFENCE)
-{
-    return op_next(cpu, in);
-}
-OP(LFENCE)
-{
-    return op_next(cpu, in);
-}
-OP(MFENCE)
-{
-    return op_next(cpu, in);
-}
-OP(CLFLUSH_Mb)
-{ // faults as a read
-    uint8_t v = load8(cpu, in, ea(cpu, in));
-    __asm__ volatile("" : : "r"(v)); // or the compiler drops the access
-    return op_next(cpu, in);
-}
+// NOPs with a ModRM byte and prefetches form no access; RDSSP is a NOP while there are no shadow stacks; code that was
+// written is seen without SERIALIZE.
+#define NOTHING(X)                                                                                                     \
+    X(NOP)                                                                                                             \
+    X(NOP_Ev) X(NOP_0D_Ev) X(NOP_18_Ev) X(NOP_19_Ev) X(NOP_1A_Ev) X(NOP_1B_Ev) X(NOP_1C_Ev) X(NOP_1D_Ev) X(NOP_1E_Ev)  \
+        X(ENDBR64) X(ENDBR32) X(PAUSE) X(PREFETCHW_Mb) X(PREFETCHNTA_Mb) X(PREFETCHT0_Mb) X(PREFETCHT1_Mb)             \
+            X(PREFETCHT2_Mb) X(SFENCE) X(LFENCE) X(MFENCE) X(RDSSP_Ry) X(PREFETCHWT1_Mb) X(CLDEMOTE_Mb) X(SERIALIZE)
+#define NOTHING_DONE(name)                                                                                             \
+    OP(name)                                                                                                           \
+    {                                                                                                                  \
+        return op_next(cpu, in);                                                                                       \
+    }
+NOTHING(NOTHING_DONE)
+
+// Flushing a line faults as a read of a byte.
+#define FLUSH(name)                                                                                                    \
+    OP(name)                                                                                                           \
+    {                                                                                                                  \
+        uint8_t v = load8(cpu, in, ea(cpu, in));                                                                       \
+        __asm__ volatile("" : : "r"(v)); /* or the compiler drops the access */                                        \
+        return op_next(cpu, in);                                                                                       \
+    }
+FLUSH(CLFLUSH_Mb)
+FLUSH(CLFLUSHOPT_Mb)
+FLUSH(CLWB_Mb)

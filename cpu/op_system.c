@@ -49,12 +49,80 @@ OP(CPUID)
     return op_next(cpu, in);
 }
 // The counter runs at 1 GHz.
-OP(RDTSC)
+static void read_tsc(struct cpu *cpu)
 {
     uint64_t t = host_clock_monotonic() + cpu->tsc_offset;
     cpu->regs[RAX] = (uint32_t)t;
     cpu->regs[RDX] = t >> 32;
+}
+OP(RDTSC)
+{
+    read_tsc(cpu);
     return op_next(cpu, in);
+}
+
+// TSC_AUX is the number of the CPU, which is 0, and of its node, as Linux sets it (arch/x86/kernel/cpu/common.c:
+// setup_getcpu).
+enum { TSC_AUX = 0 };
+OP(RDTSCP)
+{
+    read_tsc(cpu);
+    cpu->regs[RCX] = TSC_AUX;
+    return op_next(cpu, in);
+}
+OP(RDPID_Rq)
+{
+    cpu->regs[in->rm] = TSC_AUX;
+    return op_next(cpu, in);
+}
+
+// ---- random numbers: whoever runs this CPU has them ----
+
+static const struct insn *ask_random(struct cpu *cpu, const struct insn *in)
+{
+    cpu->random.reg = in->rm;
+    cpu->random.bytes = in->size;
+    return op_stop(cpu, in, STOP_RANDOM, next_pc(in));
+}
+#define RANDOM(name)                                                                                                   \
+    OP(name)                                                                                                           \
+    {                                                                                                                  \
+        return ask_random(cpu, in);                                                                                    \
+    }
+RANDOM(RDRAND_Ry)
+RANDOM(RDRAND_Rv)
+RANDOM(RDSEED_Ry)
+RANDOM(RDSEED_Rv)
+
+// ---- segment bases: without the kernel since FSGSBASE. Addresses have 48 bits ----
+
+static const struct insn *read_base(struct cpu *cpu, const struct insn *in, unsigned segment)
+{
+    set_reg_size(cpu, in, in->rm, cpu->seg_base[segment]);
+    return op_next(cpu, in);
+}
+static const struct insn *write_base(struct cpu *cpu, const struct insn *in, unsigned segment)
+{
+    uint64_t v = get_reg(cpu, size_bits(in), in->rm);
+    if (sext(v, 48) != v) cpu_raise(cpu, in, VEC_GP);
+    cpu->seg_base[segment] = v;
+    return op_next(cpu, in);
+}
+OP(RDFSBASE_Ry)
+{
+    return read_base(cpu, in, SEG_FS);
+}
+OP(RDGSBASE_Ry)
+{
+    return read_base(cpu, in, SEG_GS);
+}
+OP(WRFSBASE_Ry)
+{
+    return write_base(cpu, in, SEG_FS);
+}
+OP(WRGSBASE_Ry)
+{
+    return write_base(cpu, in, SEG_GS);
 }
 
 // ---- segment registers: selectors of Linux's GDT (arch/x86/include/asm/segment.h); only FS and GS have a base, and
@@ -241,7 +309,8 @@ OP(STR_Ev)
 
 #define PRIVILEGED(X)                                                                                                  \
     X(HLT)                                                                                                             \
-    X(CLI) X(STI) X(IN_ALIb) X(IN_rAXIb) X(OUT_IbAL) X(OUT_IbrAX) X(IN_ALDX) X(IN_rAXDX) X(OUT_DXAL) X(OUT_DXrAX)      \
+    X(CLI)                                                                                                             \
+    X(STI) X(IN_ALIb) X(IN_rAXIb) X(OUT_IbAL) X(OUT_IbrAX) X(IN_ALDX) X(IN_rAXDX) X(OUT_DXAL) X(OUT_DXrAX)             \
         X(INSB_YbDX) X(INS_YzDX) X(OUTSB_DXXb) X(OUTS_DXXz) X(CLTS) X(SYSRET) X(INVD) X(WBINVD) X(WRMSR) X(RDMSR)      \
             X(RDPMC) X(SYSENTER) X(SYSEXIT) X(LLDT_Ew) X(LTR_Ew) X(LGDT_M) X(LIDT_M) X(LMSW_Ew) X(INVLPG_M) X(SWAPGS)
 #define GP(name)                                                                                                       \

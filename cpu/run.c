@@ -5,6 +5,7 @@
 // exact.
 #include "cpu/run.h"
 #include "cpu/code.h"
+#include "cpu/flags.h"
 #include "cpu/hostfp.h"
 #include "cpu/mem.h"
 #include "host/fault.h"
@@ -35,6 +36,14 @@ void cpu_interrupt(struct cpu *cpu)
 {
     __atomic_store_n(&cpu->interrupt, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&cpu->floor, INT64_MAX, __ATOMIC_SEQ_CST);
+}
+
+// CF says that there was a random number; the other flags are 0 (SDM vol. 2, RDRAND).
+void cpu_give_random(struct cpu *cpu, uint64_t value)
+{
+    uint64_t mask = ~0ull >> (64 - 8 * cpu->random.bytes), old = cpu->regs[cpu->random.reg];
+    cpu->regs[cpu->random.reg] = (cpu->random.bytes == 2 ? old & ~mask : 0) | (value & mask);
+    flags_set(cpu, FLAG_CF);
 }
 
 void cpu_raise(struct cpu *cpu, const struct insn *in, enum cpu_vector vector)

@@ -1,8 +1,8 @@
 // softfp: IEEE 754 arithmetic in integers, bit for bit as an x86 does it.
 //
-// Owns: the formats f32, f64 (SSE and x87 memory operands) and f80 (x87 registers), their arithmetic, comparisons,
-// conversions and the x87 oddities (partial remainder, scale, extract, packed BCD). No global state: what MXCSR or
-// the x87 control word would say comes in struct sf_env, the exception flags go out in it.
+// Owns: the formats f32, f64 (SSE and x87 memory operands), f80 (x87 registers) and f16 (F16C), their arithmetic,
+// comparisons, conversions and the x87 oddities (partial remainder, scale, extract, packed BCD). No global state: what
+// MXCSR or the x87 control word would say comes in struct sf_env, the exception flags go out in it.
 //
 // How to use: every format unpacks into one struct sf_num; the sf_* operations take sf_nums, round to the format
 // whose struct sf_fmt they are given, and return a sf_num that the format's pack function stores exactly.
@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef uint16_t sf16;
 typedef uint32_t sf32;
 typedef uint64_t sf64;
 
@@ -69,14 +70,16 @@ struct sf_fmt {
     bool x87; // NaN choice of the x87, and its biased results for unmasked overflow and underflow
 };
 
-extern const struct sf_fmt sf_fmt32, sf_fmt64, sf_fmt80;
+extern const struct sf_fmt sf_fmt16, sf_fmt32, sf_fmt64, sf_fmt80;
 
 // The format of FADD, FSUB, FMUL, FDIV and FSQRT results under env->precision.
 const struct sf_fmt *sf_fmt80_for(const struct sf_env *env);
 
+struct sf_num sf16_unpack(sf16 v, const struct sf_env *env);
 struct sf_num sf32_unpack(sf32 v, const struct sf_env *env);
 struct sf_num sf64_unpack(sf64 v, const struct sf_env *env);
 struct sf_num f80_unpack(struct f80 v, const struct sf_env *env);
+sf16 sf16_pack(struct sf_num n);
 sf32 sf32_pack(struct sf_num n);
 sf64 sf64_pack(struct sf_num n);
 struct f80 f80_pack(struct sf_num n);

@@ -1,6 +1,7 @@
 // softfp: unpacking, rounding, packing, and the choice among NaNs. See softfp.h.
 #include "cpu/softfp_core.h"
 
+const struct sf_fmt sf_fmt16 = {.prec = 11, .emin = -14, .emax = 15};
 const struct sf_fmt sf_fmt32 = {.prec = 24, .emin = -126, .emax = 127};
 const struct sf_fmt sf_fmt64 = {.prec = 53, .emin = -1022, .emax = 1023};
 const struct sf_fmt sf_fmt80 = {.prec = 64, .emin = -16382, .emax = 16383, .x87 = true};
@@ -39,13 +40,18 @@ static struct sf_num nan_num(bool sign, uint64_t sig)
     return (struct sf_num){.kind = sig & SF_QUIET_BIT ? SF_QNAN : SF_SNAN, .sign = sign, .sig = sig | SF_INT_BIT};
 }
 
-// f32 and f64: frac is the fraction moved up to bit 62, biased the exponent field, f its format.
+// f16, f32 and f64: frac is the fraction moved up to bit 62, biased the exponent field, f its format.
 static struct sf_num unpack_ieee(bool sign, int biased, uint64_t frac, const struct sf_fmt *f, const struct sf_env *env)
 {
     if (biased == 2 * f->emax + 1) return frac ? nan_num(sign, frac) : sf_inf(sign);
     if (biased != 0) return finite_num(sign, biased - f->emax, frac | SF_INT_BIT);
     if (frac == 0 || env->daz) return sf_zero(sign);
     return denormal(sign, f->emin, frac);
+}
+
+struct sf_num sf16_unpack(sf16 v, const struct sf_env *env)
+{
+    return unpack_ieee(v >> 15, v >> 10 & 0x1f, (uint64_t)(v & 0x3ff) << 53, &sf_fmt16, env);
 }
 
 struct sf_num sf32_unpack(sf32 v, const struct sf_env *env)
@@ -92,6 +98,12 @@ static struct fields to_fields(struct sf_num n, const struct sf_fmt *f)
     default:
         return (struct fields){ones, n.sig};
     }
+}
+
+sf16 sf16_pack(struct sf_num n)
+{
+    struct fields p = to_fields(n, &sf_fmt16);
+    return (sf16)(n.sign << 15 | p.biased << 10 | (int)(p.sig >> 53 & 0x3ff));
 }
 
 sf32 sf32_pack(struct sf_num n)

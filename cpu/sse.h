@@ -78,16 +78,19 @@ SSE_INLINE bool is_256(const struct insn *in)
     return in->size == 32;
 }
 
+/* In halves: of one copy of 32 bytes gcc keeps a second one on the stack. */
 SSE_INLINE vy ymm(const struct cpu *cpu, unsigned r)
 {
     vy v;
-    memcpy(&v, &cpu->v[r], sizeof v);
+    memcpy(&v.lo, &cpu->v[r].u8[0], sizeof v.lo);
+    memcpy(&v.hi, &cpu->v[r].u8[16], sizeof v.hi);
     return v;
 }
 
 SSE_INLINE void set_ymm(struct cpu *cpu, unsigned r, vy v)
 {
-    memcpy(&cpu->v[r], &v, sizeof v);
+    memcpy(&cpu->v[r].u8[0], &v.lo, sizeof v.lo);
+    memcpy(&cpu->v[r].u8[16], &v.hi, sizeof v.hi);
 }
 
 SSE_INLINE vx vx_low(uint64_t low)
@@ -208,18 +211,33 @@ SSE_MEM void vx_store8(struct cpu *cpu, const struct insn *in, uint64_t a, uint8
     store8(cpu, in, a, v);
 }
 
+SSE_INLINE vy vy_load_256(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    vy v;
+#ifdef OPS_CHECKED
+    v.lo = vx_load(cpu, in, a);
+    v.hi = vx_load(cpu, in, a + 16);
+#else
+    load_bytes(cpu, in, a, &v, sizeof v);
+#endif
+    return (vy){undivided(v.lo), undivided(v.hi)};
+}
+
 /* 32 bytes, or the low 16 of them. */
 SSE_INLINE vy vy_load(struct cpu *cpu, const struct insn *in, uint64_t a)
 {
-    vy v = {.lo = vx_load(cpu, in, a)};
-    if (is_256(in)) v.hi = vx_load(cpu, in, a + 16);
-    return v;
+    return is_256(in) ? vy_load_256(cpu, in, a) : (vy){.lo = vx_load(cpu, in, a)};
 }
 
-SSE_MEM void vy_store(struct cpu *cpu, const struct insn *in, uint64_t a, vy v)
+SSE_MEM void vy_store_256(struct cpu *cpu, const struct insn *in, uint64_t a, vy v)
+{
+    store_bytes(cpu, in, a, &v, sizeof v);
+}
+
+SSE_INLINE void vy_store(struct cpu *cpu, const struct insn *in, uint64_t a, vy v)
 {
     if (is_256(in))
-        store_bytes(cpu, in, a, &v, sizeof v);
+        vy_store_256(cpu, in, a, v);
     else
         vx_store(cpu, in, a, v.lo);
 }
@@ -359,28 +377,71 @@ SSE_INLINE const struct insn *vex_binary(struct cpu *cpu, const struct insn *in,
     return op_next(cpu, in);
 }
 
-SSE_INLINE const struct insn *vex_imm(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+/* With the forms m and b, for the most frequent rows: 256 bits and the usual kind of operand go straight through. */
+SSE_INLINE const struct insn *vex_binary_r(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
 {
-    uint8_t imm = (uint8_t)in->imm;
-    vy a = ymm(cpu, in->vvvv), b = ymm_rm(cpu, in), r = {.lo = f(a.lo, b.lo, imm)};
-    if (is_256(in)) r.hi = f(a.hi, b.hi, imm);
+    vy a = ymm(cpu, in->vvvv), b = ymm(cpu, in->rm), r = {.lo = f(a.lo, b.lo)};
+    if (__builtin_expect(is_256(in), 1)) r.hi = f(a.hi, b.hi);
     set_ymm(cpu, in->reg, r);
     return op_next(cpu, in);
 }
 
+SSE_INLINE const struct insn *vex_binary_at(struct cpu *cpu, const struct insn *in, vx_binary_fn *f, uint64_t at)
+{
+    if (__builtin_expect(!is_256(in), 0)) return vex_done(cpu, in, f(xmm(cpu, in->vvvv), vx_load(cpu, in, at)));
+    vy b = vy_load_256(cpu, in, at), a = ymm(cpu, in->vvvv);
+    set_ymm(cpu, in->reg, (vy){f(a.lo, b.lo), f(a.hi, b.hi)});
+    return op_next(cpu, in);
+}
+
+/* The immediate's part for the high half begins at bit `shift`. */
+SSE_INLINE const struct insn *vex_imm_halves(struct cpu *cpu, const struct insn *in, vx_imm_fn *f, unsigned shift)
+{
+    uint8_t imm = (uint8_t)in->imm;
+    vy a = ymm(cpu, in->vvvv), b = ymm_rm(cpu, in), r = {.lo = f(a.lo, b.lo, imm)};
+    if (is_256(in)) r.hi = f(a.hi, b.hi, imm >> shift);
+    set_ymm(cpu, in->reg, r);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_imm(struct cpu *cpu, const struct insn *in, vx_imm_fn *f)
+{
+    return vex_imm_halves(cpu, in, f, 0);
+}
+
 /* ---- Op functions of a row, register and memory form, from its lane function ---- */
 
-/* VEX rows have no forms: which kind of operand is asked at run time. */
+/* VEX rows have no forms, but for the most frequent: which kind of operand is asked at run time. */
 #define VEX_BINARY(row, f)                                                                                             \
     OP(row)                                                                                                            \
     {                                                                                                                  \
         return vex_binary(cpu, in, f);                                                                                 \
     }
 
+#define VEX_BINARY_FORMS(row, f)                                                                                       \
+    OP(row##_r)                                                                                                        \
+    {                                                                                                                  \
+        return vex_binary_r(cpu, in, f);                                                                               \
+    }                                                                                                                  \
+    OP(row##_m)                                                                                                        \
+    {                                                                                                                  \
+        return vex_binary_at(cpu, in, f, ea(cpu, in));                                                                 \
+    }                                                                                                                  \
+    OP(row##_b)                                                                                                        \
+    {                                                                                                                  \
+        return vex_binary_at(cpu, in, f, ea_b(cpu, in));                                                               \
+    }
+
 #define VEX_IMM(row, f)                                                                                                \
     OP(row)                                                                                                            \
     {                                                                                                                  \
         return vex_imm(cpu, in, f);                                                                                    \
+    }
+
+#define VEX_IMM_HALVES(row, f, shift)                                                                                  \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return vex_imm_halves(cpu, in, f, shift);                                                                      \
     }
 
 #define XMM_BINARY(row, f)                                                                                             \

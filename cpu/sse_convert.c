@@ -99,16 +99,53 @@ TO_DWORDS(TO_DWORDS_FUNCTIONS)
     FP_ROWS(row, fetch, host_##mnemonic, soft_##mnemonic)
 XMM_CONVERSIONS(XMM_CONVERSION_ROWS)
 
+FP_VEX(VCVTPS2PD_VpdWxh, half_rm, host_cvtps2pd, soft_cvtps2pd)
+FP_VEX(VCVTDQ2PD_VpdWxh, half_rm, host_cvtdq2pd, soft_cvtdq2pd)
+FP_VEX_SCALAR(VCVTSS2SD_VsdHsdWss, ss_rm, host_cvtss2sd, soft_cvtss2sd)
+FP_VEX_SCALAR(VCVTSD2SS_VssHssWsd, sd_rm, host_cvtsd2ss, soft_cvtsd2ss)
+FP_VEX(VCVTDQ2PS_VpsWx, ymm_rm, host_cvtdq2ps, soft_cvtdq2ps)
+FP_VEX(VCVTPS2DQ_VxWps, ymm_rm, host_cvtps2dq, soft_cvtps2dq)
+FP_VEX(VCVTTPS2DQ_VxWps, ymm_rm, host_cvttps2dq, soft_cvttps2dq)
+
+/* From doubles to half as many bytes: what is in the low 64 bits of both halves. */
+SSE_INLINE const struct insn *narrow(struct cpu *cpu, const struct insn *in, vy r)
+{
+    return vex_done(cpu, in, (vx){r.lo[0], is_256(in) ? r.hi[0] : 0});
+}
+
+SSE_NOINLINE const struct insn *narrow_soft(struct cpu *cpu, const struct insn *in, vx lo, vx hi, fp_soft_fn *soft)
+{
+    fp_vex_set_soft(cpu, in, (vy){lo, hi}, soft);
+    return narrow(cpu, in, ymm(cpu, in->reg));
+}
+
+SSE_INLINE const struct insn *narrow_op(struct cpu *cpu, const struct insn *in, fp_host_fn *host, fp_soft_fn *soft)
+{
+    vy b = ymm_rm(cpu, in);
+    if (fp_wants_soft(cpu)) return narrow_soft(cpu, in, b.lo, b.hi, soft);
+    vy r = {.lo = host(b.lo, b.lo, 0)};
+    if (is_256(in)) r.hi = host(b.hi, b.hi, 0);
+    return narrow(cpu, in, r);
+}
+
+#define NARROWING(X) X(VCVTPD2PS_VxhWpd, cvtpd2ps) X(VCVTPD2DQ_VxhWpd, cvtpd2dq) X(VCVTTPD2DQ_VxhWpd, cvttpd2dq)
+#define NARROWING_ROWS(row, mnemonic)                                                                                  \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return narrow_op(cpu, in, host_##mnemonic, soft_##mnemonic);                                                   \
+    }
+NARROWING(NARROWING_ROWS)
+
 /* ---- General register or memory to scalar ---- */
 
-/* type, bits of the result, source bits: the integer comes zero-extended in b */
+/* row, VEX row, type, bits of the result, source bits: the integer comes zero-extended in b */
 #define FROM_INTEGER(X)                                                                                                \
-    X(CVTSI2SS_VssEd, ss, 32, 32, "cvtsi2ssl %k1, %0")                                                                 \
-    X(CVTSI2SS_VssEq, ss, 32, 64, "cvtsi2ssq %1, %0")                                                                  \
-    X(CVTSI2SD_VsdEd, sd, 64, 32, "cvtsi2sdl %k1, %0")                                                                 \
-    X(CVTSI2SD_VsdEq, sd, 64, 64, "cvtsi2sdq %1, %0")
+    X(CVTSI2SS_VssEd, VCVTSI2SS_VssHssEd, ss, 32, 32, "cvtsi2ssl %k1, %0")                                             \
+    X(CVTSI2SS_VssEq, VCVTSI2SS_VssHssEq, ss, 32, 64, "cvtsi2ssq %1, %0")                                              \
+    X(CVTSI2SD_VsdEd, VCVTSI2SD_VsdHsdEd, sd, 64, 32, "cvtsi2sdl %k1, %0")                                             \
+    X(CVTSI2SD_VsdEq, VCVTSI2SD_VsdHsdEq, sd, 64, 64, "cvtsi2sdq %1, %0")
 
-#define FROM_INTEGER_ROWS(row, type, bits, source, text)                                                               \
+#define FROM_INTEGER_ROWS(row, vex_row, type, bits, source, text)                                                      \
     FP_ASM(host_cvtsi##source##type, text, "r"(b[0]))                                                                  \
     static vx soft_cvtsi##source##type(vx a, vx b, unsigned imm, struct sf_env *env)                                   \
     {                                                                                                                  \
@@ -126,6 +163,11 @@ XMM_CONVERSIONS(XMM_CONVERSION_ROWS)
     {                                                                                                                  \
         vx b = vx_low(vx_load##source(cpu, in, ea(cpu, in)));                                                          \
         return fp_op(cpu, in, b, host_cvtsi##source##type, soft_cvtsi##source##type);                                  \
+    }                                                                                                                  \
+    OP(vex_row)                                                                                                        \
+    {                                                                                                                  \
+        vx b = vx_low(is_mem(in) ? vx_load##source(cpu, in, ea(cpu, in)) : reg64(cpu, in->rm));                        \
+        return fp_vex_scalar(cpu, in, b, host_cvtsi##source##type, soft_cvtsi##source##type);                          \
     }
 FROM_INTEGER(FROM_INTEGER_ROWS)
 
@@ -164,18 +206,18 @@ SSE_INLINE const struct insn *int_op(struct cpu *cpu, const struct insn *in, vx 
     }
 #endif
 
-/* row, mnemonic, source bits, result bits, name of the result register in asm, fetch, rounding */
+/* row, mnemonic, source bits, result bits, name of the result register in asm, fetch of SSE and VEX, rounding */
 #define TO_INTEGER(X)                                                                                                  \
-    X(CVTSS2SI_GdWss, cvtss2si, 32, 32, "k0", xmm_m32, env->rounding)                                                  \
-    X(CVTSS2SI_GqWss, cvtss2si, 32, 64, "q0", xmm_m32, env->rounding)                                                  \
-    X(CVTSD2SI_GdWsd, cvtsd2si, 64, 32, "k0", xmm_m64, env->rounding)                                                  \
-    X(CVTSD2SI_GqWsd, cvtsd2si, 64, 64, "q0", xmm_m64, env->rounding)                                                  \
-    X(CVTTSS2SI_GdWss, cvttss2si, 32, 32, "k0", xmm_m32, SF_RZ)                                                        \
-    X(CVTTSS2SI_GqWss, cvttss2si, 32, 64, "q0", xmm_m32, SF_RZ)                                                        \
-    X(CVTTSD2SI_GdWsd, cvttsd2si, 64, 32, "k0", xmm_m64, SF_RZ)                                                        \
-    X(CVTTSD2SI_GqWsd, cvttsd2si, 64, 64, "q0", xmm_m64, SF_RZ)
+    X(CVTSS2SI_GdWss, cvtss2si, 32, 32, "k0", xmm_m32, ss_rm, env->rounding)                                           \
+    X(CVTSS2SI_GqWss, cvtss2si, 32, 64, "q0", xmm_m32, ss_rm, env->rounding)                                           \
+    X(CVTSD2SI_GdWsd, cvtsd2si, 64, 32, "k0", xmm_m64, sd_rm, env->rounding)                                           \
+    X(CVTSD2SI_GqWsd, cvtsd2si, 64, 64, "q0", xmm_m64, sd_rm, env->rounding)                                           \
+    X(CVTTSS2SI_GdWss, cvttss2si, 32, 32, "k0", xmm_m32, ss_rm, SF_RZ)                                                 \
+    X(CVTTSS2SI_GqWss, cvttss2si, 32, 64, "q0", xmm_m32, ss_rm, SF_RZ)                                                 \
+    X(CVTTSD2SI_GdWsd, cvttsd2si, 64, 32, "k0", xmm_m64, sd_rm, SF_RZ)                                                 \
+    X(CVTTSD2SI_GqWsd, cvttsd2si, 64, 64, "q0", xmm_m64, sd_rm, SF_RZ)
 
-#define TO_INTEGER_ROWS(row, mnemonic, source, bits, result, fetch, rounding)                                          \
+#define TO_INTEGER_ROWS(row, mnemonic, source, bits, result, fetch, vex_fetch, rounding)                               \
     INT_ASM(host_##mnemonic##bits, #mnemonic " %1, %" result)                                                          \
     static uint64_t soft_##mnemonic##bits(vx b, struct sf_env *env)                                                    \
     {                                                                                                                  \
@@ -188,6 +230,10 @@ SSE_INLINE const struct insn *int_op(struct cpu *cpu, const struct insn *in, vx 
     OP(row##_m)                                                                                                        \
     {                                                                                                                  \
         return int_op(cpu, in, fetch(cpu, in), host_##mnemonic##bits, soft_##mnemonic##bits);                          \
+    }                                                                                                                  \
+    OP(V##row)                                                                                                         \
+    {                                                                                                                  \
+        return int_op(cpu, in, vex_fetch(cpu, in), host_##mnemonic##bits, soft_##mnemonic##bits);                      \
     }
 TO_INTEGER(TO_INTEGER_ROWS)
 

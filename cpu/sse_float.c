@@ -1,5 +1,5 @@
-/* Floating point of SSE to SSE4.1 except conversions: arithmetic, compares, rounding, dot products, approximations,
- * bitwise logic. */
+/* Floating point of SSE to SSE4.1 and of AVX except conversions: arithmetic, compares, rounding, dot products,
+ * approximations, bitwise logic. */
 #include "cpu/sse_fp.h"
 
 /* ---- Arithmetic: packed and scalar, single and double ---- */
@@ -42,9 +42,18 @@ static sf64 soft64_sqrt(sf64 a, sf64 b, unsigned imm, struct sf_env *env)
     FP_ROWS(NAME##PS_VpsWps, xmm_m128, host_##name##ps, soft_##name##ps)                                               \
     FP_ROWS(NAME##PD_VpdWpd, xmm_m128, host_##name##pd, soft_##name##pd)                                               \
     FP_ROWS(NAME##SS_VssWss, xmm_m32, host_##name##ss, soft_##name##ss)                                                \
-    FP_ROWS(NAME##SD_VsdWsd, xmm_m64, host_##name##sd, soft_##name##sd)
+    FP_ROWS(NAME##SD_VsdWsd, xmm_m64, host_##name##sd, soft_##name##sd)                                                \
+    FP_VEX_SCALAR(V##NAME##SS_VssHssWss, ss_rm, host_##name##ss, soft_##name##ss)                                      \
+    FP_VEX_SCALAR(V##NAME##SD_VsdHsdWsd, sd_rm, host_##name##sd, soft_##name##sd)
 ARITHMETIC_OPS(ARITHMETIC_ROWS)
 ARITHMETIC_ROWS(SQRT, sqrt)
+
+#define ARITHMETIC_VEX(NAME, name)                                                                                     \
+    FP_VEX(V##NAME##PS_VpsHpsWps, ymm_rm, host_##name##ps, soft_##name##ps)                                            \
+    FP_VEX(V##NAME##PD_VpdHpdWpd, ymm_rm, host_##name##pd, soft_##name##pd)
+ARITHMETIC_OPS(ARITHMETIC_VEX)
+FP_VEX(VSQRTPS_VpsWps, ymm_rm, host_sqrtps, soft_sqrtps)
+FP_VEX(VSQRTPD_VpdWpd, ymm_rm, host_sqrtpd, soft_sqrtpd)
 
 /* What Python's floats do all day. */
 #define HOT_OPS(X) X(ADDSD_VsdWsd, addsd) X(SUBSD_VsdWsd, subsd) X(MULSD_VsdWsd, mulsd) X(DIVSD_VsdWsd, divsd)
@@ -104,6 +113,71 @@ SOFT_LANES(cmp)
     FP_ROWS(row, fetch, host_cmp##type, soft_cmp##type)
 COMPARE_OPS(COMPARE_ROWS)
 
+/* VEX has 32 predicates. imm 3 makes those of imm 1:0 true of unordered operands too, so that equal, less, less or
+ * equal, unordered become equal or unordered, not greater or equal, not greater, false; imm 2 negates those as well;
+ * imm 4 makes quiet ones signal and the others quiet (SDM, CMPPD, table 3-1). */
+SSE_INLINE bool vex_predicate_holds(enum sf_order order, unsigned imm)
+{
+    bool base = (imm & 11) == 11 ? false : predicate_holds(order, imm & 3) || (imm & 8 && order == SF_UNORDERED);
+    return base != (imm >> 2 & 1);
+}
+
+SSE_INLINE bool vex_predicate_quiet(unsigned imm)
+{
+    return predicate_quiet(imm) != (imm >> 4 & 1);
+}
+
+static sf32 soft32_vcmp(sf32 a, sf32 b, unsigned imm, struct sf_env *env)
+{
+    return vex_predicate_holds(sf32_compare(a, b, vex_predicate_quiet(imm), env), imm) ? UINT32_MAX : 0;
+}
+
+static sf64 soft64_vcmp(sf64 a, sf64 b, unsigned imm, struct sf_env *env)
+{
+    return vex_predicate_holds(sf64_compare(a, b, vex_predicate_quiet(imm), env), imm) ? UINT64_MAX : 0;
+}
+SOFT_LANES(vcmp)
+
+/* From SSE's four, with the exceptions right. host_ordered: less, or less or equal, of numbers only, without signalling
+ * quiet NaNs: those elements are compared as zeros, after the unordered compare has looked at them. host_vcmp: a or b
+ * first makes `greater`; a compare for its exceptions only makes the quiet ones signal. */
+#define COMPARE_VEX_HOST(type, row, fetch, low, high)                                                                  \
+    SSE_INLINE vx host_ordered##type(vx a, vx b, bool or_equal)                                                        \
+    {                                                                                                                  \
+        vx nan = host_cmpunord##type(a, b, 0), x = a & ~nan, y = b & ~nan;                                             \
+        return (or_equal ? host_cmple##type(x, y, 0) : host_cmplt##type(x, y, 0)) & ~nan;                              \
+    }                                                                                                                  \
+    SSE_INLINE vx host_relation##type(vx a, vx b, unsigned imm)                                                        \
+    {                                                                                                                  \
+        bool or_equal = (imm & 3) == 2;                                                                                \
+        if (imm & 16) return host_ordered##type(a, b, or_equal);                                                       \
+        return or_equal ? host_cmple##type(a, b, 0) : host_cmplt##type(a, b, 0);                                       \
+    }                                                                                                                  \
+    SSE_INLINE vx host_equality##type(vx a, vx b, unsigned imm)                                                        \
+    {                                                                                                                  \
+        if (imm & 16) (void)host_cmplt##type(a, b, 0);                                                                 \
+        if ((imm & 11) == 0) return host_cmpeq##type(a, b, 0);                                                         \
+        vx nan = host_cmpunord##type(a, b, 0);                                                                         \
+        if ((imm & 11) == 8) return host_cmpeq##type(a, b, 0) | nan;                                                   \
+        return imm & 8 ? (vx){0} : nan;                                                                                \
+    }                                                                                                                  \
+    SSE_INLINE vx host_vcmp##type(vx a, vx b, unsigned imm)                                                            \
+    {                                                                                                                  \
+        bool related = (imm & 3) == 1 || (imm & 3) == 2, swapped = related && imm & 8;                                 \
+        vx own = {low, high};                                                                                          \
+        vx r = !related  ? host_equality##type(a, b, imm)                                                              \
+               : swapped ? host_relation##type(b, a, imm ^ 3)                                                          \
+                         : host_relation##type(a, b, imm);                                                             \
+        if (!(imm & 4) == swapped) r = ~r;                                                                             \
+        return (r & own) | (a & ~own);                                                                                 \
+    }
+COMPARE_OPS(COMPARE_VEX_HOST)
+
+FP_VEX(VCMPPS_VpsHpsWpsIb, ymm_rm, host_vcmpps, soft_vcmpps)
+FP_VEX(VCMPPD_VpdHpdWpdIb, ymm_rm, host_vcmppd, soft_vcmppd)
+FP_VEX_SCALAR(VCMPSS_VssHssWssIb, ss_rm, host_vcmpss, soft_vcmpss)
+FP_VEX_SCALAR(VCMPSD_VsdHsdWsdIb, sd_rm, host_vcmpsd, soft_vcmpsd)
+
 /* ---- Compares into flags: unordered ZF PF CF, less CF, equal ZF, greater none; OF, SF, AF are cleared ---- */
 
 /* As lazy flags (cpu/flags.h): the result 1 has odd parity and is not zero; 0 is zero and has even parity, unless PDB
@@ -142,14 +216,14 @@ SSE_NOINLINE const struct insn *order_op_soft(struct cpu *cpu, const struct insn
 #define HOST_ORDER(mnemonic)
 #endif
 
-/* row, mnemonic, bits, fetch, quiet */
+/* row, mnemonic, bits, fetch of SSE and VEX, quiet */
 #define ORDER_OPS(X)                                                                                                   \
-    X(UCOMISS_VssWss, ucomiss, 32, xmm_m32, true)                                                                      \
-    X(UCOMISD_VsdWsd, ucomisd, 64, xmm_m64, true)                                                                      \
-    X(COMISS_VssWss, comiss, 32, xmm_m32, false)                                                                       \
-    X(COMISD_VsdWsd, comisd, 64, xmm_m64, false)
+    X(UCOMISS_VssWss, ucomiss, 32, xmm_m32, ss_rm, true)                                                               \
+    X(UCOMISD_VsdWsd, ucomisd, 64, xmm_m64, sd_rm, true)                                                               \
+    X(COMISS_VssWss, comiss, 32, xmm_m32, ss_rm, false)                                                                \
+    X(COMISD_VsdWsd, comisd, 64, xmm_m64, sd_rm, false)
 
-#define ORDER_ROWS(row, mnemonic, bits, fetch, quiet)                                                                  \
+#define ORDER_ROWS(row, mnemonic, bits, fetch, vex_fetch, quiet)                                                       \
     static enum sf_order soft_##mnemonic(vx a, vx b, struct sf_env *env)                                               \
     {                                                                                                                  \
         return sf##bits##_compare((sf##bits)a[0], (sf##bits)b[0], quiet, env);                                         \
@@ -167,6 +241,10 @@ SSE_NOINLINE const struct insn *order_op_soft(struct cpu *cpu, const struct insn
     OP(row##_m)                                                                                                        \
     {                                                                                                                  \
         return mnemonic##_op(cpu, in, fetch(cpu, in));                                                                 \
+    }                                                                                                                  \
+    OP(V##row)                                                                                                         \
+    {                                                                                                                  \
+        return mnemonic##_op(cpu, in, vex_fetch(cpu, in));                                                             \
     }
 ORDER_OPS(ORDER_ROWS)
 
@@ -218,7 +296,9 @@ HORIZONTAL_FP(SOFT_HORIZONTAL)
     FP_ASM_XMM(host_##name##ps, #name "ps")                                                                            \
     FP_ASM_XMM(host_##name##pd, #name "pd")                                                                            \
     FP_ROWS(NAME##S_VpsWps, xmm_m128, host_##name##ps, soft_##name##ps)                                                \
-    FP_ROWS(NAME##D_VpdWpd, xmm_m128, host_##name##pd, soft_##name##pd)
+    FP_ROWS(NAME##D_VpdWpd, xmm_m128, host_##name##pd, soft_##name##pd)                                                \
+    FP_VEX(V##NAME##S_VpsHpsWps, ymm_rm, host_##name##ps, soft_##name##ps)                                             \
+    FP_VEX(V##NAME##D_VpdHpdWpd, ymm_rm, host_##name##pd, soft_##name##pd)
 SSE3_OPS(SSE3_ROWS)
 
 /* ---- Rounding to integral values: imm 2 MXCSR's mode, else imm 1:0; imm 3 does not report inexact results ---- */
@@ -269,6 +349,11 @@ ROUND_ROWS(ROUNDPD_VpdWpdIb, pd, xmm_m128)
 ROUND_ROWS(ROUNDSS_VssWssIb, ss, xmm_m32)
 ROUND_ROWS(ROUNDSD_VsdWsdIb, sd, xmm_m64)
 
+FP_VEX(VROUNDPS_VpsWpsIb, ymm_rm, host_roundps, soft_roundps)
+FP_VEX(VROUNDPD_VpdWpdIb, ymm_rm, host_roundpd, soft_roundpd)
+FP_VEX_SCALAR(VROUNDSS_VssHssWssIb, ss_rm, host_roundss, soft_roundss)
+FP_VEX_SCALAR(VROUNDSD_VsdHsdWsdIb, sd_rm, host_roundsd, soft_roundsd)
+
 /* ---- Dot products: imm 7:4 what is multiplied (the rest counts as +0), imm 3:0 what receives the sum ---- */
 
 SSE_INLINE vx mask32(unsigned bits)
@@ -309,26 +394,54 @@ static vx host_dppd(vx a, vx b, unsigned imm)
     return host_addpd(products, swap_halves(products), 0) & mask64(imm);
 }
 
-/* Each step leaves its flags, and an exception of one that is not masked keeps the next from happening. */
-SSE_NOINLINE const struct insn *dpps_soft(struct cpu *cpu, const struct insn *in, vx b)
+/* One step of both halves: it leaves its flags, and an exception that is not masked keeps the next from happening. */
+static vy dot_step(struct cpu *cpu, const struct insn *in, vy a, vy b, fp_soft_fn *soft)
+{
+    struct sf_env env = fp_env(cpu);
+    vy r = {.lo = soft(a.lo, b.lo, 0, &env)};
+    if (is_256(in)) r.hi = soft(a.hi, b.hi, 0, &env);
+    fp_finish(cpu, in, &env);
+    return r;
+}
+
+SSE_INLINE vy vy_each(vy v, vx (*f)(vx))
+{
+    return (vy){f(v.lo), f(v.hi)};
+}
+
+SSE_INLINE vy vy_and(vy v, vx mask)
+{
+    return (vy){v.lo & mask, v.hi & mask};
+}
+
+static vy dpps_sums(struct cpu *cpu, const struct insn *in, vy a, vy b)
 {
     unsigned imm = (uint8_t)in->imm;
     vx used = mask32(imm >> 4);
-    vx products = fp_step(cpu, in, xmm(cpu, in->reg) & used, b & used, soft_mulps);
-    vx pairs = fp_step(cpu, in, swap_pairs(products), products, soft_addps);
-    return xmm_done(cpu, in, fp_step(cpu, in, pairs, swap_halves(pairs), soft_addps) & mask32(imm));
+    vy products = dot_step(cpu, in, vy_and(a, used), vy_and(b, used), soft_mulps);
+    vy pairs = dot_step(cpu, in, vy_each(products, swap_pairs), products, soft_addps);
+    return vy_and(dot_step(cpu, in, pairs, vy_each(pairs, swap_halves), soft_addps), mask32(imm));
 }
 
-SSE_NOINLINE const struct insn *dppd_soft(struct cpu *cpu, const struct insn *in, vx b)
+static vy dppd_sums(struct cpu *cpu, const struct insn *in, vy a, vy b)
 {
     unsigned imm = (uint8_t)in->imm;
     vx used = mask64(imm >> 4);
-    vx products = fp_step(cpu, in, xmm(cpu, in->reg) & used, b & used, soft_mulpd);
-    return xmm_done(cpu, in, fp_step(cpu, in, products, swap_halves(products), soft_addpd) & mask64(imm));
+    vy products = dot_step(cpu, in, vy_and(a, used), vy_and(b, used), soft_mulpd);
+    return vy_and(dot_step(cpu, in, products, vy_each(products, swap_halves), soft_addpd), mask64(imm));
 }
 
-#define DOT_PRODUCT_OPS(X) X(DPPS_VpsWpsIb, dpps) X(DPPD_VpdWpdIb, dppd)
-#define DOT_PRODUCT_ROWS(row, name)                                                                                    \
+/* row, VEX row, name */
+#define DOT_PRODUCT_OPS(X) X(DPPS_VpsWpsIb, VDPPS_VpsHpsWpsIb, dpps) X(DPPD_VpdWpdIb, VDPPD_VpdHpdWpdIb, dppd)
+#define DOT_PRODUCT_ROWS(row, vex_row, name)                                                                           \
+    SSE_NOINLINE const struct insn *name##_soft(struct cpu *cpu, const struct insn *in, vx b)                          \
+    {                                                                                                                  \
+        return xmm_done(cpu, in, name##_sums(cpu, in, ymm(cpu, in->reg), (vy){.lo = b}).lo);                           \
+    }                                                                                                                  \
+    SSE_NOINLINE const struct insn *v##name##_soft(struct cpu *cpu, const struct insn *in, vx lo, vx hi)               \
+    {                                                                                                                  \
+        return vex_done_y(cpu, in, name##_sums(cpu, in, ymm(cpu, in->vvvv), (vy){lo, hi}));                            \
+    }                                                                                                                  \
     SSE_INLINE const struct insn *name##_op(struct cpu *cpu, const struct insn *in, vx b)                              \
     {                                                                                                                  \
         if (fp_wants_soft(cpu)) return name##_soft(cpu, in, b);                                                        \
@@ -341,6 +454,12 @@ SSE_NOINLINE const struct insn *dppd_soft(struct cpu *cpu, const struct insn *in
     OP(row##_m)                                                                                                        \
     {                                                                                                                  \
         return name##_op(cpu, in, xmm_m128(cpu, in));                                                                  \
+    }                                                                                                                  \
+    OP(vex_row)                                                                                                        \
+    {                                                                                                                  \
+        vy b = ymm_rm(cpu, in);                                                                                        \
+        if (fp_wants_soft(cpu)) return v##name##_soft(cpu, in, b.lo, b.hi);                                            \
+        return fp_vex_host(cpu, in, b, host_##name);                                                                   \
     }
 DOT_PRODUCT_OPS(DOT_PRODUCT_ROWS)
 
@@ -412,6 +531,28 @@ APPROXIMATION_ROWS(RCPSS_VssWss, xmm_m32, host_rcpss)
 APPROXIMATION_ROWS(RSQRTPS_VpsWps, xmm_m128, host_rsqrtps)
 APPROXIMATION_ROWS(RSQRTSS_VssWss, xmm_m32, host_rsqrtss)
 
+OP(VRCPPS_VpsWps)
+{
+    return fp_vex_host(cpu, in, ymm_rm(cpu, in), host_rcpps);
+}
+
+OP(VRSQRTPS_VpsWps)
+{
+    return fp_vex_host(cpu, in, ymm_rm(cpu, in), host_rsqrtps);
+}
+
+OP(VRCPSS_VssHssWss)
+{
+    vx b = ss_rm(cpu, in);
+    return vex_done(cpu, in, host_rcpss(xmm(cpu, in->vvvv), b, 0));
+}
+
+OP(VRSQRTSS_VssHssWss)
+{
+    vx b = ss_rm(cpu, in);
+    return vex_done(cpu, in, host_rsqrtss(xmm(cpu, in->vvvv), b, 0));
+}
+
 /* ---- Bitwise logic ---- */
 
 #define BITWISE_OPS(X) X(AND, a &b) X(ANDN, ~a &b) X(OR, a | b) X(XOR, a ^ b)
@@ -421,5 +562,7 @@ APPROXIMATION_ROWS(RSQRTSS_VssWss, xmm_m32, host_rsqrtss)
         return result;                                                                                                 \
     }                                                                                                                  \
     XMM_BINARY(NAME##PS_VpsWps, bitwise_##NAME)                                                                        \
-    XMM_BINARY(NAME##PD_VpdWpd, bitwise_##NAME)
+    XMM_BINARY(NAME##PD_VpdWpd, bitwise_##NAME)                                                                        \
+    VEX_BINARY(V##NAME##PS_VpsHpsWps, bitwise_##NAME)                                                                  \
+    VEX_BINARY(V##NAME##PD_VpdHpdWpd, bitwise_##NAME)
 BITWISE_OPS(BITWISE_ROWS)

@@ -81,6 +81,78 @@ SSE_INLINE const struct insn *fp_op(struct cpu *cpu, const struct insn *in, vx b
         return fp_op(cpu, in, fetch(cpu, in), host, soft);                                                             \
     }
 
+/* ---- VEX. The exceptions of both halves together decide. Scalar instructions are the SSE ones with register vvvv as
+ * the first operand, from which the upper elements come. ---- */
+
+static inline void fp_vex_set_soft(struct cpu *cpu, const struct insn *in, vy b, fp_soft_fn *soft)
+{
+    struct sf_env env = fp_env(cpu);
+    uint8_t imm = (uint8_t)in->imm;
+    vy a = ymm(cpu, in->vvvv), r = {.lo = soft(a.lo, b.lo, imm, &env)};
+    if (is_256(in)) r.hi = soft(a.hi, b.hi, imm, &env);
+    fp_finish(cpu, in, &env);
+    set_ymm(cpu, in->reg, r);
+}
+
+SSE_NOINLINE const struct insn *fp_vex_soft(struct cpu *cpu, const struct insn *in, vx lo, vx hi, fp_soft_fn *soft)
+{
+    fp_vex_set_soft(cpu, in, (vy){lo, hi}, soft);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *fp_vex_host(struct cpu *cpu, const struct insn *in, vy b, fp_host_fn *host)
+{
+    uint8_t imm = (uint8_t)in->imm;
+    vy a = ymm(cpu, in->vvvv), r = {.lo = host(a.lo, b.lo, imm)};
+    if (is_256(in)) r.hi = host(a.hi, b.hi, imm);
+    set_ymm(cpu, in->reg, r);
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *fp_vex(struct cpu *cpu, const struct insn *in, vy b, fp_host_fn *host, fp_soft_fn *soft)
+{
+    if (fp_wants_soft(cpu)) return fp_vex_soft(cpu, in, b.lo, b.hi, soft);
+    return fp_vex_host(cpu, in, b, host);
+}
+
+SSE_INLINE const struct insn *fp_vex_scalar(struct cpu *cpu, const struct insn *in, vx b, fp_host_fn *host,
+                                            fp_soft_fn *soft)
+{
+    if (fp_wants_soft(cpu)) return fp_vex_soft(cpu, in, b, b, soft);
+    return vex_done(cpu, in, host(xmm(cpu, in->vvvv), b, (uint8_t)in->imm));
+}
+
+SSE_INLINE vx ss_rm(struct cpu *cpu, const struct insn *in)
+{
+    return is_mem(in) ? xmm_m32(cpu, in) : xmm(cpu, in->rm);
+}
+
+SSE_INLINE vx sd_rm(struct cpu *cpu, const struct insn *in)
+{
+    return is_mem(in) ? xmm_m64(cpu, in) : xmm(cpu, in->rm);
+}
+
+/* Half a vector, whose own halves become the low halves of lo and hi. */
+SSE_INLINE vy half_rm(struct cpu *cpu, const struct insn *in)
+{
+    vx v = !is_mem(in) ? xmm(cpu, in->rm) : is_256(in) ? vx_load(cpu, in, ea(cpu, in)) : xmm_m64(cpu, in);
+    return (vy){.lo = v, .hi = vx_low(v[1])};
+}
+
+/* fetch: ymm_rm or half_rm. */
+#define FP_VEX(row, fetch, host, soft)                                                                                 \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return fp_vex(cpu, in, fetch(cpu, in), host, soft);                                                            \
+    }
+
+/* fetch: ss_rm or sd_rm. */
+#define FP_VEX_SCALAR(row, fetch, host, soft)                                                                          \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return fp_vex_scalar(cpu, in, fetch(cpu, in), host, soft);                                                     \
+    }
+
 /* ---- softfp by elements: the first n ---- */
 
 typedef sf32 soft32_fn(sf32 a, sf32 b, unsigned imm, struct sf_env *env);

@@ -40,6 +40,22 @@ INSERT_FUNCTION(u64)
     }
 INSERT_OPS(INSERT_ROWS)
 
+#define INSERT_VEX_OPS(X)                                                                                              \
+    X(VPINSRB_VdqHdqRdIb, u8, 8)                                                                                       \
+    X(VPINSRB_VdqHdqMbIb, u8, 8)                                                                                       \
+    X(VPINSRW_VdqHdqRdIb, u16, 16)                                                                                     \
+    X(VPINSRW_VdqHdqMwIb, u16, 16)                                                                                     \
+    X(VPINSRD_VdqHdqEdIb, u32, 32)                                                                                     \
+    X(VPINSRQ_VdqHdqEqIb, u64, 64)
+
+#define INSERT_VEX_ROW(row, element, bits)                                                                             \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        uint64_t v = is_mem(in) ? vx_load##bits(cpu, in, ea(cpu, in)) : reg64(cpu, in->rm);                            \
+        return vex_done(cpu, in, insert_##element(xmm(cpu, in->vvvv), v, (uint8_t)in->imm));                           \
+    }
+INSERT_VEX_OPS(INSERT_VEX_ROW)
+
 /* register row, memory row, element, bits, width of the register written: results are zero-extended */
 #define EXTRACT_OPS(X)                                                                                                 \
     X(PEXTRB_RdVdqIb, PEXTRB_MbVdqIb, u8, 8)                                                                           \
@@ -61,12 +77,36 @@ INSERT_OPS(INSERT_ROWS)
     }
 EXTRACT_OPS(EXTRACT_ROWS)
 
+#define EXTRACT_VEX_OPS(X)                                                                                             \
+    X(VPEXTRB_RdVdqIb, u8, 8)                                                                                          \
+    X(VPEXTRB_MbVdqIb, u8, 8)                                                                                          \
+    X(VPEXTRW_RdVdqIb, u16, 16)                                                                                        \
+    X(VPEXTRW_MwVdqIb, u16, 16)                                                                                        \
+    X(VPEXTRD_EdVdqIb, u32, 32)                                                                                        \
+    X(VPEXTRQ_EqVdqIb, u64, 64)                                                                                        \
+    X(VEXTRACTPS_EdVdqIb, u32, 32)
+
+#define EXTRACT_VEX_ROW(row, element, bits)                                                                            \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        uint##bits##_t v = extract_##element(xmm(cpu, in->reg), (uint8_t)in->imm);                                     \
+        if (is_mem(in))                                                                                                \
+            vx_store##bits(cpu, in, ea(cpu, in), v);                                                                   \
+        else                                                                                                           \
+            set_reg64(cpu, in->rm, v);                                                                                 \
+        return op_next(cpu, in);                                                                                       \
+    }
+EXTRACT_VEX_OPS(EXTRACT_VEX_ROW)
+
 /* The older PEXTRW has the vector in ModRM.rm. */
-OP(PEXTRW_GdUdqIb)
-{
-    set_reg32(cpu, in->reg, extract_u16(xmm(cpu, in->rm), (uint8_t)in->imm));
-    return op_next(cpu, in);
-}
+#define EXTRACT_WORD_ROW(row)                                                                                          \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        set_reg32(cpu, in->reg, extract_u16(xmm(cpu, in->rm), (uint8_t)in->imm));                                      \
+        return op_next(cpu, in);                                                                                       \
+    }
+EXTRACT_WORD_ROW(PEXTRW_GdUdqIb)
+EXTRACT_WORD_ROW(VPEXTRW_GdUdqIb)
 
 SSE_INLINE unsigned word_shift(const struct insn *in)
 {
@@ -119,4 +159,11 @@ OP(INSERTPS_VdqWdIb_m)
 {
     uint32_t v = vx_load32(cpu, in, ea(cpu, in));
     return xmm_done(cpu, in, insertps(xmm(cpu, in->reg), v, (uint8_t)in->imm));
+}
+
+OP(VINSERTPS_VdqHdqWdIb)
+{
+    unsigned imm = (uint8_t)in->imm;
+    uint32_t v = is_mem(in) ? vx_load32(cpu, in, ea(cpu, in)) : extract_u32(xmm(cpu, in->rm), imm >> 6);
+    return vex_done(cpu, in, insertps(xmm(cpu, in->vvvv), v, imm));
 }

@@ -1,5 +1,5 @@
-/* Integer arithmetic, logic and compares of MMX and SSE. One row of a table per operation; a and b are the operands'
- * elements. */
+/* Integer arithmetic, logic and compares of MMX, SSE and AVX. One row of a table per operation; a and b are the
+ * operands' elements. */
 #include "cpu/sse.h"
 
 SSE_INLINE int clamp(int v, int least, int most)
@@ -115,7 +115,7 @@ LANE_OPS_XMM(LANE_FAST)
 
 #define LANE_XMM_ROW(name, element, result)   XMM_BINARY(name##_VdqWdq, fast_##name)
 #define LANE_MMX_ROW(name, element, result)   MMX_BINARY(name##_PqQq, fast_##name)
-#define LANE_VEX_ROW(name, element, result)   VEX_BINARY(V##name##_VxHxWx, fast_##name)
+#define LANE_VEX_ROW(name, element, result)   VEX_BINARY_FORMS(V##name##_VxHxWx, fast_##name)
 #define LANE_VEX_UNARY(name, element, result) VEX_BINARY(V##name##_VxWx, fast_##name)
 LANE_OPS_BOTH(LANE_XMM_ROW)
 LANE_OPS_BOTH(LANE_MMX_ROW)
@@ -172,10 +172,13 @@ VX_FAST(pmaddubsw, "pmaddubsw")
 VX_FAST(psadbw, "psadbw")
 XMM_BINARY(PMADDWD_VdqWdq, fast_pmaddwd)
 MMX_BINARY(PMADDWD_PqQq, fast_pmaddwd)
+VEX_BINARY(VPMADDWD_VxHxWx, fast_pmaddwd)
 XMM_BINARY(PMADDUBSW_VdqWdq, fast_pmaddubsw)
 MMX_BINARY(PMADDUBSW_PqQq, fast_pmaddubsw)
+VEX_BINARY(VPMADDUBSW_VxHxWx, fast_pmaddubsw)
 XMM_BINARY(PSADBW_VdqWdq, fast_psadbw)
 MMX_BINARY(PSADBW_PqQq, fast_psadbw)
+VEX_BINARY(VPSADBW_VxHxWx, fast_psadbw)
 
 /* ---- Horizontal: neighbours in a, then neighbours in b ---- */
 
@@ -210,7 +213,8 @@ HORIZONTAL_OPS(HORIZONTAL_FUNCTIONS)
 
 #define HORIZONTAL_ROWS(name, element, result)                                                                         \
     XMM_BINARY(name##_VdqWdq, fast_##name)                                                                             \
-    MMX_BINARY(name##_PqQq, fast_mmx_##name)
+    MMX_BINARY(name##_PqQq, fast_mmx_##name)                                                                           \
+    VEX_BINARY(V##name##_VxHxWx, fast_##name)
 HORIZONTAL_OPS(HORIZONTAL_ROWS)
 
 /* ---- SSE4 oddities ---- */
@@ -227,6 +231,7 @@ SSE_INLINE vx lane_phminposuw(vx va, vx vb)
 }
 VX_FAST(phminposuw, "phminposuw")
 XMM_BINARY(PHMINPOSUW_VdqWdq, fast_phminposuw)
+VEX_BINARY(VPHMINPOSUW_VdqWdq, fast_phminposuw)
 
 /* Distances of one block of four bytes in b (imm 1:0) from eight at successive bytes of a (imm 2). */
 SSE_INLINE vx mpsadbw(vx va, vx vb, unsigned imm)
@@ -237,13 +242,18 @@ SSE_INLINE vx mpsadbw(vx va, vx vb, unsigned imm)
     return r.v;
 }
 XMM_IMM(MPSADBW_VdqWdqIb, mpsadbw)
+VEX_IMM_HALVES(VMPSADBW_VxHxWxIb, mpsadbw, 3)
 
 /* ZF: b & a is zero; CF: b & ~a is zero. OF, SF, AF and PF are cleared. */
-SSE_INLINE const struct insn *ptest(struct cpu *cpu, const struct insn *in, vx a, vx b)
+SSE_INLINE const struct insn *ptest_done(struct cpu *cpu, const struct insn *in, vx both, vx rest)
 {
-    vx both = a & b, rest = ~a & b;
     flags_set(cpu, ((both[0] | both[1]) ? 0 : FLAG_ZF) | ((rest[0] | rest[1]) ? 0 : FLAG_CF));
     return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *ptest(struct cpu *cpu, const struct insn *in, vx a, vx b)
+{
+    return ptest_done(cpu, in, a & b, ~a & b);
 }
 
 OP(PTEST_VdqWdq_r)
@@ -255,4 +265,11 @@ OP(PTEST_VdqWdq_m)
 {
     vx b = xmm_m128(cpu, in);
     return ptest(cpu, in, xmm(cpu, in->reg), b);
+}
+
+OP(VPTEST_VxWx)
+{
+    vy b = ymm_rm(cpu, in), a = ymm(cpu, in->reg);
+    if (!is_256(in)) return ptest(cpu, in, a.lo, b.lo);
+    return ptest_done(cpu, in, (a.lo & b.lo) | (a.hi & b.hi), (~a.lo & b.lo) | (~a.hi & b.hi));
 }

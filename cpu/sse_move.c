@@ -1,9 +1,9 @@
-/* SSE moves: aligned, unaligned, halves, scalars, general registers, masks, non-temporal (the hint means nothing here),
- * MXCSR. */
+/* SSE and AVX moves: aligned, unaligned, halves, scalars, general registers, masks, non-temporal (the hint means
+ * nothing here), MXCSR. The VEX forms stand beside those of SSE; moves that only AVX has are in cpu/sse_avx_move.c. */
 #include "cpu/hostfp.h"
 #include "cpu/sse.h"
 
-/* ---- 16 bytes ---- */
+/* ---- Whole vectors ---- */
 
 #define UNALIGNED_MOVES(X) X(MOVUPS, ps) X(MOVUPD, pd) X(MOVDQU, dq)
 #define ALIGNED_MOVES(X)   X(MOVAPS, ps) X(MOVAPD, pd) X(MOVDQA, dq)
@@ -38,9 +38,88 @@
 UNALIGNED_MOVES(UNALIGNED_ROWS)
 ALIGNED_MOVES(ALIGNED_ROWS)
 
+/* VEX. Each length has its rows and functions, unlike those of other instructions: these are the most frequent. */
+
+/* The address of an operand that must be aligned to its size, 16 or 32 bytes: #GP(0) otherwise. */
+SSE_INLINE uint64_t vex_aligned(struct cpu *cpu, const struct insn *in, uint64_t a, unsigned bytes)
+{
+    if (__builtin_expect(a & (bytes - 1), 0)) cpu_raise(cpu, in, VEC_GP);
+    return a;
+}
+
+SSE_INLINE const struct insn *vex_load_128(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    return vex_done(cpu, in, vx_load(cpu, in, a));
+}
+
+SSE_INLINE const struct insn *vex_load_256(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    set_ymm(cpu, in->reg, vy_load_256(cpu, in, a));
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_store_128(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    vx_store(cpu, in, a, xmm(cpu, in->reg));
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_store_256(struct cpu *cpu, const struct insn *in, uint64_t a)
+{
+    vy_store_256(cpu, in, a, ymm(cpu, in->reg));
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_copy_128(struct cpu *cpu, const struct insn *in, unsigned to, unsigned from)
+{
+    set_ymm(cpu, to, (vy){.lo = xmm(cpu, from)});
+    return op_next(cpu, in);
+}
+
+SSE_INLINE const struct insn *vex_copy_256(struct cpu *cpu, const struct insn *in, unsigned to, unsigned from)
+{
+    set_ymm(cpu, to, ymm(cpu, from));
+    return op_next(cpu, in);
+}
+
+#define VEX_MOVE(row, what, bits, address, alignment)                                                                  \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return vex_##what##_##bits(cpu, in, vex_aligned(cpu, in, address(cpu, in), alignment));                        \
+    }
+#define VEX_MOVE_ROWS(name, t, bits, alignment)                                                                        \
+    OP(V##name##_V##t##W##t##_r)                                                                                       \
+    {                                                                                                                  \
+        return vex_copy_##bits(cpu, in, in->reg, in->rm);                                                              \
+    }                                                                                                                  \
+    OP(V##name##_W##t##V##t##_r)                                                                                       \
+    {                                                                                                                  \
+        return vex_copy_##bits(cpu, in, in->rm, in->reg);                                                              \
+    }                                                                                                                  \
+    VEX_MOVE(V##name##_V##t##W##t##_m, load, bits, ea, alignment)                                                      \
+    VEX_MOVE(V##name##_V##t##W##t##_b, load, bits, ea_b, alignment)                                                    \
+    VEX_MOVE(V##name##_W##t##V##t##_m, store, bits, ea, alignment)                                                     \
+    VEX_MOVE(V##name##_W##t##V##t##_b, store, bits, ea_b, alignment)
+#define VEX_UNALIGNED_ROWS(name, t)                                                                                    \
+    VEX_MOVE_ROWS(name, dq, 128, 1)                                                                                    \
+    VEX_MOVE_ROWS(name, qq, 256, 1)
+#define VEX_ALIGNED_ROWS(name, t)                                                                                      \
+    VEX_MOVE_ROWS(name, dq, 128, 16)                                                                                   \
+    VEX_MOVE_ROWS(name, qq, 256, 32)
+UNALIGNED_MOVES(VEX_UNALIGNED_ROWS)
+ALIGNED_MOVES(VEX_ALIGNED_ROWS)
+
 #define NON_TEMPORAL_STORES(X) X(MOVNTPS_MpsVps) X(MOVNTPD_MpdVpd) X(MOVNTDQ_MdqVdq)
 #define NON_TEMPORAL_ROW(row)  MOVE_STORE(row, ea_aligned)
 NON_TEMPORAL_STORES(NON_TEMPORAL_ROW)
+#define VEX_NON_TEMPORAL_ROWS(t, bits, alignment)                                                                      \
+    VEX_MOVE(VMOVNTPS_M##t##V##t, store, bits, ea, alignment)                                                          \
+    VEX_MOVE(VMOVNTPD_M##t##V##t, store, bits, ea, alignment)                                                          \
+    VEX_MOVE(VMOVNTDQ_M##t##V##t, store, bits, ea, alignment)                                                          \
+    VEX_MOVE(VMOVNTDQA_V##t##M##t, load, bits, ea, alignment)                                                          \
+    VEX_MOVE(VLDDQU_V##t##M##t, load, bits, ea, 1)
+VEX_NON_TEMPORAL_ROWS(dq, 128, 16)
+VEX_NON_TEMPORAL_ROWS(qq, 256, 32)
 
 OP(MOVNTDQA_VdqMdq)
 {
@@ -144,6 +223,76 @@ OP(MOVQ_WqVq_b)
     return op_next(cpu, in);
 }
 
+/* VEX: the rest of the register is the first source's. Loads have none. */
+
+SSE_INLINE vx xmm_m32_b(struct cpu *cpu, const struct insn *in)
+{
+    return vx_low(vx_load32(cpu, in, ea_b(cpu, in)));
+}
+
+#define VEX_SCALAR_LOAD(row, source)                                                                                   \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        return vex_done(cpu, in, source(cpu, in));                                                                     \
+    }
+#define SCALAR_STORE(row, bits, address)                                                                               \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        vx_store##bits(cpu, in, address(cpu, in), cpu->v[in->reg].u##bits[0]);                                         \
+        return op_next(cpu, in);                                                                                       \
+    }
+VEX_SCALAR_LOAD(VMOVSS_VssMss_m, xmm_m32)
+VEX_SCALAR_LOAD(VMOVSS_VssMss_b, xmm_m32_b)
+VEX_SCALAR_LOAD(VMOVSD_VsdMsd_m, xmm_m64)
+VEX_SCALAR_LOAD(VMOVSD_VsdMsd_b, xmm_m64_b)
+VEX_SCALAR_LOAD(VMOVQ_VqWq_m, xmm_m64)
+VEX_SCALAR_LOAD(VMOVQ_VqWq_b, xmm_m64_b)
+SCALAR_STORE(VMOVSS_MssVss_m, 32, ea)
+SCALAR_STORE(VMOVSS_MssVss_b, 32, ea_b)
+SCALAR_STORE(VMOVSD_MsdVsd_m, 64, ea)
+SCALAR_STORE(VMOVSD_MsdVsd_b, 64, ea_b)
+SCALAR_STORE(VMOVQ_WqVq_m, 64, ea)
+SCALAR_STORE(VMOVQ_WqVq_b, 64, ea_b)
+
+SSE_INLINE vx low_32_from(vx rest, vx v)
+{
+    vx low = {UINT32_MAX, 0};
+    return (rest & ~low) | (v & low);
+}
+
+OP(VMOVSS_VssHssUss)
+{
+    return vex_done(cpu, in, low_32_from(xmm(cpu, in->vvvv), xmm(cpu, in->rm)));
+}
+
+OP(VMOVSS_UssHssVss)
+{
+    set_ymm(cpu, in->rm, (vy){.lo = low_32_from(xmm(cpu, in->vvvv), xmm(cpu, in->reg))});
+    return op_next(cpu, in);
+}
+
+OP(VMOVSD_VsdHsdUsd)
+{
+    return vex_done(cpu, in, (vx){xmm(cpu, in->rm)[0], xmm(cpu, in->vvvv)[1]});
+}
+
+OP(VMOVSD_UsdHsdVsd)
+{
+    set_ymm(cpu, in->rm, (vy){.lo = {xmm(cpu, in->reg)[0], xmm(cpu, in->vvvv)[1]}});
+    return op_next(cpu, in);
+}
+
+OP(VMOVQ_VqWq_r)
+{
+    return vex_done(cpu, in, vx_low(xmm(cpu, in->rm)[0]));
+}
+
+OP(VMOVQ_WqVq_r)
+{
+    set_ymm(cpu, in->rm, (vy){.lo = vx_low(xmm(cpu, in->reg)[0])});
+    return op_next(cpu, in);
+}
+
 /* ---- General registers ---- */
 
 OP(MOVD_VdEd_r)
@@ -187,6 +336,33 @@ OP(MOVQ_EqVq_r)
 OP(MOVQ_EqVq_m)
 {
     vx_store64(cpu, in, ea(cpu, in), cpu->v[in->reg].u64[0]);
+    return op_next(cpu, in);
+}
+
+VEX_SCALAR_LOAD(VMOVD_VdEd_m, xmm_m32)
+VEX_SCALAR_LOAD(VMOVQ_VqEq_m, xmm_m64)
+SCALAR_STORE(VMOVD_EdVd_m, 32, ea)
+SCALAR_STORE(VMOVQ_EqVq_m, 64, ea)
+
+OP(VMOVD_VdEd_r)
+{
+    return vex_done(cpu, in, vx_low(reg32(cpu, in->rm)));
+}
+
+OP(VMOVQ_VqEq_r)
+{
+    return vex_done(cpu, in, vx_low(reg64(cpu, in->rm)));
+}
+
+OP(VMOVD_EdVd_r)
+{
+    set_reg32(cpu, in->rm, cpu->v[in->reg].u32[0]);
+    return op_next(cpu, in);
+}
+
+OP(VMOVQ_EqVq_r)
+{
+    set_reg64(cpu, in->rm, cpu->v[in->reg].u64[0]);
     return op_next(cpu, in);
 }
 
@@ -234,6 +410,32 @@ OP(MOVLHPS_VqUq)
     return xmm_done(cpu, in, (vx){xmm(cpu, in->reg)[0], xmm(cpu, in->rm)[0]});
 }
 
+#define VEX_HALF_ROWS(t)                                                                                               \
+    OP(VMOVLP##t##_VqHqMq)                                                                                             \
+    {                                                                                                                  \
+        uint64_t b = vx_load64(cpu, in, ea(cpu, in));                                                                  \
+        return vex_done(cpu, in, (vx){b, xmm(cpu, in->vvvv)[1]});                                                      \
+    }                                                                                                                  \
+    OP(VMOVHP##t##_VqHqMq)                                                                                             \
+    {                                                                                                                  \
+        uint64_t b = vx_load64(cpu, in, ea(cpu, in));                                                                  \
+        return vex_done(cpu, in, (vx){xmm(cpu, in->vvvv)[0], b});                                                      \
+    }                                                                                                                  \
+    SCALAR_STORE(VMOVLP##t##_MqVq, 64, ea)                                                                             \
+    HIGH_HALF_STORE(VMOVHP##t##_MqVq)
+VEX_HALF_ROWS(S)
+VEX_HALF_ROWS(D)
+
+OP(VMOVHLPS_VqHqUq)
+{
+    return vex_done(cpu, in, (vx){xmm(cpu, in->rm)[1], xmm(cpu, in->vvvv)[1]});
+}
+
+OP(VMOVLHPS_VqHqUq)
+{
+    return vex_done(cpu, in, (vx){xmm(cpu, in->vvvv)[0], xmm(cpu, in->rm)[0]});
+}
+
 /* ---- Sign masks ---- */
 
 /* The top bits of eight bytes: the multiplication moves bit 8*i + 7 to bit 56 + i. */
@@ -244,7 +446,7 @@ SSE_INLINE uint32_t byte_signs(uint64_t v)
 
 SSE_INLINE uint32_t vx_byte_signs(vx v)
 {
-#ifdef __SSE2__
+#if HOST_SSE
     typedef char vector_of_char __attribute__((vector_size(16)));
     return (uint32_t)__builtin_ia32_pmovmskb128((vector_of_char)v);
 #else
@@ -258,6 +460,15 @@ OP(PMOVMSKB_GdUdq)
     return op_next(cpu, in);
 }
 
+OP(VPMOVMSKB_GdUx)
+{
+    vy v = ymm(cpu, in->rm);
+    uint32_t signs = vx_byte_signs(v.lo);
+    if (is_256(in)) signs |= vx_byte_signs(v.hi) << 16;
+    set_reg32(cpu, in->reg, signs);
+    return op_next(cpu, in);
+}
+
 OP(PMOVMSKB_GdNq)
 {
     mmx_check(cpu, in);
@@ -266,17 +477,39 @@ OP(PMOVMSKB_GdNq)
     return op_next(cpu, in);
 }
 
+SSE_INLINE uint32_t signs_32(const uint32_t v[4])
+{
+    return v[0] >> 31 | v[1] >> 31 << 1 | v[2] >> 31 << 2 | v[3] >> 31 << 3;
+}
+
+SSE_INLINE uint32_t signs_64(const uint64_t v[2])
+{
+    return (uint32_t)(v[0] >> 63 | v[1] >> 63 << 1);
+}
+
 OP(MOVMSKPS_GdUps)
 {
-    const union vec *v = &cpu->v[in->rm];
-    set_reg32(cpu, in->reg, v->u32[0] >> 31 | v->u32[1] >> 31 << 1 | v->u32[2] >> 31 << 2 | v->u32[3] >> 31 << 3);
+    set_reg32(cpu, in->reg, signs_32(cpu->v[in->rm].u32));
+    return op_next(cpu, in);
+}
+
+OP(VMOVMSKPS_GdUps)
+{
+    const uint32_t *v = cpu->v[in->rm].u32;
+    set_reg32(cpu, in->reg, signs_32(v) | (is_256(in) ? signs_32(v + 4) << 4 : 0));
     return op_next(cpu, in);
 }
 
 OP(MOVMSKPD_GdUpd)
 {
-    const union vec *v = &cpu->v[in->rm];
-    set_reg32(cpu, in->reg, (uint32_t)(v->u64[0] >> 63 | v->u64[1] >> 63 << 1));
+    set_reg32(cpu, in->reg, signs_64(cpu->v[in->rm].u64));
+    return op_next(cpu, in);
+}
+
+OP(VMOVMSKPD_GdUpd)
+{
+    const uint64_t *v = cpu->v[in->rm].u64;
+    set_reg32(cpu, in->reg, signs_64(v) | (is_256(in) ? signs_64(v + 2) << 2 : 0));
     return op_next(cpu, in);
 }
 
@@ -308,11 +541,14 @@ SSE_NOINLINE void store_masked_xmm(struct cpu *cpu, const struct insn *in)
     store_masked(cpu, in, &v, vx_byte_signs(xmm(cpu, in->rm)));
 }
 
-OP(MASKMOVDQU_VdqUdq)
-{
-    store_masked_xmm(cpu, in);
-    return op_next(cpu, in);
-}
+#define MASKED_STORE_ROW(row)                                                                                          \
+    OP(row)                                                                                                            \
+    {                                                                                                                  \
+        store_masked_xmm(cpu, in);                                                                                     \
+        return op_next(cpu, in);                                                                                       \
+    }
+MASKED_STORE_ROW(MASKMOVDQU_VdqUdq)
+MASKED_STORE_ROW(VMASKMOVDQU_VdqUdq)
 
 SSE_NOINLINE void store_masked_mmx(struct cpu *cpu, const struct insn *in)
 {
@@ -340,16 +576,18 @@ SSE_NOINLINE uint32_t mxcsr_get(const struct cpu *cpu)
     return cpu_get_mxcsr(cpu);
 }
 
-OP(LDMXCSR_Md)
-{
-    uint32_t v = vx_load32(cpu, in, ea(cpu, in));
-    if (v & ~MXCSR_VALID) cpu_raise(cpu, in, VEC_GP);
-    mxcsr_set(cpu, v);
-    return op_next(cpu, in);
-}
-
-OP(STMXCSR_Md)
-{
-    vx_store32(cpu, in, ea(cpu, in), mxcsr_get(cpu));
-    return op_next(cpu, in);
-}
+#define MXCSR_ROWS(load, save)                                                                                         \
+    OP(load)                                                                                                           \
+    {                                                                                                                  \
+        uint32_t v = vx_load32(cpu, in, ea(cpu, in));                                                                  \
+        if (v & ~MXCSR_VALID) cpu_raise(cpu, in, VEC_GP);                                                              \
+        mxcsr_set(cpu, v);                                                                                             \
+        return op_next(cpu, in);                                                                                       \
+    }                                                                                                                  \
+    OP(save)                                                                                                           \
+    {                                                                                                                  \
+        vx_store32(cpu, in, ea(cpu, in), mxcsr_get(cpu));                                                              \
+        return op_next(cpu, in);                                                                                       \
+    }
+MXCSR_ROWS(LDMXCSR_Md, STMXCSR_Md)
+MXCSR_ROWS(VLDMXCSR_Md, VSTMXCSR_Md)

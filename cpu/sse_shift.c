@@ -1,6 +1,8 @@
-/* Shifts of MMX and SSE: of elements by a register's, memory's or an immediate's count, and of the whole register by
- * bytes. The count is the whole low quadword; one of the element's width or more gives zeros (or signs). */
+/* Shifts of MMX, SSE and AVX: of elements by a register's, memory's or an immediate's count, and of the whole register
+ * by bytes. The count is the whole low quadword; one of the element's width or more gives zeros (or signs). */
 #include "cpu/sse.h"
+
+/* ---- Elements ---- */
 
 /* name, element, result for a count n below the element's width, result for any other */
 #define SHIFT_OPS(X)                                                                                                   \
@@ -43,16 +45,82 @@ SHIFT_OPS(SHIFT_FUNCTIONS)
     }
 SHIFT_OPS(SHIFT_ROWS)
 
-OP(PSRLDQ_UdqIb)
+/* One count for both halves: 16 bytes, in memory too. */
+SSE_INLINE const struct insn *vex_shift(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
 {
-    unsigned n = (uint8_t)in->imm;
-    set_xmm(cpu, in->rm, n < 16 ? vx_from(vx_whole(xmm(cpu, in->rm)) >> 8 * n) : (vx){0, 0});
+    vx counts = is_mem(in) ? vx_load(cpu, in, ea(cpu, in)) : xmm(cpu, in->rm);
+    vy a = ymm(cpu, in->vvvv);
+    return vex_done_y(cpu, in, (vy){f(a.lo, counts), f(a.hi, counts)});
+}
+
+/* The destination is vvvv. */
+SSE_INLINE const struct insn *vex_shift_by_imm(struct cpu *cpu, const struct insn *in, vx_binary_fn *f)
+{
+    vx counts = vx_low((uint8_t)in->imm);
+    vy a = ymm(cpu, in->rm), r = {.lo = f(a.lo, counts)};
+    if (is_256(in)) r.hi = f(a.hi, counts);
+    set_ymm(cpu, in->vvvv, r);
     return op_next(cpu, in);
 }
 
-OP(PSLLDQ_UdqIb)
+#define SHIFT_VEX_ROWS(name, element, shifted, beyond)                                                                 \
+    OP(V##name##_VxHxWdq)                                                                                              \
+    {                                                                                                                  \
+        return vex_shift(cpu, in, fast_##name);                                                                        \
+    }                                                                                                                  \
+    OP(V##name##_HxUxIb)                                                                                               \
+    {                                                                                                                  \
+        return vex_shift_by_imm(cpu, in, fast_##name);                                                                 \
+    }
+SHIFT_OPS(SHIFT_VEX_ROWS)
+
+/* ---- A count for each element: only VEX has these ---- */
+
+/* row, element, result for a count n below the element's width, result for any other */
+#define SHIFT_EACH_OPS(X)                                                                                              \
+    X(VPSRLVD_VxHxWx, u32, a >> n, 0)                                                                                  \
+    X(VPSRLVQ_VxHxWx, u64, a >> n, 0)                                                                                  \
+    X(VPSRAVD_VxHxWx, s32, a >> n, a >> 31)                                                                            \
+    X(VPSLLVD_VxHxWx, u32, a << n, 0)                                                                                  \
+    X(VPSLLVQ_VxHxWx, u64, a << n, 0)
+
+#define SHIFT_EACH_ROW(row, element, shifted, beyond)                                                                  \
+    SSE_INLINE vx lane_##row(vx va, vx vb)                                                                             \
+    {                                                                                                                  \
+        union lanes x = {.v = va}, y = {.v = vb}, r;                                                                   \
+        const unsigned width = 8 * sizeof x.element[0];                                                                \
+        for (unsigned i = 0; i < LANES_OF(element); i++) {                                                             \
+            __typeof__(x.element[0]) a = x.element[i];                                                                 \
+            uint64_t count = (uint64_t)y.element[i];                                                                   \
+            unsigned n = (unsigned)count & (width - 1);                                                                \
+            r.element[i] = (__typeof__(a))(count < width ? (shifted) : (beyond));                                      \
+        }                                                                                                              \
+        return r.v;                                                                                                    \
+    }                                                                                                                  \
+    VEX_BINARY(row, lane_##row)
+SHIFT_EACH_OPS(SHIFT_EACH_ROW)
+
+/* ---- Whole registers, by bytes; in AVX each half for itself ---- */
+
+SSE_INLINE vx psrldq(vx v, vx counts)
 {
-    unsigned n = (uint8_t)in->imm;
-    set_xmm(cpu, in->rm, n < 16 ? vx_from(vx_whole(xmm(cpu, in->rm)) << 8 * n) : (vx){0, 0});
-    return op_next(cpu, in);
+    return counts[0] < 16 ? vx_from(vx_whole(v) >> 8 * counts[0]) : (vx){0, 0};
 }
+
+SSE_INLINE vx pslldq(vx v, vx counts)
+{
+    return counts[0] < 16 ? vx_from(vx_whole(v) << 8 * counts[0]) : (vx){0, 0};
+}
+
+#define BYTE_SHIFT_OPS(X) X(PSRLDQ, psrldq) X(PSLLDQ, pslldq)
+#define BYTE_SHIFT_ROWS(name, f)                                                                                       \
+    OP(name##_UdqIb)                                                                                                   \
+    {                                                                                                                  \
+        set_xmm(cpu, in->rm, f(xmm(cpu, in->rm), vx_low((uint8_t)in->imm)));                                           \
+        return op_next(cpu, in);                                                                                       \
+    }                                                                                                                  \
+    OP(V##name##_HxUxIb)                                                                                               \
+    {                                                                                                                  \
+        return vex_shift_by_imm(cpu, in, f);                                                                           \
+    }
+BYTE_SHIFT_OPS(BYTE_SHIFT_ROWS)

@@ -1,4 +1,5 @@
-/* Moving elements about: interleaves, packs, shuffles, blends, widening moves. Inserts and extracts: sse_insert.c. */
+/* Moving elements about: interleaves, packs, shuffles, blends, widening moves. Inserts and extracts: sse_insert.c;
+ * across the middle of 256 bits: sse_avx_move.c. */
 #include "cpu/sse.h"
 
 /* ---- Interleaves: elements of a and b in turn, from their low or high halves ---- */
@@ -29,6 +30,8 @@
     XMM_BINARY(PUNPCKL##kind##_VdqWdq, fast_PUNPCKL##kind)                                                             \
     XMM_BINARY(PUNPCKH##kind##_VdqWdq, fast_PUNPCKH##kind)                                                             \
     MMX_BINARY(PUNPCKH##kind##_PqQq, fast_mmx_PUNPCKH##kind)                                                           \
+    VEX_BINARY(VPUNPCKL##kind##_VxHxWx, fast_PUNPCKL##kind)                                                            \
+    VEX_BINARY(VPUNPCKH##kind##_VxHxWx, fast_PUNPCKH##kind)                                                            \
     OP(PUNPCKL##kind##_PqQd_r)                                                                                         \
     {                                                                                                                  \
         return mmx_binary_r(cpu, in, fast_PUNPCKL##kind);                                                              \
@@ -51,6 +54,12 @@ XMM_BINARY(UNPCKLPS_VpsWps, fast_unpack_low_32)
 XMM_BINARY(UNPCKHPS_VpsWps, fast_unpack_high_32)
 XMM_BINARY(UNPCKLPD_VpdWpd, fast_unpack_low_64)
 XMM_BINARY(UNPCKHPD_VpdWpd, fast_unpack_high_64)
+VEX_BINARY(VPUNPCKLQDQ_VxHxWx, fast_unpack_low_64)
+VEX_BINARY(VPUNPCKHQDQ_VxHxWx, fast_unpack_high_64)
+VEX_BINARY(VUNPCKLPS_VpsHpsWps, fast_unpack_low_32)
+VEX_BINARY(VUNPCKHPS_VpsHpsWps, fast_unpack_high_32)
+VEX_BINARY(VUNPCKLPD_VpdHpdWpd, fast_unpack_low_64)
+VEX_BINARY(VUNPCKHPD_VpdHpdWpd, fast_unpack_high_64)
 
 /* ---- Packs: the elements of a, then those of b, saturated to half their width ---- */
 
@@ -73,7 +82,8 @@ XMM_BINARY(UNPCKHPD_VpdWpd, fast_unpack_high_64)
         return r.v;                                                                                                    \
     }                                                                                                                  \
     VX_FAST(name, #name)                                                                                               \
-    XMM_BINARY(name##_VdqWdq, fast_##name)
+    XMM_BINARY(name##_VdqWdq, fast_##name)                                                                             \
+    VEX_BINARY(V##name##_VxHxWx, fast_##name)
 #define PACK_MMX_ROW(name, from, to, least, most)                                                                      \
     SSE_INLINE vx fast_mmx_##name(vx va, vx vb)                                                                        \
     {                                                                                                                  \
@@ -138,6 +148,11 @@ XMM_IMM(PSHUFLW_VdqWdqIb, pshuflw)
 MMX_IMM(PSHUFW_PqQqIb, pshuflw)
 XMM_IMM(SHUFPS_VpsWpsIb, shufps)
 XMM_IMM(SHUFPD_VpdWpdIb, shufpd)
+VEX_IMM(VPSHUFD_VxWxIb, pshufd)
+VEX_IMM(VPSHUFHW_VxWxIb, pshufhw)
+VEX_IMM(VPSHUFLW_VxWxIb, pshuflw)
+VEX_IMM(VSHUFPS_VpsHpsWpsIb, shufps)
+VEX_IMM_HALVES(VSHUFPD_VpdHpdWpdIb, shufpd, 2)
 
 /* ---- Bytes: b and a concatenated, from byte imm on ---- */
 
@@ -156,6 +171,7 @@ SSE_INLINE vx palignr_mmx(vx va, vx vb, unsigned imm)
 
 XMM_IMM(PALIGNR_VdqWdqIb, palignr)
 MMX_IMM(PALIGNR_PqQqIb, palignr_mmx)
+VEX_IMM(VPALIGNR_VxHxWxIb, palignr)
 
 /* ---- Bytes of a as each byte of b says; zero when its top bit is set ---- */
 
@@ -176,6 +192,7 @@ SSE_INLINE vx pshufb_mmx(vx va, vx vb)
 
 XMM_BINARY(PSHUFB_VdqWdq, fast_pshufb)
 MMX_BINARY(PSHUFB_PqQq, pshufb_mmx)
+VEX_BINARY(VPSHUFB_VxHxWx, fast_pshufb)
 
 /* ---- Duplicates ---- */
 
@@ -195,18 +212,33 @@ SSE_INLINE vx movshdup(vx va, vx vb)
 
 XMM_BINARY(MOVSLDUP_VpsWps, movsldup)
 XMM_BINARY(MOVSHDUP_VpsWps, movshdup)
+VEX_BINARY(VMOVSLDUP_VpsWps, movsldup)
+VEX_BINARY(VMOVSHDUP_VpsWps, movshdup)
+
+SSE_INLINE vx movddup(vx va, vx vb)
+{
+    (void)va;
+    return (vx){vb[0], vb[0]};
+}
 
 OP(MOVDDUP_VpdWq_r)
 {
-    uint64_t v = xmm(cpu, in->rm)[0];
-    return xmm_done(cpu, in, (vx){v, v});
+    return xmm_done(cpu, in, movddup((vx){0, 0}, xmm(cpu, in->rm)));
 }
 
 OP(MOVDDUP_VpdWq_m)
 {
-    uint64_t v = vx_load64(cpu, in, ea(cpu, in));
-    return xmm_done(cpu, in, (vx){v, v});
+    return xmm_done(cpu, in, movddup((vx){0, 0}, xmm_m64(cpu, in)));
 }
+
+/* Of 128 bits it reads half of them, of 256 all. */
+OP(VMOVDDUP_VpdWq)
+{
+    vx b = is_mem(in) ? xmm_m64(cpu, in) : xmm(cpu, in->rm);
+    return vex_done(cpu, in, movddup((vx){0, 0}, b));
+}
+
+VEX_BINARY(VMOVDDUP_VpdWpd, movddup)
 
 /* ---- Blends ---- */
 
@@ -245,10 +277,27 @@ SSE_INLINE vx blendpd(vx va, vx vb, unsigned imm)
 XMM_IMM(PBLENDW_VdqWdqIb, pblendw)
 XMM_IMM(BLENDPS_VpsWpsIb, blendps)
 XMM_IMM(BLENDPD_VpdWpdIb, blendpd)
+VEX_IMM(VPBLENDW_VxHxWxIb, pblendw)
+VEX_IMM_HALVES(VBLENDPS_VpsHpsWpsIb, blendps, 4)
+VEX_IMM_HALVES(VBLENDPD_VpdHpdWpdIb, blendpd, 2)
+VEX_IMM_HALVES(VPBLENDD_VxHxWxIb, blendps, 4)
 
-/* By the sign bits of xmm0's elements. */
-#define BLENDV_OPS(X) X(PBLENDVB_VdqWdq, int8_t) X(BLENDVPS_VpsWps, int32_t) X(BLENDVPD_VpdWpd, int64_t)
-#define BLENDV_ROWS(row, element)                                                                                      \
+/* Elements of b where a third vector's are negative. */
+typedef vx vx_ternary_fn(vx a, vx b, vx c);
+
+/* The third is the register that the immediate byte's high half names. */
+SSE_INLINE const struct insn *vex_ternary(struct cpu *cpu, const struct insn *in, vx_ternary_fn *f)
+{
+    vy a = ymm(cpu, in->vvvv), b = ymm_rm(cpu, in), c = ymm(cpu, in->imm >> 4 & 15);
+    return vex_done_y(cpu, in, (vy){f(a.lo, b.lo, c.lo), f(a.hi, b.hi, c.hi)});
+}
+
+/* Before AVX it is xmm0. */
+#define BLENDV_OPS(X)                                                                                                  \
+    X(PBLENDVB_VdqWdq, VPBLENDVB_VxHxWxLx, int8_t)                                                                     \
+    X(BLENDVPS_VpsWps, VBLENDVPS_VpsHpsWpsLx, int32_t)                                                                 \
+    X(BLENDVPD_VpdWpd, VBLENDVPD_VpdHpdWpdLx, int64_t)
+#define BLENDV_ROWS(row, vex_row, element)                                                                             \
     SSE_INLINE vx blendv_##element(vx va, vx vb, vx mask)                                                              \
     {                                                                                                                  \
         typedef element elements __attribute__((vector_size(16)));                                                     \
@@ -262,27 +311,47 @@ XMM_IMM(BLENDPD_VpdWpdIb, blendpd)
     {                                                                                                                  \
         vx b = xmm_m128(cpu, in);                                                                                      \
         return xmm_done(cpu, in, blendv_##element(xmm(cpu, in->reg), b, xmm(cpu, 0)));                                 \
+    }                                                                                                                  \
+    OP(vex_row)                                                                                                        \
+    {                                                                                                                  \
+        return vex_ternary(cpu, in, blendv_##element);                                                                 \
     }
 BLENDV_OPS(BLENDV_ROWS)
 
 /* ---- Widening moves ---- */
 
-/* name, from, to, operand, its fetch */
-#define WIDEN_OPS(X)                                                                                                   \
-    X(PMOVSXBW, s8, s16, Wq, xmm_m64)                                                                                  \
-    X(PMOVSXBD, s8, s32, Wd, xmm_m32)                                                                                  \
-    X(PMOVSXBQ, s8, s64, Ww, xmm_m16)                                                                                  \
-    X(PMOVSXWD, s16, s32, Wq, xmm_m64)                                                                                 \
-    X(PMOVSXWQ, s16, s64, Wd, xmm_m32)                                                                                 \
-    X(PMOVSXDQ, s32, s64, Wq, xmm_m64)                                                                                 \
-    X(PMOVZXBW, u8, u16, Wq, xmm_m64)                                                                                  \
-    X(PMOVZXBD, u8, u32, Wd, xmm_m32)                                                                                  \
-    X(PMOVZXBQ, u8, u64, Ww, xmm_m16)                                                                                  \
-    X(PMOVZXWD, u16, u32, Wq, xmm_m64)                                                                                 \
-    X(PMOVZXWQ, u16, u64, Wd, xmm_m32)                                                                                 \
-    X(PMOVZXDQ, u32, u64, Wq, xmm_m64)
+SSE_INLINE vx xmm_m128_unaligned(struct cpu *cpu, const struct insn *in)
+{
+    return vx_load(cpu, in, ea(cpu, in));
+}
 
-#define WIDEN_ROWS(name, from, to, operand, fetch)                                                                     \
+typedef vx vx_fetch_fn(struct cpu *cpu, const struct insn *in);
+
+/* The elements become `ratio` times as wide: the high half's are behind the first 16 / ratio bytes. */
+SSE_INLINE const struct insn *vex_widen(struct cpu *cpu, const struct insn *in, vx_binary_fn *f, unsigned ratio,
+                                        vx_fetch_fn *fetch_128, vx_fetch_fn *fetch_256)
+{
+    vx none = {0, 0}, b = !is_mem(in) ? xmm(cpu, in->rm) : is_256(in) ? fetch_256(cpu, in) : fetch_128(cpu, in);
+    vx above = vx_low(ratio == 2 ? b[1] : b[0] >> (128 / ratio & 63));
+    return vex_done_y(cpu, in, (vy){f(none, b), f(none, above)});
+}
+
+/* name, from, to, SSE's operand and its fetch, AVX's operand and its fetch for 256 bits */
+#define WIDEN_OPS(X)                                                                                                   \
+    X(PMOVSXBW, s8, s16, Wq, xmm_m64, Wxh, xmm_m128_unaligned)                                                         \
+    X(PMOVSXBD, s8, s32, Wd, xmm_m32, Wxq, xmm_m64)                                                                    \
+    X(PMOVSXBQ, s8, s64, Ww, xmm_m16, Wxe, xmm_m32)                                                                    \
+    X(PMOVSXWD, s16, s32, Wq, xmm_m64, Wxh, xmm_m128_unaligned)                                                        \
+    X(PMOVSXWQ, s16, s64, Wd, xmm_m32, Wxq, xmm_m64)                                                                   \
+    X(PMOVSXDQ, s32, s64, Wq, xmm_m64, Wxh, xmm_m128_unaligned)                                                        \
+    X(PMOVZXBW, u8, u16, Wq, xmm_m64, Wxh, xmm_m128_unaligned)                                                         \
+    X(PMOVZXBD, u8, u32, Wd, xmm_m32, Wxq, xmm_m64)                                                                    \
+    X(PMOVZXBQ, u8, u64, Ww, xmm_m16, Wxe, xmm_m32)                                                                    \
+    X(PMOVZXWD, u16, u32, Wq, xmm_m64, Wxh, xmm_m128_unaligned)                                                        \
+    X(PMOVZXWQ, u16, u64, Wd, xmm_m32, Wxq, xmm_m64)                                                                   \
+    X(PMOVZXDQ, u32, u64, Wq, xmm_m64, Wxh, xmm_m128_unaligned)
+
+#define WIDEN_ROWS(name, from, to, operand, fetch, vex_operand, fetch_256)                                             \
     SSE_INLINE vx lane_##name(vx va, vx vb)                                                                            \
     {                                                                                                                  \
         union lanes y = {.v = vb}, r;                                                                                  \
@@ -298,5 +367,10 @@ BLENDV_OPS(BLENDV_ROWS)
     OP(name##_Vdq##operand##_m)                                                                                        \
     {                                                                                                                  \
         return xmm_done(cpu, in, fast_##name((vx){0, 0}, fetch(cpu, in)));                                             \
+    }                                                                                                                  \
+    OP(V##name##_Vx##vex_operand)                                                                                      \
+    {                                                                                                                  \
+        unsigned ratio = sizeof(((union lanes *)0)->to[0]) / sizeof(((union lanes *)0)->from[0]);                      \
+        return vex_widen(cpu, in, fast_##name, ratio, fetch, fetch_256);                                               \
     }
 WIDEN_OPS(WIDEN_ROWS)

@@ -167,6 +167,17 @@ static void return_mask(struct cpu *cpu, unsigned imm, uint32_t result)
     set_xmm(cpu, 0, r.v);
 }
 
+/* What VEX clears besides. */
+SSE_INLINE void clear_beyond_index(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+SSE_INLINE void clear_beyond_mask(struct cpu *cpu)
+{
+    set_ymm(cpu, 0, (vy){.lo = xmm(cpu, 0)});
+}
+
 /* row, lengths, result */
 #define STRING_OPS(X)                                                                                                  \
     X(PCMPESTRI_VdqWdqIb, explicit, index)                                                                             \
@@ -188,6 +199,12 @@ static void return_mask(struct cpu *cpu, unsigned imm, uint32_t result)
     OP(row##_m)                                                                                                        \
     {                                                                                                                  \
         string_##lengths##_##kind(cpu, in, vx_load(cpu, in, ea(cpu, in)));                                             \
+        return op_next(cpu, in);                                                                                       \
+    }                                                                                                                  \
+    OP(V##row)                                                                                                         \
+    {                                                                                                                  \
+        string_##lengths##_##kind(cpu, in, is_mem(in) ? vx_load(cpu, in, ea(cpu, in)) : xmm(cpu, in->rm));             \
+        clear_beyond_##kind(cpu);                                                                                      \
         return op_next(cpu, in);                                                                                       \
     }
 STRING_OPS(STRING_ROWS)

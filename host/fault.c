@@ -32,18 +32,51 @@ static void restore_fp_control(const ucontext_t *uc)
     __asm__ volatile("fldcw %0" : : "m"(uc->uc_mcontext.fpregs->cwd));
 }
 #elif defined(__aarch64__)
-// ESR_EL1.WnR, bit 6, from the esr_context record (magic "ESR\1") of the signal frame.
-static bool was_write(const ucontext_t *uc)
+// The syndrome that the kernel puts into the signal frame, a record of its own; 0: none (qemu-aarch64).
+static uint64_t syndrome(const ucontext_t *uc)
 {
     const uint8_t *p = uc->uc_mcontext.__reserved, *end = p + sizeof uc->uc_mcontext.__reserved;
-    while (p + 16 <= end) {
-        const uint32_t *head = (const uint32_t *)(const void *)p;
-        if (head[0] == 0x45535201) return *(const uint64_t *)(const void *)(p + 8) & 64;
-        if (head[1] == 0) break;
-        p += head[1];
+    while (p + sizeof(struct esr_context) <= end) {
+        const struct esr_context *record = (const void *)p;
+        if (record->head.magic == ESR_MAGIC) return record->esr;
+        if (record->head.size == 0) break;
+        p += record->head.size;
     }
+    return 0;
+}
+
+// Does this instruction write memory? Encodings: Arm ARM, C4.1.94 "Loads and Stores". An instruction that loads and
+// stores (CAS, LDADD) writes.
+static bool is_store(uint32_t insn)
+{
+    static const struct {
+        uint32_t mask, value;
+        bool store;
+    } rules[] = {
+        {0xffffffe0, 0xd50b7420, true},  // DC ZVA
+        {0x3fa00000, 0x08a00000, true},  // CAS
+        {0xbfa00000, 0x08200000, true},  // CASP
+        {0x3f20fc00, 0x3820c000, false}, // LDAPR
+        {0x3f200c00, 0x38200000, true},  // LDADD, SWP and so on
+        {0x3f400000, 0x08000000, true},  // STXR, STLR
+        {0x3a400000, 0x28000000, true},  // STP
+        {0x3ac00000, 0x38000000, true},  // STR
+        {0xfec00000, 0x3c800000, true},  // STR of 128 bits
+        {0x3fe00c00, 0x19000000, true},  // STLUR
+        {0xbe400000, 0x0c000000, true},  // ST1 to ST4
+    };
+    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
+        if ((insn & rules[i].mask) == rules[i].value) return rules[i].store;
     return false;
 }
+
+static bool was_write(const ucontext_t *uc)
+{
+    enum { ESR_WNR = 64 };
+    uint64_t esr = syndrome(uc);
+    return esr ? esr & ESR_WNR : is_store(*(const uint32_t *)(uintptr_t)uc->uc_mcontext.pc);
+}
+
 static void restore_fp_control(const ucontext_t *uc)
 {
     (void)uc;

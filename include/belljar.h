@@ -93,7 +93,7 @@ struct belljar_options {
     uint64_t output;                  // bytes on stdout and stderr together; 0: no limit
     uint64_t tmp_bytes;               // size of /tmp; 0: bounded by memory
     unsigned pids, files;             // threads in all; descriptors a process; 1024, 1024
-    int cpu_level;                    // 2: x86-64-v2
+    int cpu_level;                    // 2: x86-64-v2, 3: x86-64-v3 and AES, SHA, ... (the default)
     bool exact;                       // software-checked memory: wild 64-bit pointers fault as on hardware, slower
     bool deterministic; // clock, randomness and scheduling are functions of the seed and the instruction count
     uint64_t seed;

@@ -7,6 +7,7 @@
 #include "loader/script.h"
 #include "loader/stack.h"
 #include "syscalls/mm.h"
+#include "syscalls/signal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,8 +278,9 @@ static void add_aux(struct stack_plan *s, uint64_t type, uint64_t value)
 
 static void fill_aux(struct task *t, struct bin *b, struct stack_plan *s)
 {
-    uint32_t id[4];
+    uint32_t id[4], more[4];
     cpu_cpuid(&t->cpu, 1, 0, id);
+    cpu_cpuid(&t->cpu, 7, 0, more);
     add_aux(s, LX_AT_HWCAP, id[3]);
     add_aux(s, LX_AT_PAGESZ, PAGE_BYTES);
     add_aux(s, LX_AT_CLKTCK, 100);
@@ -293,7 +295,8 @@ static void fill_aux(struct task *t, struct bin *b, struct stack_plan *s)
     add_aux(s, LX_AT_GID, b->cred.gid);
     add_aux(s, LX_AT_EGID, b->cred.egid);
     add_aux(s, LX_AT_SECURE, b->secure);
-    add_aux(s, LX_AT_HWCAP2, 0);
+    add_aux(s, LX_AT_HWCAP2, more[1] & 1 ? LX_HWCAP2_FSGSBASE : 0);
+    add_aux(s, LX_AT_MINSIGSTKSZ, signal_frame_max(t));
 }
 
 static int build_stack(struct task *t, struct bin *b)

@@ -1,4 +1,5 @@
 // The system-wide texts of /proc: one small machine, as sysinfo.c and cpuid tell it too.
+#include "cpu/insn.h"
 #include "syscalls/procfs.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,45 +15,9 @@ struct feature {
     const char *name;
 }; // reg: index in cpu_cpuid's result
 
-static const struct feature features[] = { // arch/x86/include/asm/cpufeatures.h, in the order of its words
-    {1, 3, 0, "fpu"},
-    {1, 3, 4, "tsc"},
-    {1, 3, 5, "msr"},
-    {1, 3, 8, "cx8"},
-    {1, 3, 15, "cmov"},
-    {1, 3, 19, "clflush"},
-    {1, 3, 23, "mmx"},
-    {1, 3, 24, "fxsr"},
-    {1, 3, 25, "sse"},
-    {1, 3, 26, "sse2"},
-    {0x80000001, 3, 11, "syscall"},
-    {0x80000001, 3, 20, "nx"},
-    {0x80000001, 3, 27, "rdtscp"},
-    {0x80000001, 3, 29, "lm"},
-    {1, 2, 0, "pni"},
-    {1, 2, 1, "pclmulqdq"},
-    {1, 2, 9, "ssse3"},
-    {1, 2, 12, "fma"},
-    {1, 2, 13, "cx16"},
-    {1, 2, 19, "sse4_1"},
-    {1, 2, 20, "sse4_2"},
-    {1, 2, 22, "movbe"},
-    {1, 2, 23, "popcnt"},
-    {1, 2, 25, "aes"},
-    {1, 2, 26, "xsave"},
-    {1, 2, 28, "avx"},
-    {1, 2, 29, "f16c"},
-    {1, 2, 30, "rdrand"},
-    {1, 2, 31, "hypervisor"},
-    {0x80000001, 2, 0, "lahf_lm"},
-    {0x80000001, 2, 5, "abm"},
-    {7, 1, 3, "bmi1"},
-    {7, 1, 5, "avx2"},
-    {7, 1, 8, "bmi2"},
-    {7, 1, 9, "erms"},
-    {7, 1, 18, "rdseed"},
-    {7, 1, 19, "adx"},
-    {7, 1, 29, "sha_ni"}};
+// Those that are not instructions; the others are cpu/insn*.def's, which names them as /proc/cpuinfo does.
+static const struct feature features[] = {
+    {0x80000001, 3, 20, "nx"}, {0x80000001, 3, 29, "lm"}, {1, 2, 31, "hypervisor"}, {7, 1, 9, "erms"}};
 
 static bool has_feature(const struct cpu *c, const struct feature *f)
 {
@@ -66,6 +31,8 @@ static bool has_feature(const struct cpu *c, const struct feature *f)
 static void show_features(struct proc_text *x, const struct cpu *c)
 {
     text_add(x, "flags\t\t:");
+    for (unsigned i = 0; i < insn_feature_count; i++)
+        if (insn_features[i].level <= c->level) text_add(x, " %s", insn_features[i].name);
     for (unsigned i = 0; i < sizeof features / sizeof *features; i++)
         if (has_feature(c, &features[i])) text_add(x, " %s", features[i].name);
     text_add(x, "\n");
@@ -90,12 +57,15 @@ static void show_names(struct proc_text *x, const struct cpu *c)
 static void show_cpuinfo(struct proc_text *x, const struct proc_who *w)
 {
     struct cpu c;
+    uint32_t r[4];
     cpu_init(&c, w->box->level);
     show_names(x, &c);
+    cpu_cpuid(&c, 0, 0, r);
     text_add(x, "cpu MHz\t\t: 1000.000\ncache size\t: 1024 KB\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu "
                 "cores\t: 1\n");
     text_add(x,
-             "apicid\t\t: 0\ninitial apicid\t: 0\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 7\nwp\t\t: yes\n");
+             "apicid\t\t: 0\ninitial apicid\t: 0\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
+             r[0]);
     show_features(x, &c);
     text_add(x, "bugs\t\t:\nbogomips\t: 2000.00\nclflush size\t: 64\ncache_alignment\t: 64\naddress sizes\t: 36 bits "
                 "physical, 48 bits virtual\npower management:\n\n");

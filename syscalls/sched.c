@@ -118,6 +118,14 @@ static void run_syscall(struct task *t)
     box->slice_sys_ns += (host_clock_monotonic() - start) * SAMPLE;
 }
 
+// RDRAND and RDSEED draw from what getrandom gives.
+static void give_random(struct task *t)
+{
+    uint64_t value;
+    box_random(t->box, &value, sizeof value);
+    cpu_give_random(&t->cpu, value);
+}
+
 // Runs guest code until the slice is used up (true) or the thread cannot go on (false).
 static bool run_slice(struct task *t)
 {
@@ -131,6 +139,9 @@ static bool run_slice(struct task *t)
         } else if (stop == STOP_FAULT) {
             c->budget -= SYSCALL_INSNS;
             handle_fault(t);
+        } else if (stop == STOP_RANDOM) {
+            give_random(t);
+            continue;
         } else {
             return true;
         }

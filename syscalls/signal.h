@@ -6,6 +6,7 @@
 // not be handed over.
 int signal_dequeue(struct task *, uint64_t accepted, struct lx_siginfo *, struct sigpending **from);
 void signal_requeue(struct sigpending *, const struct lx_siginfo *);
+uint64_t signal_frame_max(const struct task *); // bytes of a frame at most: AT_MINSIGSTKSZ
 // Builds the frame on the guest's stack and points the registers at the handler. -LX_EFAULT, -LX_EPARK: nothing has
 // changed.
 int signal_frame_push(struct task *, const struct lx_siginfo *, const struct lx_sigaction *);

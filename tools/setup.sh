@@ -3,6 +3,7 @@
 #   setup_packages GROUP...       installs what tools/packages lists for these groups and is missing
 #   setup_build PRESET [TARGET..] configures when needed, and builds the targets, or everything
 #   setup_image NAME              builds build/images/NAME.ext2 when it is missing or older than its recipe
+#   setup_aarch64_root            unpacks the arm64 libraries that the preset aarch64 is linked with
 #   setup_locked COMMAND...       runs COMMAND while no other set-up of this tree runs
 #
 # All of it talks on stderr and reads nothing from stdin: both belong to the program that ./run starts. What fails ends
@@ -11,6 +12,8 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 images=$top/build/images
+# shellcheck source=tools/debian.sh
+. "$top/tools/debian.sh"
 
 setup_say() { printf 'belljar set-up: %s\n' "$*" >&2; }
 setup_fail() {
@@ -109,6 +112,35 @@ setup_image() {
     [ -e "$image" ] || setup_fail "the disk image $1 could not be built"
     setup_say "the disk image $1 could not be rebuilt; the older one stays in use"
     touch "$image"
+}
+
+# Not by a second architecture in dpkg: that takes root, and libext2fs-dev cannot be there for two. Links that are
+# absolute would lead into the host's /lib.
+setup_aarch64_unpack() {
+    local root=$1 work=$2 suite include sources options link
+    suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-bookworm}")
+    include=$(setup_listed aarch64-root | paste -sd ,)
+    mapfile -t sources < <(debian_sources "$suite" "$work")
+    mapfile -t options < <(debian_proxy)
+    # shellcheck disable=SC2016  # $1 is for the hook's shell
+    mmdebstrap --mode=chrootless --variant=extract --architectures=arm64 --include="$include" "${options[@]}" \
+        --setup-hook='for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d" && ln -s "usr/$d" "$1/$d"; done' \
+        "$suite" "$root" "${sources[@]}" </dev/null >&2 || return
+    find "$root/usr/lib" -type l -lname '/*' | while read -r link; do ln -sfr "$root$(readlink "$link")" "$link"; done
+    setup_listed aarch64-root >"$root/packages"
+}
+
+setup_aarch64_root() {
+    local root=$top/build/aarch64-root work
+    if [ -e "$root/packages" ] && setup_listed aarch64-root | cmp -s - "$root/packages"; then return 0; fi
+    setup_say "unpacking the arm64 libraries (once; it downloads about 25 MB)"
+    rm -rf "$root"
+    work=$(mktemp -d)
+    setup_aarch64_unpack "$root" "$work" || {
+        rm -rf "$work"
+        setup_fail "the arm64 libraries could not be unpacked"
+    }
+    rm -rf "$work"
 }
 
 setup_locked() {

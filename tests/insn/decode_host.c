@@ -5,7 +5,7 @@
 // The bytes run on the host and in the interpreter, with registers that point into the arena. How they end must agree:
 // completed, or the exception; and when they complete and go on behind themselves, the decoder's length. (Results are
 // difftest's business.) Left out are, with reasons, the tables below: what must not run, and what this host has beyond
-// x86-64-v2. Exit status: 0 when all agree.
+// this machine. Exit status: 0 when all agree.
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "disasm.h"
@@ -47,7 +47,7 @@ static const struct pattern excluded[] = {
 
 static const char *exclusion(const struct shape *s)
 {
-    const char *reason = shape_beyond_v2(s);
+    const char *reason = shape_beyond_v3(s);
     return reason ? reason : shape_match(s, excluded, sizeof excluded / sizeof *excluded);
 }
 
@@ -73,7 +73,7 @@ struct judge {
 
 static int decode(const uint8_t *bytes, uint64_t rip, struct insn *in)
 {
-    int n = insn_decode(in, bytes, 15, (uint32_t)rip, CPU_LEVEL_V2, false);
+    int n = insn_decode(in, bytes, 15, (uint32_t)rip, CPU_LEVEL_V3, false);
     return n < 0 ? 0 : n;
 }
 

@@ -2,12 +2,16 @@
 // ends.
 //
 //     difftest [--cases N] [--seed S] [--row NAME]... [--file insn_sse.def] [--part I/N] [--jobs J] [--report FILE]
-//     [--examples N] [--host-only]
+//     [--examples N] [--host-only] [--record FILE | --replay FILE]
 //
 // --part 2/4 takes every fourth row; --row may name one row or a prefix ending in `*`. --report also writes the
-// failures to FILE. --host-only runs each case twice on the host, to test the runner. Each row runs in a process of its
-// own, so that a crash or a hang of the interpreter is one row's failure. Exit status: 0 when all rows agree.
+// failures to FILE. --host-only runs each case twice on the host, to test the runner. --record writes what the host
+// made of the cases to FILE instead of comparing; --replay compares with that, on any host (record.h). A crash or a
+// hang of the interpreter is one row's failure; the rows behind it run in a new process. Exit status: 0 when all rows
+// agree.
+#include "bounds.h"
 #include "cpu/insn.h"
+#include "record.h"
 #include "report.h"
 #include "sides.h"
 #include <stddef.h>
@@ -18,20 +22,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ROW_NAMES = 64, ROW_TEXT = 12 * 1024, KINDS_TOLD = 3 };
+enum { MAX_ROW_NAMES = 64, ROW_TEXT = 12 * 1024, KINDS_TOLD = 3, NOT_RECORDED = 3 /* an exit status */ };
 
 struct options {
     unsigned cases, part, parts, jobs, examples;
     uint64_t seed;
-    const char *rows[MAX_ROW_NAMES], *file, *report;
+    const char *rows[MAX_ROW_NAMES], *file, *report, *record, *replay;
     int row_count;
     bool host_only;
+    int record_fd;
+    struct recording recording;
 };
 
 // One row's result, in memory shared with the process that works on it.
 struct result {
-    bool taken, skipped;
+    bool taken, skipped, done;
     unsigned cases, failures, faults, kind_count[DIFF_KINDS], told;
+    unsigned settled;    // outcomes that differ within the row's bound
     unsigned kinds_told; // sets of kinds that have an example, as bits by lowest kind
     char text[ROW_TEXT];
     struct test_case now; // the case being worked on: what a crash is blamed on
@@ -82,25 +89,48 @@ static void record(struct result *r, const struct options *o, const struct sides
     r->told++;
 }
 
-static void one_case(struct sides *s, const struct options *o, const struct row *row, struct rng *rng, struct result *r)
+static void judge(struct sides *s, const struct options *o, struct result *r, const struct outcome *host)
 {
-    struct outcome host, guest;
-    struct test_case *c = &r->now;
-    make_case(c, row, rng, &s->before);
+    struct outcome guest;
+    for (int k = 0; k < 2; k++) {
+        run_guest(s->guest[k], &r->now, &guest);
+        r->settled += bound_settle(&r->now, host, &guest);
+        unsigned diff = compare(&r->now, host, &guest, &s->memories[k]);
+        if (diff) record(r, o, s, &r->now, k, host, &guest, diff);
+    }
+}
+
+static void run_again(struct sides *s, struct result *r, const struct outcome *host)
+{
+    struct outcome again;
     sides_sync(s);
-    run_host(s, c, &host);
+    run_host(s, &r->now, &again);
+    if (host->vector == VECTOR_LOST || memcmp(&host->after, &again.after, offsetof(struct machine, fx))) r->failures++;
+}
+
+// Where a row's cases get the host's outcomes from, or where these go to.
+struct tape {
+    struct recorder recorder;
+    struct replay replay;
+};
+
+static void one_case(struct sides *s, const struct options *o, const struct row *row, struct rng *rng, struct result *r,
+                     struct tape *tape)
+{
+    struct outcome host;
+    make_case(&r->now, row, rng, &s->before);
+    sides_sync(s);
+    if (!o->replay)
+        run_host(s, &r->now, &host);
+    else if (!replay_case(&tape->replay, &r->now, &s->before, &host, s->host_data))
+        _exit(NOT_RECORDED);
     r->faults += host.vector != VECTOR_NONE;
-    for (int k = 0; k < 2 && !o->host_only; k++) {
-        run_guest(s->guest[k], c, &guest);
-        unsigned diff = compare(c, &host, &guest, &s->memories[k]);
-        if (diff) record(r, o, s, c, k, &host, &guest, diff);
-    }
-    if (o->host_only) {
-        sides_sync(s);
-        run_host(s, c, &guest);
-        if (host.vector == VECTOR_LOST || memcmp(&host.after, &guest.after, offsetof(struct machine, fx)))
-            r->failures++;
-    }
+    if (o->record)
+        recorder_case(&tape->recorder, &r->now, &s->before, &host, &s->memories[0]);
+    else if (o->host_only)
+        run_again(s, r, &host);
+    else
+        judge(s, o, r, &host);
     r->cases++;
 }
 
@@ -110,15 +140,18 @@ static uint64_t row_seed(uint64_t seed, const char *id)
     return seed;
 }
 
-static void run_row(const struct options *o, const struct row *row, struct result *r)
+static void run_row(struct sides *s, const struct options *o, const struct row *row, struct result *r)
 {
-    static struct sides s;
+    struct tape tape;
     struct rng rng = {row_seed(o->seed, row->id)};
-    alarm(60 + o->cases / 2000);
-    sides_open(&s, o->host_only);
-    data_randomize(&s.before, &rng);
-    while (r->cases < o->cases) one_case(&s, o, row, &rng, r);
-    _exit(0);
+    alarm(60 + o->cases / (o->replay ? 20 : 2000)); // a record's reader may itself be emulated
+    sides_clean(s);
+    data_randomize(&s->before, &rng);
+    if (o->record) recorder_open(&tape.recorder, o->record_fd, row->id);
+    if (o->replay && !recording_find(&o->recording, row->id, &tape.replay)) _exit(NOT_RECORDED);
+    while (r->cases < o->cases) one_case(s, o, row, &rng, r, &tape);
+    if (o->record) recorder_close(&tape.recorder);
+    r->done = true;
 }
 
 static void note_crash(struct result *r, int status)
@@ -130,22 +163,13 @@ static void note_crash(struct result *r, int status)
     if (WIFSIGNALED(status))
         fprintf(f, "  [%s by signal %d (%s) in case %u]\n", WTERMSIG(status) == SIGALRM ? "hung, ended" : "died",
                 WTERMSIG(status), strsignal(WTERMSIG(status)), r->cases);
+    else if (WEXITSTATUS(status) == NOT_RECORDED)
+        fprintf(f, "  [case %u is not the one that was recorded: other sources, or cases that depend on the host]\n",
+                r->cases);
     else
         fprintf(f, "  [ended with status %d in case %u]\n", WEXITSTATUS(status), r->cases);
     if (r->now.row) report_case(f, &r->now, &nothing);
     fclose(f);
-}
-
-static void fork_row(const struct options *o, const struct row *row, struct result *r)
-{
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0) exit(2);
-    if (pid == 0) run_row(o, row, r);
-    while (waitpid(pid, &status, 0) != pid) {
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status)) note_crash(r, status);
 }
 
 static bool name_matches(const char *pattern, const char *name)
@@ -162,15 +186,61 @@ static bool wanted(const struct options *o, const struct row *row, int index)
     return named && (unsigned)index % o->parts == o->part && !strcmp(row->test, "host");
 }
 
-static void run_share(const struct options *o, const struct row_table *t, struct result *results, unsigned share)
+// Whether the CPU that judges has the row's instruction.
+static bool has_judge(const struct options *o, const struct row *row)
+{
+    struct replay unused;
+    return o->replay ? recording_find(&o->recording, row->id, &unused) : hostcpu_has(row->feature);
+}
+
+// Is this row one of the share? n counts the rows that are wanted.
+static bool shared(const struct options *o, const struct row *row, int index, unsigned share, unsigned *n)
+{
+    return wanted(o, row, index) && (*n)++ % o->jobs == share;
+}
+
+// Runs the rows of this share that are not done yet. Does not return.
+static void work(const struct options *o, const struct row_table *t, struct result *results, unsigned share)
+{
+    static struct sides s;
+    unsigned n = 0;
+    sides_open(&s, o->replay ? SIDES_GUEST : o->host_only || o->record ? SIDES_HOST : SIDES_BOTH);
+    for (int i = 0; i < t->count; i++) {
+        if (!shared(o, &t->row[i], i, share, &n) || results[i].taken) continue;
+        results[i].skipped = !has_judge(o, &t->row[i]);
+        results[i].taken = true;
+        if (!results[i].skipped) run_row(&s, o, &t->row[i], &results[i]);
+    }
+    _exit(0);
+}
+
+static struct result *at_work(const struct options *o, const struct row_table *t, struct result *results,
+                              unsigned share)
 {
     unsigned n = 0;
     for (int i = 0; i < t->count; i++) {
-        if (!wanted(o, &t->row[i], i)) continue;
-        if (n++ % o->jobs != share) continue;
-        results[i].taken = true;
-        results[i].skipped = !hostcpu_has(t->row[i].feature);
-        if (!results[i].skipped) fork_row(o, &t->row[i], &results[i]);
+        struct result *r = &results[i];
+        if (shared(o, &t->row[i], i, share, &n) && r->taken && !r->skipped && !r->done) return r;
+    }
+    return NULL;
+}
+
+// A crash or a hang is the failure of the row at work; another process goes on behind it.
+static void run_share(const struct options *o, const struct row_table *t, struct result *results, unsigned share)
+{
+    for (;;) {
+        int status;
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid < 0) exit(2);
+        if (pid == 0) work(o, t, results, share);
+        while (waitpid(pid, &status, 0) != pid) {
+        }
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+        struct result *r = at_work(o, t, results, share);
+        if (!r) exit(2);
+        note_crash(r, status);
+        r->done = true;
     }
 }
 
@@ -185,7 +255,12 @@ static void run_all(const struct options *o, const struct row_table *t, struct r
             _exit(0);
         }
     }
-    for (unsigned j = 0; j < o->jobs; j++) waitpid(pids[j], NULL, 0);
+    for (unsigned j = 0; j < o->jobs; j++) {
+        int status;
+        while (waitpid(pids[j], &status, 0) != pids[j]) {
+        }
+        if (!WIFEXITED(status) || WEXITSTATUS(status)) exit(2);
+    }
 }
 
 static void print_result(FILE *f, const struct row *row, const struct result *r)
@@ -202,10 +277,17 @@ static int summarize(FILE *f, const struct options *o, const struct row_table *t
     for (int i = 0; i < t->count; i++) {
         const struct result *r = &results[i];
         if (!r->taken) continue;
-        if (r->skipped) fprintf(f, "%s: not run, this host has no %s\n", t->row[i].id, t->row[i].feature);
+        const char *bound = bound_of(&t->row[i]);
+        if (r->skipped)
+            fprintf(f, "%s: not run, %s has no %s\n", t->row[i].id, o->replay ? o->recording.cpu : "this host",
+                    t->row[i].feature);
+        else if (bound && !o->record)
+            fprintf(f, "%s: judged within %s; %u of %u outcomes are not the same bits\n", t->row[i].id, bound,
+                    r->settled, r->cases * 2);
         if (r->failures || (!r->skipped && r->cases == 0)) print_result(f, &t->row[i], r), bad++;
         rows += !r->skipped, skipped += r->skipped, cases += r->cases, faults += r->faults;
     }
+    if (o->replay) fprintf(f, "difftest: judged by a record of %s\n", o->recording.cpu);
     fprintf(f, "difftest: %u rows, %u cases (%u faults), seed %llu: %u rows differ, %u not run\n", rows, cases, faults,
             (unsigned long long)o->seed, bad, skipped);
     return bad || rows == 0;
@@ -214,7 +296,7 @@ static int summarize(FILE *f, const struct options *o, const struct row_table *t
 static void usage(void)
 {
     fprintf(stderr, "usage: difftest [--cases N] [--seed S] [--row NAME]... [--file DEF] [--part I/N] [--jobs J] "
-                    "[--report FILE] [--examples N] [--host-only]\n");
+                    "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE]\n");
     exit(2);
 }
 
@@ -240,6 +322,10 @@ static struct options parse(int argc, char **argv)
             o.jobs = (unsigned)strtoul(value, NULL, 0);
         else if (!strcmp(argv[i], "--report"))
             o.report = value;
+        else if (!strcmp(argv[i], "--record"))
+            o.record = value;
+        else if (!strcmp(argv[i], "--replay"))
+            o.replay = value;
         else if (!strcmp(argv[i], "--examples"))
             o.examples = (unsigned)strtoul(value, NULL, 0);
         else if (!strcmp(argv[i], "--part")) {
@@ -252,10 +338,19 @@ static struct options parse(int argc, char **argv)
     return o;
 }
 
+static void open_replay(struct options *o)
+{
+    recording_open(&o->recording, o->replay);
+    o->seed = o->recording.seed;
+    if (o->cases > o->recording.cases) o->cases = o->recording.cases;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = parse(argc, argv);
     struct row_table t = rows_read(BELLJAR_CPU_DIR);
+    if (o.record) o.record_fd = record_create(o.record, o.seed, o.cases);
+    if (o.replay) open_replay(&o);
     size_t bytes = (size_t)t.count * sizeof(struct result);
     struct result *results = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED) return 2;

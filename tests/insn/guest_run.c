@@ -129,6 +129,10 @@ void guest_run(struct guest *g, const struct machine *in, struct outcome *out)
     g->cpu.budget = 1;
     enum cpu_stop stop = cpu_run(&g->cpu);
     out->vector = stop == STOP_BUDGET ? VECTOR_NONE : stop == STOP_SYSCALL ? VECTOR_SYSCALL : VECTOR_LOST;
+    if (stop == STOP_RANDOM) {
+        cpu_give_random(&g->cpu, GUEST_RANDOM);
+        out->vector = VECTOR_NONE;
+    }
     if (stop == STOP_FAULT) save_fault(out, &g->cpu.fault);
     save_state(&out->after, &g->cpu);
 }

@@ -26,7 +26,14 @@ struct sigframe {
 
 // The extended state behind FXSAVE's image in a frame (arch/x86/include/uapi/asm/sigcontext.h): XSAVE's standard format
 // with x87, SSE and AVX (SDM vol. 1, 13.4), and the kernel's marks around it.
-enum { XSTATE_MAGIC1 = 0x46505853, XSTATE_MAGIC2 = 0x46505845, XFEATURES = 7, XFEATURE_AVX = 4 };
+enum {
+    XSTATE_MAGIC1 = 0x46505853,
+    XSTATE_MAGIC2 = 0x46505845,
+    XFEATURES = 7,
+    XFEATURE_X87 = 1,
+    XFEATURE_SSE = 2,
+    XFEATURE_AVX = 4
+};
 struct xsave_area {
     struct fx_image fx;
     uint64_t xstate_bv, xcomp_bv, reserved[6];
@@ -172,7 +179,9 @@ static void put_vectors(struct host_runner *h, const struct machine *in)
     struct sw_bytes sw = {
         XSTATE_MAGIC1, offsetof(struct xsave_area, magic2) + 4, XFEATURES, offsetof(struct xsave_area, magic2), {0}};
     memcpy(h->xs.fx.rest + sizeof h->xs.fx.rest - sizeof sw, &sw, sizeof sw);
-    h->xs.xstate_bv = XFEATURES;
+    // What has its initial contents is said to be in its initial state, so that XINUSE is a function of the contents,
+    // as in the interpreter. (The processor alone keeps a component in use whatever it holds.)
+    h->xs.xstate_bv = components_in_use(in);
     h->xs.magic2 = XSTATE_MAGIC2;
     memcpy(h->xs.ymm_high, in->ymm_high, sizeof h->xs.ymm_high);
 }

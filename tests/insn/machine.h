@@ -3,7 +3,9 @@
 // code and data lie.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_COUNT = 16 };
 
@@ -24,6 +26,8 @@ struct fx_image {
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct fx_image) == 512, "FXSAVE image");
 
+enum { XSAVE_HEADER = 512, XSAVE_AVX = 576, XSAVE_IMAGE_BYTES = 832 }; // with AVX, the last that is tested
+
 struct machine {
     uint64_t gpr[GPR_COUNT];
     uint64_t rip, eflags;
@@ -31,6 +35,22 @@ struct machine {
     struct fx_image fx;
     uint64_t ymm_high[16][2]; // bits 255:128
 };
+
+static inline bool all_zero(const void *at, size_t bytes)
+{
+    const uint8_t *p = at;
+    return !p[0] && !memcmp(p, p + 1, bytes - 1);
+}
+
+// XSAVE's state components (SDM vol. 1, 13.1) that are not initial: 1 x87, 2 SSE, 4 AVX.
+static inline uint64_t components_in_use(const struct machine *m)
+{
+    const struct fx_image *fx = &m->fx;
+    bool x87 = fx->fcw != 0x37f || !all_zero(&fx->fsw, offsetof(struct fx_image, mxcsr) - 2) ||
+               !all_zero(fx->st, sizeof fx->st);
+    return (x87 ? 1u : 0u) | (all_zero(fx->xmm, sizeof fx->xmm) ? 0u : 2u) |
+           (all_zero(m->ymm_high, sizeof m->ymm_high) ? 0u : 4u);
+}
 
 enum {
     VECTOR_NONE = -1,

@@ -7,7 +7,7 @@ enum { REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1 };
 
 // An encoding being put together: the parts in their order.
 struct pieces {
-    uint8_t prefix[8];
+    uint8_t prefix[14];
     int prefixes;
     int rex; // -1: none
     uint8_t modrm, sib;
@@ -106,11 +106,34 @@ static void choose_vex(struct maker *m, struct pieces *p)
     m->c->opsize = p->rex & REX_W ? 8 : 4;
 }
 
+// Prefixes without effect, up to what 15 bytes hold: old segments, those that stand there already, REX that is not
+// last.
+static void choose_padding(struct maker *m, struct pieces *p)
+{
+    static const uint8_t idle[] = {0x26, 0x2e, 0x36, 0x3e};
+    uint8_t padding[sizeof p->prefix];
+    int count = (int)rng_below(m->rng, 10), total = 0;
+    if (!rng_percent(m->rng, 5) || row_attr(m->row, "branch")) return;
+    for (int i = 0; i < count; i++) {
+        unsigned roll = rng_below(m->rng, 100);
+        padding[total++] = roll < 30                  ? (uint8_t)(0x40 | rng_below(m->rng, 16))
+                           : roll < 60 && p->prefixes ? p->prefix[rng_below(m->rng, (unsigned)p->prefixes)]
+                                                      : idle[rng_below(m->rng, 4)];
+    }
+    if (p->prefixes == 0) padding[total++] = 0x2e; // no REX before the opcode
+    if (total + p->prefixes > (int)sizeof p->prefix) return;
+    memmove(p->prefix + total, p->prefix, (size_t)p->prefixes);
+    memcpy(p->prefix, padding, (size_t)total);
+    p->prefixes += total;
+}
+
 static void choose_prefixes(struct maker *m, struct pieces *p, bool memory)
 {
     struct test_case *c = m->c;
     const struct row *row = m->row;
-    bool opsize16 = row->pp == PP_ANY && rng_percent(m->rng, has_suffix(row, "vz") || row_attr(row, "d64") ? 25 : 3);
+    bool sized = has_suffix(row, "vz"), repeats = row->pp == 0xf2 || row->pp == 0xf3; // CRC32, LZCNT: 66 goes with them
+    bool opsize16 =
+        (row->pp == PP_ANY || (repeats && sized)) && rng_percent(m->rng, sized || row_attr(row, "d64") ? 25 : 3);
     if (has_letter(row, "J") || (row_attr(row, "branch") && row_attr(row, "f64")))
         opsize16 = false; // Intel and AMD differ
     c->lock = memory && row_attr(row, "lock") ? rng_percent(m->rng, 25) : rng_percent(m->rng, 1);
@@ -125,11 +148,13 @@ static void choose_prefixes(struct maker *m, struct pieces *p, bool memory)
         uint8_t t = p->prefix[i];
         p->prefix[i] = p->prefix[k], p->prefix[k] = t;
     }
+    choose_padding(m, p);
     if (row->vex) {
         choose_vex(m, p);
         return;
     }
     if (row->pp != PP_ANY && row->pp != PP_NONE) add_prefix(p, (uint8_t)row->pp);
+    if (row->pp == 0x66 && sized) opsize16 = true; // MOVBE, RDRAND: besides being their own
     choose_rex(m, p);
     bool wide = p->rex >= 0 && (p->rex & REX_W);
     c->opsize = wide || row_attr(row, "f64") ? 8 : opsize16 ? 2 : row_attr(row, "d64") ? 8 : 4;
@@ -156,6 +181,7 @@ static unsigned memory_bytes(const struct row *row, const struct test_case *c)
 {
     unsigned opsize = c->opsize;
     if (row_is(row, "fxsave fxrstor fxsave64 fxrstor64")) return 512;
+    if (row_is(row, "xsave xsaveopt xsavec xrstor")) return XSAVE_IMAGE_BYTES;
     if (row_is(row, "fnsave frstor")) return opsize == 2 ? 94 : 108;
     if (row_is(row, "fnstenv fldenv")) return opsize == 2 ? 14 : 28;
     if (row_is(row, "cmpxchg16b")) return 16;
@@ -245,8 +271,8 @@ static void base_operand(struct maker *m, struct pieces *p, uint64_t target)
         return;
     }
     bool needs_disp = (base & 7) == GPR_RBP;
-    set_disp(p, (unsigned[]){0, 1, 4}[needs_disp ? 1 + rng_below(m->rng, 2) : rng_below(m->rng, 3)],
-             (int64_t)rng_next(m->rng));
+    unsigned size = needs_disp ? 1 + rng_below(m->rng, 2) : rng_below(m->rng, 3);
+    set_disp(p, (unsigned[]){0, 1, 4}[size], (int64_t)rng_next(m->rng));
     uint64_t v = target - (uint64_t)(p->disp_bytes ? p->disp : 0);
     if (index == (int)base)
         v *= inverse(1 + (1ull << scale));
@@ -287,6 +313,7 @@ static void memory_operand(struct maker *m, struct pieces *p)
     c->has_mem = true;
     c->mem =
         pick_data(m, c->mem_bytes, row_attr(m->row, "aligned") || c->mem_bytes == 512 || row_is(m->row, "cmpxchg16b"));
+    if (c->mem_bytes == XSAVE_IMAGE_BYTES && rng_percent(m->rng, 90)) c->mem &= ~63ull;
     unsplit_lock(c);
     uint64_t target = c->mem - m->seg_base;
     unsigned roll = rng_below(m->rng, 100);
@@ -298,6 +325,19 @@ static void memory_operand(struct maker *m, struct pieces *p)
         index_operand(m, p, target);
     else
         base_operand(m, p, target);
+}
+
+static void gather_operand(struct maker *m, struct pieces *p)
+{
+    struct vsib v = make_gather(m);
+    p->rex = (p->rex & ~(REX_B | REX_X)) | (v.base >= 0 && v.base & 8 ? REX_B : 0) | (v.index & 8 ? REX_X : 0);
+    p->modrm |= 4;
+    p->has_sib = true;
+    p->sib = (uint8_t)(v.scale << 6 | (v.index & 7) << 3 | (v.base >= 0 ? v.base & 7 : 5));
+    if (v.base >= 0)
+        set_disp(p, v.disp_bytes, v.disp);
+    else
+        p->disp_bytes = 4, p->disp = v.disp;
 }
 
 static void choose_modrm(struct maker *m, struct pieces *p, bool memory)
@@ -416,7 +456,7 @@ static bool try_case(struct maker *m)
     choose_plus_r(m, &p);
     choose_immediates(m, &p);
     fixup_registers(m);
-    if (memory) memory_operand(m, &p);
+    if (memory) (row_attr(row, "vsib") ? gather_operand : memory_operand)(m, &p);
     if (c->has_mem) fill_data(m, c->mem - 16, c->mem_bytes + 32, row_flavour(m));
     fixup_memory(m);
     return assemble(c, row, &p);

@@ -1,12 +1,17 @@
 // What single instructions need so that random cases of them are worth running: pointers in the registers they imply,
 // operands that meet, images that can be loaded. See test_case.h.
 #include "test_case.h"
+#include <stddef.h>
 #include <string.h>
 
 enum { STRING_WINDOW = 384 }; // bytes on either side of a string's start that get new contents
 
 static const char stack_rows[] = "push pop call ret enter leave pushf popf callf retf iret";
 static const char far_rows[] = "jmpf callf retf iret";
+// Of vectors, by counts in a register or in memory: one for all elements, or one for each of 32 or 64 bits.
+static const char shift_rows[] = "psllw pslld psllq psrlw psrld psrlq psraw psrad vpsllw vpslld vpsllq vpsrlw vpsrld "
+                                 "vpsrlq vpsraw vpsrad vpsllvq vpsrlvq";
+static const char shift_each_32_rows[] = "vpsllvd vpsrlvd vpsravd";
 static const char string_rows[] = "movsb movs cmpsb cmps scasb scas lodsb lods stosb stos insb ins outsb outs";
 
 static bool is_string(const struct row *row)
@@ -78,6 +83,30 @@ static void make_bit_offset(struct maker *m)
     m->fixed |= 1u << reg;
 }
 
+// Which state components XSAVE and XRSTOR act on: those of x86-64-v3, not what else this host has (AVX-512). Sometimes
+// some are in their initial state: host_run.c then tells the host so.
+static void make_components(struct maker *m)
+{
+    enum { X87 = 1, SSE = 2, AVX = 4, OTHER = 0xe0 };
+    struct machine *in = &m->c->in;
+    unsigned initial = rng_percent(m->rng, 40) ? rng_below(m->rng, 8) : 0;
+    in->gpr[GPR_RAX] &= ~(uint64_t)OTHER;
+    if (rng_percent(m->rng, 40)) in->gpr[GPR_RAX] |= X87 | SSE | AVX;
+    m->fixed |= 1u << GPR_RAX;
+    if (initial & X87) memset(&in->fx, 0, offsetof(struct fx_image, mxcsr)), memset(in->fx.st, 0, sizeof in->fx.st);
+    if (initial & X87) in->fx.fcw = 0x37f;
+    if (initial & SSE) memset(in->fx.xmm, 0, sizeof in->fx.xmm);
+    if (initial & AVX) memset(in->ymm_high, 0, sizeof in->ymm_high);
+}
+
+// The host's own bases are the test program's.
+static void make_bases(struct maker *m)
+{
+    struct machine *in = &m->c->in;
+    if (!in->fs_base) in->fs_base = 1 + (rng_next(m->rng) >> (17 + rng_below(m->rng, 40)));
+    if (!in->gs_base) in->gs_base = 1 + (rng_next(m->rng) >> (17 + rng_below(m->rng, 40)));
+}
+
 void fixup_registers(struct maker *m)
 {
     struct test_case *c = m->c;
@@ -92,12 +121,14 @@ void fixup_registers(struct maker *m)
     if (row_is(row, "bt bts btr btc")) make_bit_offset(m);
     if (row_is(row, "xlat"))
         gpr[GPR_RBX] = garbage_above(m, pick_data(m, 1, false) - m->seg_base - (uint8_t)gpr[GPR_RAX]);
-    if (row_is(row, "maskmovq maskmovdqu"))
+    if (row_is(row, "maskmovq maskmovdqu vmaskmovdqu"))
         gpr[GPR_RDI] = garbage_above(m, pick_data(m, row->pp == 0x66 ? 16 : 8, false) - m->seg_base);
+    if (row_is(row, "xsave xsaveopt xsavec xrstor")) make_components(m);
+    if (row_is(row, "rdfsbase rdgsbase")) make_bases(m);
     if (row_is(row, "loop loope loopne jrcxz") && rng_percent(m->rng, 60))
         gpr[GPR_RCX] = garbage_above(m, rng_below(m->rng, 3));
     if (branches_indirectly(row) && c->modrm_rm >= 0) gpr[c->modrm_rm] = pick_code_target(m);
-    if (row_is(row, "pcmpestri pcmpestrm") && rng_percent(m->rng, 80)) {
+    if (row_is(row, "pcmpestri pcmpestrm vpcmpestri vpcmpestrm") && rng_percent(m->rng, 80)) {
         gpr[GPR_RAX] = (gpr[GPR_RAX] & ~0x1full) | rng_below(m->rng, 20);
         gpr[GPR_RDX] = (gpr[GPR_RDX] & ~0x1full) | rng_below(m->rng, 20);
         if (rng_percent(m->rng, 70)) gpr[GPR_RAX] &= 0x1f, gpr[GPR_RDX] &= 0x1f;
@@ -132,6 +163,20 @@ static void write_fx_image(struct maker *m)
     random_fill(m->rng, m->style, BYTES_RANDOM, &image.fop, sizeof image.fop);
     image.fip = rng_next(m->rng) >> 20, image.fdp = rng_next(m->rng) >> 20;
     write_data(m, m->c->mem, &image, sizeof image);
+}
+
+// XRSTOR's header: mostly one that it accepts, in one of its two formats.
+static void write_xsave_header(struct maker *m)
+{
+    enum { COMPONENTS = 7, WORDS = 8 };
+    uint64_t header[WORDS] = {rng_next(m->rng) & COMPONENTS};
+    if (rng_percent(m->rng, 50)) {
+        header[1] = 1ull << 63 | (rng_next(m->rng) & COMPONENTS);
+        if (rng_percent(m->rng, 90)) header[0] &= header[1];
+    }
+    if (rng_percent(m->rng, 15)) header[rng_below(m->rng, WORDS)] ^= 1ull << rng_below(m->rng, 64);
+    header[0] &= ~0xe0ull, header[1] &= ~0xe0ull; // AVX-512's, which hosts have and the guest has not
+    write_data(m, m->c->mem + XSAVE_HEADER, header, sizeof header);
 }
 
 static void write_mxcsr(struct maker *m)
@@ -192,6 +237,25 @@ static void meet_accumulator(struct maker *m)
     write_data(m, m->c->mem, pair, m->c->mem_bytes < 16 ? m->c->mem_bytes : 16);
 }
 
+// Random counts nearly always reach beyond the element's width.
+static void make_shift_counts(struct maker *m)
+{
+    struct test_case *c = m->c;
+    bool each_32 = row_is(m->row, shift_each_32_rows);
+    uint64_t counts[4];
+    for (unsigned i = 0; i < 4; i++)
+        counts[i] = each_32 ? rng_below(m->rng, 40) | (uint64_t)rng_below(m->rng, 40) << 32 : rng_below(m->rng, 80);
+    if (c->has_mem) {
+        write_data(m, c->mem, counts, c->mem_bytes);
+    } else if (!row_uses_mmx(m->row)) {
+        memcpy(c->in.fx.xmm[c->modrm_rm], counts, 16);
+        memcpy(c->in.ymm_high[c->modrm_rm], counts + 2, 16);
+    } else {
+        unsigned top = c->in.fx.fsw >> 11 & 7; // the image begins with ST(0), which is that MMX register
+        c->in.fx.st[((unsigned)c->modrm_rm - top) & 7].frac = counts[0];
+    }
+}
+
 void fixup_memory(struct maker *m)
 {
     struct test_case *c = m->c;
@@ -206,6 +270,9 @@ void fixup_memory(struct maker *m)
     if (row_is(row, "ret")) write_target(m, rsp);
     if (row_is(row, "popf")) write_eflags(m);
     if (row_is(row, far_rows)) write_far(m);
-    if (row_is(row, "fxrstor fxrstor64")) write_fx_image(m);
-    if (row_is(row, "ldmxcsr")) write_mxcsr(m);
+    if (row_is(row, "fxrstor xrstor")) write_fx_image(m);
+    if (row_is(row, "xrstor")) write_xsave_header(m);
+    if (row_is(row, "ldmxcsr vldmxcsr")) write_mxcsr(m);
+    bool shift = row_is(row, shift_rows) || row_is(row, shift_each_32_rows);
+    if (shift && row->operand[row->operand_count - 1][0] != 'I' && rng_percent(m->rng, 70)) make_shift_counts(m);
 }

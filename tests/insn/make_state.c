@@ -6,8 +6,11 @@ enum { MXCSR_MASKS = 0x1f80, FCW_ALL_MASKED = 0x3f };
 
 void data_randomize(struct data_image *d, struct rng *r)
 {
-    for (unsigned at = 0; at < DATA_BYTES; at += 64)
-        random_fill(r, random_style(r), (enum flavour)rng_below(r, FLAVOURS), d->byte + at, 64);
+    for (unsigned at = 0; at < DATA_BYTES; at += 64) {
+        struct float_style style = random_style(r); // not as arguments: compilers evaluate those in orders of their own
+        enum flavour flavour = (enum flavour)rng_below(r, FLAVOURS);
+        random_fill(r, style, flavour, d->byte + at, 64);
+    }
 }
 
 static uint32_t page_start(unsigned page)
@@ -44,7 +47,7 @@ uint32_t pick_data(struct maker *m, unsigned bytes, bool aligned)
     } else if (roll >= 77) {
         at = inside(r, DATA_HOLE, bytes);
     }
-    return aligned && rng_percent(r, 90) ? at & ~15u : at;
+    return aligned && rng_percent(r, 90) ? at & ~(bytes == 32 ? 31u : 15u) : at;
 }
 
 // Somewhere the instruction may go on: INT3 bytes, sometimes a page that cannot be executed. Never into the instruction
@@ -136,7 +139,10 @@ static void make_gprs(struct maker *m)
 {
     struct machine *in = &m->c->in;
     for (int i = 0; i < GPR_COUNT; i++) in->gpr[i] = random_int(m->rng);
-    if (rng_percent(m->rng, 15)) in->gpr[rng_below(m->rng, GPR_COUNT)] = in->gpr[rng_below(m->rng, GPR_COUNT)];
+    if (rng_percent(m->rng, 15)) {
+        unsigned to = rng_below(m->rng, GPR_COUNT);
+        in->gpr[to] = in->gpr[rng_below(m->rng, GPR_COUNT)];
+    }
     for (int i = 0; rng_percent(m->rng, 30) && i < 4; i++)
         in->gpr[rng_below(m->rng, GPR_COUNT)] = pick_data(m, 16, false);
     in->gpr[GPR_RSP] = pick_data(m, 8, false);

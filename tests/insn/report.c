@@ -48,8 +48,8 @@ static bool uses(const struct row *row, const char *letters)
 static void print_xmm(FILE *f, const struct test_case *c)
 {
     const struct fx_image *fx = &c->in.fx;
-    int shown[2] = {c->modrm_reg, c->modrm_rm};
-    for (int i = 0; i < 2; i++)
+    int shown[] = {c->modrm_reg, c->modrm_rm, c->vvvv};
+    for (int i = 0; i < 3; i++)
         if (shown[i] >= 0)
             fprintf(f, "    xmm%-2d %016llx_%016llx\n", shown[i], (unsigned long long)fx->xmm[shown[i]][1],
                     (unsigned long long)fx->xmm[shown[i]][0]);
@@ -120,6 +120,8 @@ static void registers(FILE *f, const struct machine *before, const struct machin
         for (int half = 1; half >= 0; half--) {
             snprintf(name, sizeof name, "xmm%d%s", i, half ? "h" : "l");
             difference64(f, name, before->fx.xmm[i][half], h->fx.xmm[i][half], g->fx.xmm[i][half]);
+            snprintf(name, sizeof name, "ymm%d%s", i, half ? "h" : "l");
+            difference64(f, name, before->ymm_high[i][half], h->ymm_high[i][half], g->ymm_high[i][half]);
         }
     }
     difference64(f, "fsbase", before->fs_base, h->fs_base, g->fs_base);

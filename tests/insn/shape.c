@@ -2,6 +2,18 @@
 #include "shape.h"
 #include <string.h>
 
+// VEX of two or three bytes; vvvv is mostly 1111, which most opcodes without a third operand want.
+static unsigned random_vex(struct rng *r, uint8_t *bytes)
+{
+    unsigned n = 0;
+    uint8_t last = (uint8_t)rng_next(r) | (rng_percent(r, 50) ? 0x78 : 0);
+    bytes[n++] = rng_percent(r, 50) ? 0xc5 : 0xc4;
+    if (bytes[0] == 0xc4)
+        bytes[n++] = (uint8_t)((rng_next(r) & 0xe0) | (rng_percent(r, 95) ? 1 + rng_below(r, 3) : rng_below(r, 32)));
+    bytes[n++] = last;
+    return n;
+}
+
 void random_bytes(struct rng *r, uint8_t bytes[SHAPE_BYTES])
 {
     static const uint8_t prefix[] = {0x66, 0x66, 0x66, 0x67, 0xf0, 0xf2, 0xf2, 0xf3,
@@ -15,6 +27,12 @@ void random_bytes(struct rng *r, uint8_t bytes[SHAPE_BYTES])
     if (many > 8) return;
     for (unsigned count = rng_below(r, 3); count; count--) bytes[n++] = prefix[rng_below(r, sizeof prefix)];
     if (rng_percent(r, 40)) bytes[n++] = (uint8_t)(0x40 | rng_below(r, 16));
+    if (rng_percent(r, 35)) {
+        if (rng_percent(r, 90)) n = 0; // any prefix of those is refused, but segments and 67
+        n += random_vex(r, bytes + n);
+        if (rng_percent(r, 40)) bytes[n + 1] |= 0xc0;
+        return;
+    }
     unsigned m = map[rng_below(r, sizeof map)];
     if (m > 1) bytes[n++] = 0x0f;
     if (m > 2) bytes[n++] = m == 3 ? 0x38 : 0x3a;
@@ -49,6 +67,17 @@ static bool legacy_prefix(struct shape *s, uint8_t byte)
     }
 }
 
+static int take_vex(struct shape *s, const uint8_t *bytes)
+{
+    static const uint8_t prefix[] = {0, 0x66, 0xf3, 0xf2};
+    bool three = bytes[0] == 0xc4;
+    unsigned map = three ? bytes[1] & 31 : 1;
+    s->map = SHAPE_VEX + 1 + (int)map;
+    s->vex_pp = prefix[bytes[three ? 2 : 1] & 3];
+    s->other_encoding = map == 0 || map > 3;
+    return three ? 3 : 2;
+}
+
 struct shape shape_of(const uint8_t bytes[SHAPE_BYTES])
 {
     struct shape s = {.rex = -1, .map = 1};
@@ -66,53 +95,64 @@ struct shape shape_of(const uint8_t bytes[SHAPE_BYTES])
         s.map = 2, n++;
         if (bytes[n] == 0x38 || bytes[n] == 0x3a) s.map = bytes[n++] == 0x38 ? 3 : 4;
     }
+    if (bytes[n] == 0xc4 || bytes[n] == 0xc5) n += take_vex(&s, bytes + n);
     s.opcode = bytes[n];
     s.modrm = bytes[n + 1];
-    s.other_encoding = s.map == 1 && (s.opcode == 0xc4 || s.opcode == 0xc5 || s.opcode == 0x62 ||
-                                      (s.opcode == 0x8f && shape_reg(&s) != 0));
+    s.other_encoding |= s.map == 1 && (s.opcode == 0x62 || (s.opcode == 0x8f && shape_reg(&s) != 0));
     return s;
 }
 
-static const struct pattern beyond_v2[] = {
+enum { VEX = SHAPE_VEX };
+
+static const struct pattern beyond_v3[] = {
     {1, 0xc6, 0xc7, 7, REG, ANY, "XABORT, XBEGIN"},
     {2, 0x09, 0x09, ANY, ANY, 0xf3, "WBNOINVD"},
     {2, 0x0e, 0x0f, ANY, ANY, ANY, "3DNow!: AMD's, gone"},
     {2, 0x1c, 0x1c, ANY, ANY, ANY, "CLDEMOTE"},
-    {2, 0x1e, 0x1e, ANY, REG, 0xf3, "CET: RDSSP"},
     {2, 0x24, 0x27, ANY, ANY, ANY, "test registers"},
     {2, 0x37, 0x37, ANY, ANY, ANY, "GETSEC"},
-    {2, 0x78, 0x79, ANY, ANY, ANY, "VMREAD, VMWRITE, AMD's EXTRQ: #UD or #GP by mode of the processor"},
+    {2, 0x78, 0x79, ANY, ANY, ANY, "VMREAD, VMWRITE; AMD's EXTRQ and INSERTQ, which this machine has and few hosts"},
+    {2, 0x2b, 0x2b, ANY, ANY, 0xf2, "AMD's MOVNTSD"},
+    {2, 0x2b, 0x2b, ANY, ANY, 0xf3, "AMD's MOVNTSS"},
     {2, 0xa6, 0xa7, ANY, ANY, ANY, "VIA's PadLock"},
     {2, 0xaa, 0xaa, ANY, ANY, ANY, "RSM"},
-    {2, 0xae, 0xae, ANY, REG, 0xf3, "FSGSBASE, INCSSP, UMONITOR, PTWRITE"},
-    {2, 0xae, 0xae, 4, ANY, ANY, "XSAVE, PTWRITE"},
-    {2, 0xae, 0xae, 5, MEM, ANY, "XRSTOR"},
-    {2, 0xae, 0xae, 6, MEM, ANY, "XSAVEOPT, CLWB, CLRSSBSY"},
+    {2, 0xae, 0xae, 4, ANY, 0xf3, "PTWRITE"},
+    {2, 0xae, 0xae, 5, REG, 0xf3, "INCSSP"},
+    {2, 0xae, 0xae, 6, ANY, 0xf3, "UMONITOR, CLRSSBSY"},
     {2, 0xae, 0xae, 6, REG, 0x66, "TPAUSE"},
     {2, 0xae, 0xae, 6, REG, 0xf2, "UMWAIT"},
-    {2, 0xae, 0xae, 7, MEM, 0x66, "CLFLUSHOPT"},
     {2, 0xb8, 0xb8, ANY, ANY, 0, "JMPE, Itanium's"},
     {2, 0xc7, 0xc7, 3, ANY, ANY, "XRSTORS"},
-    {2, 0xc7, 0xc7, 4, ANY, ANY, "XSAVEC"},
     {2, 0xc7, 0xc7, 5, ANY, ANY, "XSAVES"},
-    {2, 0xc7, 0xc7, 6, ANY, ANY, "RDRAND, VMX"},
-    {2, 0xc7, 0xc7, 7, ANY, ANY, "RDSEED, RDPID, VMX"},
+    {2, 0xc7, 0xc7, 6, MEM, ANY, "VMX"},
+    {2, 0xc7, 0xc7, 6, REG, 0xf3, "SENDUIPI"},
+    {2, 0xc7, 0xc7, 7, MEM, ANY, "VMX"},
     {3, 0x80, 0x82, ANY, ANY, 0x66, "INVEPT, INVVPID, INVPCID"},
-    {3, 0xc8, 0xcd, ANY, ANY, ANY, "SHA"},
-    {3, 0xcf, 0xcf, ANY, ANY, ANY, "GFNI"},
-    {3, 0xd8, 0xda, ANY, ANY, ANY, "Key Locker"},
-    {3, 0xdb, 0xdf, ANY, ANY, ANY, "AES; with F3 Key Locker"},
-    {3, 0xf0, 0xf1, ANY, MEM, 0, "MOVBE"},
-    {3, 0xf0, 0xf1, ANY, MEM, 0x66, "MOVBE"},
-    {3, 0xf5, 0xf6, ANY, ANY, ANY, "ADX, CET"},
+    {3, 0xd8, 0xd8, ANY, ANY, ANY, "Key Locker"},
+    {3, 0xda, 0xda, ANY, ANY, ANY, "Key Locker"},
+    {3, 0xdb, 0xdf, ANY, ANY, 0xf3, "Key Locker"},
+    {3, 0xf5, 0xf5, ANY, ANY, ANY, "CET: WRUSS"},
+    {3, 0xf6, 0xf6, ANY, ANY, 0, "CET: WRSS"},
     {3, 0xf8, 0xf9, ANY, ANY, ANY, "MOVDIR64B, ENQCMD, MOVDIRI"},
     {3, 0xfa, 0xfb, ANY, ANY, ANY, "Key Locker"},
     {3, 0xfc, 0xfc, ANY, ANY, ANY, "RAO-INT"},
-    {4, 0x44, 0x44, ANY, ANY, ANY, "PCLMULQDQ"},
-    {4, 0xcc, 0xcc, ANY, ANY, ANY, "SHA"},
-    {4, 0xce, 0xcf, ANY, ANY, ANY, "GFNI"},
-    {4, 0xdf, 0xdf, ANY, ANY, ANY, "AES"},
     {4, 0xf0, 0xf0, ANY, ANY, ANY, "HRESET"},
+    {VEX + 2, 0x41, 0x4b, ANY, ANY, ANY, "AVX-512: mask registers"},
+    {VEX + 2, 0x90, 0x93, ANY, ANY, ANY, "AVX-512: mask registers"},
+    {VEX + 2, 0x98, 0x99, ANY, ANY, ANY, "AVX-512: mask registers"},
+    {VEX + 4, 0x30, 0x33, ANY, ANY, ANY, "AVX-512: mask registers"},
+    {VEX + 3, 0x49, 0x4b, ANY, ANY, ANY, "AMX"},
+    {VEX + 3, 0x5c, 0x5e, ANY, ANY, ANY, "AMX"},
+    {VEX + 3, 0x6c, 0x6c, ANY, ANY, ANY, "AMX"},
+    {VEX + 3, 0x50, 0x53, ANY, ANY, ANY, "AVX-VNNI"},
+    {VEX + 3, 0x72, 0x72, ANY, ANY, ANY, "AVX-NE-CONVERT"},
+    {VEX + 3, 0xb0, 0xb1, ANY, ANY, ANY, "AVX-NE-CONVERT"},
+    {VEX + 3, 0xb4, 0xb5, ANY, ANY, ANY, "AVX-IFMA"},
+    {VEX + 3, 0xcb, 0xcd, ANY, ANY, ANY, "SHA-512"},
+    {VEX + 3, 0xd2, 0xd3, ANY, ANY, ANY, "AVX-VNNI-INT16"},
+    {VEX + 3, 0xda, 0xda, ANY, ANY, ANY, "SM3, SM4"},
+    {VEX + 3, 0xe0, 0xef, ANY, ANY, ANY, "CMPccXADD"},
+    {VEX + 4, 0xde, 0xde, ANY, ANY, ANY, "SM3"},
 };
 
 const char *shape_match(const struct shape *s, const struct pattern *p, unsigned count)
@@ -126,8 +166,8 @@ const char *shape_match(const struct shape *s, const struct pattern *p, unsigned
     return NULL;
 }
 
-const char *shape_beyond_v2(const struct shape *s)
+const char *shape_beyond_v3(const struct shape *s)
 {
-    if (s->other_encoding) return "VEX, EVEX, XOP";
-    return shape_match(s, beyond_v2, sizeof beyond_v2 / sizeof *beyond_v2);
+    if (s->other_encoding) return "EVEX, XOP";
+    return shape_match(s, beyond_v3, sizeof beyond_v3 / sizeof *beyond_v3);
 }

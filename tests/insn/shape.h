@@ -4,17 +4,21 @@
 
 #define SHAPE_BYTES 24 // more than the 15 that count
 
+enum { SHAPE_VEX = 16 };
+
 struct shape {
     bool opsize, addrsize, lock;
     uint8_t rep;           // the last of F2 and F3, or 0
     int rex;               // the one that counts, or -1
     int prefixes;          // bytes before the opcode's map bytes
-    int map;               // 1 to 4
+    int map;               // 1 to 4; SHAPE_VEX + 2 to SHAPE_VEX + 4
     uint8_t opcode, modrm; // modrm: the byte behind the opcode, whether it is one or not
-    bool other_encoding;   // VEX, EVEX or XOP by their first byte
+    bool other_encoding;   // EVEX or XOP by their first byte, VEX of another map
+    uint8_t vex_pp;        // VEX: the mandatory prefix it stands for, or 0
 };
 
-// Half of them uniform, half an opcode of any map behind a few prefixes: uniform bytes rarely reach the larger maps.
+// Half of them uniform, half an opcode of any map, some of them VEX, behind a few prefixes: uniform bytes rarely reach
+// the larger maps.
 void random_bytes(struct rng *, uint8_t bytes[SHAPE_BYTES]);
 struct shape shape_of(const uint8_t bytes[SHAPE_BYTES]);
 
@@ -28,7 +32,7 @@ static inline int shape_reg(const struct shape *s)
 }
 static inline uint8_t shape_pp(const struct shape *s)
 {
-    return s->rep ? s->rep : s->opsize ? 0x66 : 0;
+    return s->map > SHAPE_VEX ? s->vex_pp : s->rep ? s->rep : s->opsize ? 0x66 : 0;
 } // the mandatory prefix, as the CPU picks it
 
 // Some opcodes: `reg` a ModRM extension, `mod` memory or register, `pp` a mandatory prefix (0: none).
@@ -40,5 +44,5 @@ struct pattern {
 
 const char *shape_match(const struct shape *, const struct pattern *,
                         unsigned count); // the reason of the first that matches, or NULL
-const char *shape_beyond_v2(
-    const struct shape *); // instructions that processors may have and x86-64-v2 has not, and those of no user mode
+// Instructions that processors may have and this one has not, and those of no user mode.
+const char *shape_beyond_v3(const struct shape *);

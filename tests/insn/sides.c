@@ -5,29 +5,47 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static uint8_t *host_page(unsigned i)
+static void protect_read_only_page(struct sides *s, bool on)
 {
-    return data_present(i) ? (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE) : NULL;
-}
-static void protect_read_only_page(bool on)
-{
-    mprotect(host_page(DATA_RO), PAGE, on ? PROT_READ : PROT_READ | PROT_WRITE);
+    mprotect(s->host_data[DATA_RO], PAGE, on ? PROT_READ : PROT_READ | PROT_WRITE);
 }
 
-void sides_open(struct sides *s, bool host_only)
+static void open_host(struct sides *s)
 {
-    for (int k = 0; k < 2 && !host_only; k++)
-        if (!(s->guest[k] = guest_open(k == 1))) exit(2);
     if (!(s->host = hostcpu_open())) exit(2);
-    for (unsigned i = 0; i < DATA_PAGES; i++) {
-        for (int k = 0; k < 2; k++) {
-            s->memories[k].host[i] = host_page(i);
-            s->memories[k].guest[i] = host_only ? NULL : guest_data(s->guest[k], i);
-        }
-    }
-    memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
-    for (int k = 0; k < 2 && !host_only; k++) memset(guest_code(s->guest[k]), 0xcc, CODE_PAGES * PAGE);
-    protect_read_only_page(true);
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (data_present(i)) s->host_data[i] = (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE);
+    protect_read_only_page(s, true);
+}
+
+static void open_memory(struct sides *s)
+{
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (data_present(i) && !(s->host_data[i] = aligned_alloc(PAGE, PAGE))) exit(2);
+}
+
+static void open_guest(struct sides *s, int side)
+{
+    if (!(s->guest[side] = guest_open(side == 1))) exit(2);
+    for (unsigned i = 0; i < DATA_PAGES; i++) s->memories[side].guest[i] = guest_data(s->guest[side], i);
+}
+
+void sides_open(struct sides *s, enum sides_which which)
+{
+    for (int k = 0; k < 2 && which != SIDES_HOST; k++) open_guest(s, k);
+    if (which == SIDES_GUEST)
+        open_memory(s);
+    else
+        open_host(s);
+    for (int k = 0; k < 2; k++)
+        for (unsigned i = 0; i < DATA_PAGES; i++) s->memories[k].host[i] = s->host_data[i];
+}
+
+void sides_clean(struct sides *s)
+{
+    if (s->host) memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
+    for (int k = 0; k < 2; k++)
+        if (s->guest[k]) memset(guest_code(s->guest[k]), 0xcc, CODE_PAGES * PAGE);
 }
 
 static void sync_page(uint8_t *to, const uint8_t *from)
@@ -35,24 +53,24 @@ static void sync_page(uint8_t *to, const uint8_t *from)
     if (memcmp(to, from, PAGE)) memcpy(to, from, PAGE);
 }
 
-void sides_sync_guest(struct sides *s, int side)
+static void sync_read_only_page(struct sides *s, const uint8_t *from)
 {
-    for (unsigned i = 0; i < DATA_PAGES; i++)
-        if (data_present(i)) sync_page(s->memories[side].guest[i], s->before.byte + i * PAGE);
+    if (!memcmp(s->host_data[DATA_RO], from, PAGE)) return;
+    protect_read_only_page(s, false);
+    memcpy(s->host_data[DATA_RO], from, PAGE);
+    protect_read_only_page(s, true);
 }
 
 void sides_sync(struct sides *s)
 {
     for (unsigned i = 0; i < DATA_PAGES; i++) {
-        if (!data_present(i)) continue;
         const uint8_t *from = s->before.byte + i * PAGE;
-        if (i == DATA_RO && memcmp(host_page(i), from, PAGE)) {
-            protect_read_only_page(false);
-            memcpy(host_page(i), from, PAGE);
-            protect_read_only_page(true);
-        }
-        if (i != DATA_RO) sync_page(host_page(i), from);
+        if (!data_present(i)) continue;
+        if (s->host && i == DATA_RO)
+            sync_read_only_page(s, from);
+        else
+            sync_page(s->host_data[i], from);
+        for (int k = 0; k < 2; k++)
+            if (s->guest[k]) sync_page(s->memories[k].guest[i], from);
     }
-    for (int k = 0; k < 2; k++)
-        if (s->guest[k]) sides_sync_guest(s, k);
 }

@@ -4,13 +4,20 @@
 #include "guest_run.h"
 #include "host_run.h"
 
+enum sides_which {
+    SIDES_BOTH,
+    SIDES_HOST,  // the host alone
+    SIDES_GUEST, // the host's data memory is only memory, which whoever knows its contents fills
+};
+
 struct sides {
-    struct host_runner *host;
-    struct guest *guest[2];   // direct, checked; NULL when the host is alone
-    struct data_image before; // what data memory holds before a case
+    struct host_runner *host;       // NULL: SIDES_GUEST
+    struct guest *guest[2];         // direct, checked; NULL: SIDES_HOST
+    struct data_image before;       // what data memory holds before a case
+    uint8_t *host_data[DATA_PAGES]; // NULL: absent
     struct memories memories[2];
 };
 
-void sides_open(struct sides *, bool host_only); // exits when it cannot
-void sides_sync(struct sides *);                 // all three memories are as `before`
-void sides_sync_guest(struct sides *, int side);
+void sides_open(struct sides *, enum sides_which); // exits when it cannot
+void sides_clean(struct sides *); // nothing is left in code memory of a case that did not come to an end
+void sides_sync(struct sides *);  // all memories are as `before`

@@ -51,6 +51,13 @@ void write_data(struct maker *, uint64_t addr, const void *from, unsigned bytes)
 void make_fx(struct maker *, struct fx_image *);
 bool row_is_x87(const struct row *);
 bool row_uses_mmx(const struct row *);
+// make_gather.c: index vector, mask and base register of a gather; what its SIB byte shall say. base -1: none.
+struct vsib {
+    int base;
+    unsigned index, scale, disp_bytes;
+    int64_t disp;
+};
+struct vsib make_gather(struct maker *);
 // make_fixup.c: what single instructions need to be interesting. Before and after the memory operand is chosen.
 void fixup_registers(struct maker *);
 void fixup_memory(struct maker *);

@@ -134,7 +134,7 @@ static void prefixes_and_rows(void **state)
     EXPECT("XCHG_ZvrAX", "\xf3\x41\x90");
     EXPECT("ENDBR64", "\xf3\x0f\x1e\xfa");
     EXPECT("NOP_1E_Ev", "\x0f\x1e\xfa");
-    EXPECT("NOP_1E_Ev", "\xf3\x48\x0f\x1e\xc8"); // RDSSPQ, without shadow stacks
+    EXPECT("RDSSP_Ry", "\xf3\x48\x0f\x1e\xc8"); // a NOP without shadow stacks
     EXPECT("BSF_GvEv", "\xf3\x0f\xbc\xc1");      // TZCNT from v3 on
     EXPECT("BSR_GvEv", "\xf3\x0f\xbd\xc1");
     EXPECT("POPCNT_GvEv", "\xf3\x0f\xb8\xc1");

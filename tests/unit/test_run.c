@@ -53,9 +53,9 @@ static void boot(void **state, const void *program, size_t bytes)
     assert_int_equal(ram_open(&m.ram, 50000), 0);
     m.mem = mem_new(&m.ram, *(enum mem_backend *)*state);
     assert_non_null(m.mem);
-    m.code = code_new(m.mem, CPU_LEVEL_V2);
+    m.code = code_new(m.mem, CPU_LEVEL_V3);
     assert_non_null(m.code);
-    cpu_init(&m.cpu, CPU_LEVEL_V2);
+    cpu_init(&m.cpu, CPU_LEVEL_V3);
     cpu_attach(&m.cpu, m.mem, m.code);
     map_at(CODE, 2 * PAGE_BYTES, MEM_R | MEM_W | MEM_X);
     map_at(DATA, PAGE_BYTES, MEM_R | MEM_W);
@@ -108,6 +108,36 @@ static void syscall_stops(void **state)
     assert_int_equal(m.cpu.regs[RCX], CODE + 7);
     assert_int_equal(m.cpu.insn_count, 2);
     assert_int_equal(m.cpu.budget, MANY - 2);
+}
+
+// RDRAND stops behind itself, in the middle of a block, and counts as one; what runs next sees the value.
+static void random_is_asked_for(void **state)
+{
+    BOOT(0xff, 0xc0, /* inc eax */ 0x0f, 0xc7, 0xf3, /* rdrand ebx */ 0x19, 0xc9, /* sbb ecx, ecx */ 0x66, 0x0f, 0xc7,
+         0xfa, /* rdseed dx */ 0x0f, 0x05);
+    m.cpu.regs[RBX] = m.cpu.regs[RDX] = ~0ull;
+    expect_stop(STOP_RANDOM, CODE + 5);
+    assert_int_equal(m.cpu.insn_count, 2);
+    assert_int_equal(m.cpu.budget, MANY - 2);
+    cpu_give_random(&m.cpu, 0x1122334455667788);
+    expect_stop(STOP_RANDOM, CODE + 11);
+    cpu_give_random(&m.cpu, 0x1122334455667788);
+    expect_stop(STOP_SYSCALL, CODE + 13);
+    assert_int_equal(m.cpu.insn_count, 5);
+    assert_int_equal(m.cpu.regs[RBX], 0x55667788);
+    assert_int_equal(m.cpu.regs[RDX], 0xffffffffffff7788);
+    assert_int_equal(m.cpu.regs[R11] & FLAGS_ARITH, FLAG_CF);
+}
+
+// The budget may end right behind it.
+static void random_ends_a_slice(void **state)
+{
+    BOOT(0x0f, 0xc7, 0xf3, /* rdrand ebx */ 0x90, 0x0f, 0x05);
+    m.cpu.budget = 1;
+    expect_stop(STOP_RANDOM, CODE + 3);
+    assert_int_equal(m.cpu.budget, 0);
+    cpu_give_random(&m.cpu, 1);
+    expect_stop(STOP_BUDGET, CODE + 3);
 }
 
 #define COUNTDOWN(n)                                                                                                   \
@@ -466,14 +496,32 @@ int main(void)
 #f " (checked)", f, NULL, halt, &checked                                                                       \
     }
     const struct CMUnitTest tests[] = {
-        BOTH(syscall_stops),      BOTH(budget_is_exact),   BOTH(slices_add_up),
-        BOTH(long_straight_code), BOTH(data_faults),       BOTH(read_faults),
-        BOTH(crossing_store),     BOTH(top_of_memory),     BOTH(high_addresses),
-        BOTH(fetch_faults),       BOTH(undefined),         BOTH(instruction_across_pages),
-        BOTH(too_long),           BOTH(breakpoint),        BOTH(modifies_next_instruction),
-        BOTH(data_beside_code),   BOTH(patched_function),  BOTH(remapped_code),
-        BOTH(calls_return),       BOTH(interrupt_before),  BOTH(interrupt_in_a_loop),
-        BOTH(cache_overflows),    BOTH(patched_in_slices), BOTH(stack_stays_flat),
+        BOTH(syscall_stops),
+        BOTH(budget_is_exact),
+        BOTH(slices_add_up),
+        BOTH(long_straight_code),
+        BOTH(data_faults),
+        BOTH(read_faults),
+        BOTH(crossing_store),
+        BOTH(top_of_memory),
+        BOTH(high_addresses),
+        BOTH(fetch_faults),
+        BOTH(undefined),
+        BOTH(instruction_across_pages),
+        BOTH(too_long),
+        BOTH(breakpoint),
+        BOTH(modifies_next_instruction),
+        BOTH(data_beside_code),
+        BOTH(patched_function),
+        BOTH(remapped_code),
+        BOTH(calls_return),
+        BOTH(interrupt_before),
+        BOTH(interrupt_in_a_loop),
+        BOTH(cache_overflows),
+        BOTH(patched_in_slices),
+        BOTH(stack_stays_flat),
+        BOTH(random_is_asked_for),
+        BOTH(random_ends_a_slice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

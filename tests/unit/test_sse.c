@@ -1,6 +1,6 @@
-/* What tests/insn, one instruction at a time, does not see of SSE: sticky flags and rounding across instructions,
- * faults and stops; the host's own MXCSR; the upper halves of the vector registers; how good the approximations are
- * (those of portable builds are our own).
+/* What tests/insn, one instruction at a time, does not see of SSE and AVX: sticky flags and rounding across
+ * instructions, faults and stops; the host's own MXCSR; the upper halves of the vector registers; gathers that go on
+ * after a fault; how good the approximations are (those of portable builds are our own).
  *
  * Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends. */
 #include <setjmp.h>
@@ -41,9 +41,9 @@ static void boot(struct machine *m, void **state, const void *program, size_t by
     memset(m, 0, sizeof *m);
     assert_int_equal(ram_open(&m->ram, 100), 0);
     m->mem = mem_new(&m->ram, *(enum mem_backend *)*state);
-    m->code = code_new(m->mem, CPU_LEVEL_V2);
+    m->code = code_new(m->mem, CPU_LEVEL_V3);
     assert_non_null(m->code);
-    cpu_init(&m->cpu, CPU_LEVEL_V2);
+    cpu_init(&m->cpu, CPU_LEVEL_V3);
     cpu_attach(&m->cpu, m->mem, m->code);
     memcpy(map_page(m, CODE, MEM_R | MEM_X), program, bytes);
     m->data = map_page(m, DATA, MEM_R | MEM_W);
@@ -163,6 +163,76 @@ static void upper_halves_stay(void **state)
     halt(&m);
 }
 
+/* VEX clears them, with 128 bits and with scalars. */
+static void vex_clears_upper_halves(void **state)
+{
+    struct machine m;
+    BOOT(&m, 0xc5, 0xf9, 0xef, 0xc0, /* vpxor xmm0, xmm0, xmm0 */
+         0xc5, 0xf8, 0x10, 0x0b,     /* vmovups xmm1, [rbx] */
+         0xc5, 0xfb, 0x10, 0x13,     /* vmovsd xmm2, [rbx] */
+         0xc5, 0xf9, 0x6e, 0xd8,     /* vmovd xmm3, eax */
+         0xcc);
+    memset(m.cpu.v, 0x5a, sizeof m.cpu.v);
+    expect_fault(&m, VEC_BP, CODE + 17);
+    for (unsigned r = 0; r < 4; r++) assert_int_equal(m.cpu.v[r].u64[2] | m.cpu.v[r].u64[3], 0);
+    assert_int_equal(m.cpu.v[4].u64[3], 0x5a5a5a5a5a5a5a5a);
+    halt(&m);
+}
+
+/* A fault leaves the elements below it done, and the instruction run again does not load them again. */
+static void gather_goes_on_after_fault(void **state)
+{
+    struct machine m;
+    BOOT(&m, 0xc4, 0xe2, 0x65, 0x90, 0x0c, 0x93, /* vpgatherdd ymm1, [rbx + ymm2*4], ymm3 */
+         0xcc);
+    union vec *to = &m.cpu.v[1], *index = &m.cpu.v[2], *mask = &m.cpu.v[3];
+    for (unsigned i = 0; i < 8; i++) to->u32[i] = 100 + i, index->s32[i] = (int)i, mask->u32[i] = i == 1 ? 1 : 1u << 31;
+    index->s32[4] = (NOWHERE - DATA) / 4;
+    for (uint32_t i = 0; i < 8; i++) memcpy(m.data + 4 * i, &i, 4);
+    expect_fault(&m, VEC_PF, CODE);
+    assert_int_equal(m.cpu.fault.addr, NOWHERE);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(to->u32[i], i < 4 && i != 1 ? i : 100 + i);
+        assert_int_equal(mask->u32[i], i < 4 ? 0 : UINT32_MAX);
+    }
+    memset(m.data, 0xee, 16);
+    memset(map_page(&m, NOWHERE, MEM_R), 0x77, 4);
+    expect_fault(&m, VEC_BP, CODE + 7);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(to->u32[i], i == 1 ? 101 : i == 4 ? 0x77777777 : i);
+        assert_int_equal(mask->u32[i], 0);
+    }
+    halt(&m);
+}
+
+static void assert_untouched(const struct machine *m)
+{
+    for (unsigned i = 0; i < PAGE_BYTES; i++) assert_int_equal(m->data[i], 0x5a);
+}
+
+/* 32 bytes of which the second page is not there are not stored at all, nor are masked ones. */
+static void stores_across_pages_are_whole(void **state)
+{
+    struct machine m;
+    BOOT(&m, 0xc5, 0xfe, 0x7f, 0x83, 0xf0, 0x0f, 0, 0,   /* vmovdqu [rbx + 0xff0], ymm0 */
+         0xc4, 0xe2, 0x65, 0x8e, 0x83, 0xf0, 0x0f, 0, 0, /* vpmaskmovd [rbx + 0xff0], ymm3, ymm0 */
+         0xcc);
+    memset(m.data, 0x5a, PAGE_BYTES);
+    expect_fault(&m, VEC_PF, CODE);
+    assert_int_equal(m.cpu.fault.addr, DATA + PAGE_BYTES);
+    assert_untouched(&m);
+    m.cpu.rip = CODE + 8;
+    m.cpu.v[3].u32[3] = m.cpu.v[3].u32[4] = 1u << 31;
+    expect_fault(&m, VEC_PF, CODE + 8);
+    assert_untouched(&m);
+    m.cpu.v[3].u32[4] = 0;
+    m.cpu.v[0].u32[3] = 1234;
+    expect_fault(&m, VEC_BP, CODE + 18);
+    assert_int_equal(m.data[PAGE_BYTES - 4] | m.data[PAGE_BYTES - 3] << 8, 1234);
+    assert_int_equal(m.data[PAGE_BYTES - 5], 0x5a);
+    halt(&m);
+}
+
 /* RCPPS and RSQRTPS are within 1.5 * 2^-12 (SDM) and raise no flags. */
 static void approximations_are_close(void **state)
 {
@@ -191,8 +261,10 @@ int main(void)
     static enum mem_backend direct = MEM_DIRECT, checked = MEM_CHECKED;
 #define BOTH(test) cmocka_unit_test_prestate(test, &direct), cmocka_unit_test_prestate(test, &checked)
     const struct CMUnitTest tests[] = {
-        BOTH(flags_survive_faults), BOTH(mxcsr_takes_effect),       BOTH(unmasked_exception_stops),
-        BOTH(upper_halves_stay),    BOTH(approximations_are_close),
+        BOTH(flags_survive_faults),       BOTH(mxcsr_takes_effect),
+        BOTH(unmasked_exception_stops),   BOTH(upper_halves_stay),
+        BOTH(approximations_are_close),   BOTH(vex_clears_upper_halves),
+        BOTH(gather_goes_on_after_fault), BOTH(stores_across_pages_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
