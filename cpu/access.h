@@ -57,8 +57,8 @@ static inline void probe_load(struct cpu *cpu, const struct insn *in, uint64_t a
 
 #else
 
-// An x86 host does stores of these sizes in one instruction (access_copy), so they are all or nothing there too. Others
-// may store a part before the rest faults (Arm ARM, B2.2.1: an unaligned access is one to each byte).
+// An x86 host does stores of these sizes in one instruction (access_copy_out), so they are all or nothing there too.
+// Others may store a part before the rest faults (Arm ARM, B2.2.1: an unaligned access is one to each byte).
 static inline bool access_is_single(unsigned n)
 {
 #if defined(__x86_64__)
@@ -68,21 +68,27 @@ static inline bool access_is_single(unsigned n)
 #endif
 }
 
-// One host store, whatever the compiler's options: 16 bytes by memcpy are two stores without optimization, of which the
-// first may stay when the second faults. 32 bytes are two, in this order: the fault is that of the first byte.
-static inline __attribute__((always_inline)) void access_copy(uint8_t *to, const void *from, unsigned n)
+// One host instruction for 16 bytes, whatever the compiler's options: by memcpy they are two without optimization, in
+// any order. Of two stores the first may stay when the second faults. 32 bytes are two, in this order: the fault is
+// that of the first byte.
+typedef long long access_vector __attribute__((vector_size(16), aligned(1), may_alias));
+
+static inline __attribute__((always_inline)) void access_copy_out(uint8_t *to, const void *from, unsigned n)
 {
-    typedef long long vector __attribute__((vector_size(16), aligned(1), may_alias));
-    volatile vector *out = (volatile vector *)(void *)to;
-    const vector *v = (const vector *)from;
-    if (n == 32) {
-        out[0] = v[0];
-        out[1] = v[1];
-    } else if (n == 16) {
-        out[0] = v[0];
-    } else {
-        memcpy(to, from, n);
-    }
+    volatile access_vector *out = (volatile access_vector *)(void *)to;
+    const access_vector *v = (const access_vector *)from;
+    if (n == 16 || n == 32) out[0] = v[0];
+    if (n == 32) out[1] = v[1];
+    if (n != 16 && n != 32) memcpy(to, from, n);
+}
+
+static inline __attribute__((always_inline)) void access_copy_in(void *to, const uint8_t *from, unsigned n)
+{
+    const volatile access_vector *in = (const volatile access_vector *)(const void *)from;
+    access_vector *v = (access_vector *)to;
+    if (n == 16 || n == 32) v[0] = in[0];
+    if (n == 32) v[1] = in[1];
+    if (n != 16 && n != 32) memcpy(to, from, n);
 }
 
 // A write of what is there: faults as a write. Not by adding or or-ing 0: clang makes a read of that.
@@ -133,13 +139,7 @@ static inline __attribute__((always_inline)) void load_bytes(struct cpu *cpu, co
 {
     cpu->insn = in;
     access_barrier();
-    const uint8_t *from = cpu->region + (uint32_t)a;
-    if (n == 32) { // in halves, which then need no copy in memory
-        memcpy(to, from, 16);
-        memcpy((uint8_t *)to + 16, from + 16, 16);
-    } else {
-        memcpy(to, from, n);
-    }
+    access_copy_in(to, cpu->region + (uint32_t)a, n);
     access_barrier();
 }
 
@@ -149,7 +149,7 @@ static inline __attribute__((always_inline)) void store_bytes(struct cpu *cpu, c
     cpu->insn = in;
     access_barrier();
     if (!access_is_single(n)) access_probe_store(cpu, a, n);
-    access_copy(cpu->region + (uint32_t)a, from, n);
+    access_copy_out(cpu->region + (uint32_t)a, from, n);
     access_barrier();
 }
 

@@ -175,6 +175,8 @@ static struct sf_num y_log2_x_plus_1(struct sf_num y, struct sf_num x, struct sf
     note_denormals(x, y, env);
     if (x.sign && x.exp >= 0 && y.kind == SF_FINITE) return as_inexact(x, env); // undefined: what the hardware does
     if (y.kind != SF_FINITE) return times_special(y, sf_from_int(x.sign ? -1 : 1), env);
+    struct wide sum = wide_add(wide_from_int(1), wide_from_num(x));
+    if (sum.sig << 1 == 0) return as_inexact(times_special(y, sf_from_int(sum.exp), env), env);
     return inexact(wide_mul(wide_from_num(y), wide_log2p1(wide_from_num(x))), env);
 }
 

@@ -1,6 +1,7 @@
 // XSAVE, XSAVEOPT, XSAVEC, XRSTOR with and without REX.W, XGETBV, XSETBV. The images are cpu/xsave.c's business; here
 // is which bytes of memory are touched, in the order in which the hardware does: of a save the last byte, then the
 // first; of a restore the header, the first byte, the last.
+#include "cpu/hostfp.h"
 #include "cpu/op_int.h"
 #include "cpu/xsave.h"
 
@@ -28,6 +29,7 @@ static __attribute__((noinline)) void save(struct cpu *cpu, const struct insn *i
     probe_store(cpu, in, at + extent.first, 1);
     if (kind != XSAVE_COMPACTED) bv = load64(cpu, in, at + XSAVE_HEADER);
     memcpy(image + XSAVE_HEADER, &bv, sizeof bv);
+    cpu->mxcsr = cpu_get_mxcsr(cpu);
     unsigned parts = fpu_xsave(cpu, image, components, kind, in->pfx & PFX_REXW);
     for (unsigned i = 0; i < XSAVE_PARTS; i++)
         if (parts >> i & 1)
@@ -45,7 +47,9 @@ static __attribute__((noinline)) void restore(struct cpu *cpu, const struct insn
     probe_load(cpu, in, at + extent.last, 1);
     if (extent.first < XSAVE_HEADER) load_bytes(cpu, in, at, image, FXSAVE_BYTES);
     if (extent.last > XSAVE_AVX) load_bytes(cpu, in, at + XSAVE_AVX, image + XSAVE_AVX, XSAVE_AVX_BYTES);
+    cpu->mxcsr = cpu_get_mxcsr(cpu);
     if (!fpu_xrstor(cpu, image, components, in->pfx & PFX_REXW)) cpu_raise(cpu, in, VEC_GP);
+    cpu_set_mxcsr(cpu, cpu->mxcsr);
 }
 
 #define SAVE(name, kind)                                                                                               \
@@ -68,6 +72,7 @@ OP(XGETBV)
 {
     uint32_t which = reg32(cpu, RCX);
     if (which > 1) cpu_raise(cpu, in, VEC_GP);
+    cpu->mxcsr = cpu_get_mxcsr(cpu);
     cpu->regs[RAX] = which == 0 ? XCR0 : fpu_in_use_mxcsr(cpu);
     cpu->regs[RDX] = 0;
     return op_next(cpu, in);

@@ -1,4 +1,5 @@
 // x87 control: status and control words, environment and state images, FXSAVE. The FN instructions do not wait.
+#include "cpu/hostfp.h"
 #include "cpu/x87_op.h"
 
 // clang-format off
@@ -159,6 +160,7 @@ OP(FXSAVE_M)
     uint8_t image[FXSAVE_BYTES];
     check_alignment(cpu, in);
     probe_image_store(cpu, in, 1, FXSAVE_BYTES);
+    cpu->mxcsr = cpu_get_mxcsr(cpu);
     fpu_fxsave(cpu, image, in->pfx & PFX_REXW);
     store_bytes(cpu, in, ea(cpu, in), image, FX_WRITTEN);
     return op_next(cpu, in);
@@ -171,5 +173,6 @@ OP(FXRSTOR_M)
     probe_image_load(cpu, in, 1, FXSAVE_BYTES);
     load_bytes(cpu, in, ea(cpu, in), image, FXSAVE_BYTES);
     if (!fpu_fxrstor(cpu, image, in->pfx & PFX_REXW)) cpu_raise(cpu, in, VEC_GP);
+    cpu_set_mxcsr(cpu, cpu->mxcsr);
     return op_next(cpu, in);
 }

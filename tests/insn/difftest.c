@@ -2,18 +2,19 @@
 // ends.
 //
 //     difftest [--cases N] [--seed S] [--row NAME]... [--file insn_sse.def] [--part I/N] [--jobs J] [--report FILE]
-//     [--examples N] [--host-only] [--record FILE | --replay FILE]
+//     [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]
 //
 // --part 2/4 takes every fourth row; --row may name one row or a prefix ending in `*`. --report also writes the
 // failures to FILE. --host-only runs each case twice on the host, to test the runner. --record writes what the host
-// made of the cases to FILE instead of comparing; --replay compares with that, on any host (record.h). A crash or a
-// hang of the interpreter is one row's failure; the rows behind it run in a new process. Exit status: 0 when all rows
-// agree.
+// made of the cases to FILE instead of comparing; --replay compares with that, on any host (record.h). --tally adds
+// the cases to a file of what was ever run (tally.h). A crash or a hang of the interpreter is one row's failure; the
+// rows behind it run in a new process. Exit status: 0 when all rows agree.
 #include "bounds.h"
 #include "cpu/insn.h"
 #include "record.h"
 #include "report.h"
 #include "sides.h"
+#include "tally.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ enum { MAX_ROW_NAMES = 64, ROW_TEXT = 12 * 1024, KINDS_TOLD = 3, NOT_RECORDED = 
 struct options {
     unsigned cases, part, parts, jobs, examples;
     uint64_t seed;
-    const char *rows[MAX_ROW_NAMES], *file, *report, *record, *replay;
+    const char *rows[MAX_ROW_NAMES], *file, *report, *record, *replay, *tally;
     int row_count;
     bool host_only;
     int record_fd;
@@ -293,10 +294,35 @@ static int summarize(FILE *f, const struct options *o, const struct row_table *t
     return bad || rows == 0;
 }
 
+// Adds this run to the tally. 0, or -1 with a message.
+static int count_in(const struct options *o, const struct row_table *t, const struct result *results, time_t started)
+{
+    char note[400], day[16] = "", cpu[160];
+    struct tm tm;
+    time_t now = time(NULL);
+    unsigned long long cases = 0;
+    unsigned rows = 0, bad = 0;
+    struct tally tally = tally_read(o->tally);
+    for (int i = 0; i < t->count; i++) {
+        const struct result *r = &results[i];
+        if (!r->taken || r->skipped) continue;
+        tally_add(&tally, t->row[i].id, r->cases, r->failures > 0);
+        rows++, cases += r->cases, bad += r->failures > 0;
+    }
+    if (gmtime_r(&now, &tm)) strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    record_cpu_name(cpu, sizeof cpu);
+    snprintf(note, sizeof note, "%s: `--cases %u --seed %llu`: %u rows, %llu cases, %u rows differ; %.0f minutes on %s",
+             day, o->cases, (unsigned long long)o->seed, rows, cases, bad, difftime(now, started) / 60, cpu);
+    tally_note(&tally, note);
+    int status = tally_write(&tally, o->tally);
+    tally_free(&tally);
+    return status;
+}
+
 static void usage(void)
 {
     fprintf(stderr, "usage: difftest [--cases N] [--seed S] [--row NAME]... [--file DEF] [--part I/N] [--jobs J] "
-                    "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE]\n");
+                    "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]\n");
     exit(2);
 }
 
@@ -326,6 +352,8 @@ static struct options parse(int argc, char **argv)
             o.record = value;
         else if (!strcmp(argv[i], "--replay"))
             o.replay = value;
+        else if (!strcmp(argv[i], "--tally"))
+            o.tally = value;
         else if (!strcmp(argv[i], "--examples"))
             o.examples = (unsigned)strtoul(value, NULL, 0);
         else if (!strcmp(argv[i], "--part")) {
@@ -354,10 +382,12 @@ int main(int argc, char **argv)
     size_t bytes = (size_t)t.count * sizeof(struct result);
     struct result *results = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED) return 2;
+    time_t started = time(NULL);
     run_all(&o, &t, results);
     FILE *report = o.report ? fopen(o.report, "w") : NULL;
     if (report) summarize(report, &o, &t, results), fclose(report);
     int status = summarize(stdout, &o, &t, results);
+    if (o.tally && count_in(&o, &t, results, started)) status = 2;
     munmap(results, bytes);
     rows_free(&t);
     return status;

@@ -212,6 +212,12 @@ static void encodings_have_levels(struct bench *b)
                 {"660fae39", NULL, "CLFLUSHOPT_Mb"},
                 {"f30f1ec8", "RDSSP_Ry", "RDSSP_Ry"},
                 {"f30faee8", NULL, NULL}, // INCSSP
+                {"660f01d0", NULL, NULL},
+                {"f30f01d0", NULL, NULL},
+                {"f20f01f9", NULL, "RDTSCP"},
+                {"660f01e8", NULL, NULL},
+                {"f20f01e8", NULL, NULL},
+                {"f00f01d0", NULL, NULL},
                 {"f30f38f001", NULL, NULL},
                 {"f30fc7f0", NULL, NULL}};
     for (unsigned i = 0; i < sizeof both / sizeof *both; i++) {
@@ -384,10 +390,30 @@ static uint64_t inserted(uint64_t a, uint64_t b, unsigned length, unsigned start
     for (unsigned i = 0; i < length; i++) a = (a & ~(1ull << (start + i))) | (b >> i & 1) << (start + i);
     return a;
 }
+// What AMD published as its processors' results, without naming one (unit tests of SSEPlus, 2008).
+static void published_fields(struct bench *b)
+{
+    static const struct {
+        const char *hex;
+        uint64_t dst, src[2], result;
+    } known[] = {{"660f78c31b0b", 0xfedcba9876543210, {0, 0}, 0x030eca86},
+                 {"66410f79d9", 0xfedcba9876543210, {0x0b1b, 0}, 0x030eca86},
+                 {"f2410f78d9100c", ~0ull, {0xfedcba9876543210, 0}, 0xfffffffff3210fff},
+                 {"f2410f79d9", ~0ull, {0xfedcba9876543210, 0x0c10}, 0xfffffffff3210fff}};
+    for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+        fresh(b);
+        b->in.fx.xmm[3][0] = known[i].dst;
+        memcpy(b->in.fx.xmm[9], known[i].src, 16);
+        run(b, known[i].hex);
+        CHECK(b->out.vector == VECTOR_NONE && b->out.after.fx.xmm[3][0] == known[i].result);
+    }
+}
+
 // The rows take length and start from immediates or registers, with other bits of no account around them.
 static void bit_fields(struct bench *b)
 {
     struct rng rng = {1};
+    published_fields(b);
     for (unsigned length = 1; length <= 64; length++) {
         for (unsigned start = 0; start + length <= 64; start++) {
             uint64_t a = rng_next(&rng), c = rng_next(&rng), junk = rng_next(&rng) & ~0x3f3full;

@@ -104,7 +104,7 @@ static bool get_changes(struct replay *r, void *memory, size_t n)
 // ---- writing ----
 
 // "Intel(R) Xeon(R) Processor, family 6 model 143 stepping 8"
-static void cpu_name(char *to, size_t size)
+void record_cpu_name(char *to, size_t size)
 {
     char line[512], name[96] = "unknown", number[3][16] = {"?", "?", "?"};
     static const char *const keys[] = {"cpu family\t: %15s", "model\t\t: %15s", "stepping\t: %15s"};
@@ -130,7 +130,7 @@ int record_create(const char *path, uint64_t seed, unsigned cases)
     char cpu[160], head[320];
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) perror(path), exit(2);
-    cpu_name(cpu, sizeof cpu);
+    record_cpu_name(cpu, sizeof cpu);
     int n =
         snprintf(head, sizeof head, "belljar record 1\ncpu: %s\nseed: %" PRIu64 "\ncases: %u\n\n", cpu, seed, cases);
     write_all(fd, head, (size_t)n);

@@ -19,6 +19,7 @@ struct recorder {
     FILE *f;
 };
 
+void record_cpu_name(char *to, size_t size);                        // of this host, as /proc/cpuinfo has it
 int record_create(const char *path, uint64_t seed, unsigned cases); // a descriptor; exits with a message when it cannot
 void recorder_open(struct recorder *, int fd, const char *row);
 void recorder_case(struct recorder *, const struct test_case *, const struct data_image *before, const struct outcome *,

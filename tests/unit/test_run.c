@@ -140,6 +140,39 @@ static void random_ends_a_slice(void **state)
     expect_stop(STOP_BUDGET, CODE + 3);
 }
 
+// FXSAVE and XSAVE see the flags raised before them in the same run, and the rounding that FXRSTOR and XRSTOR load is
+// the next instruction's. IMAGE(0) is saved into, IMAGE(1) too, IMAGE(2) and IMAGE(3) are loaded.
+enum { IMAGE_BYTES = 1024, IMAGE_MXCSR = 24, IMAGE_XMM = 160, IMAGE_XSTATE_BV = 512, SSE_STATE = 2 };
+#define IMAGE(i)    (DATA + (i)*IMAGE_BYTES)
+#define ABSOLUTE(a) (a) & 0xff, (a) >> 8 & 0xff, (a) >> 16 & 0xff, (a) >> 24 & 0xff
+#define DIVSS       0xf3, 0x0f, 0x5e, 0xc1 /* divss xmm0, xmm1 */
+
+static void poke_image(unsigned i, uint32_t mxcsr)
+{
+    poke(IMAGE(i), &(uint16_t){0x37f}, 2);
+    poke(IMAGE(i) + IMAGE_MXCSR, &mxcsr, 4);
+    poke(IMAGE(i) + IMAGE_XMM, &(float){1}, 4);
+    poke(IMAGE(i) + IMAGE_XMM + 16, &(float){3}, 4);
+    poke(IMAGE(i) + IMAGE_XSTATE_BV, &(uint64_t){SSE_STATE}, 8);
+}
+static void mxcsr_in_images(void **state)
+{
+    enum { ROUND_DOWN = 0x3f80, ROUND_UP = 0x5f80, INEXACT = 0x20, DOWN = 0x3eaaaaaa };
+    BOOT(0xb8, 7, 0, 0, 0, /* mov eax, 7 */ DIVSS, 0x0f, 0xae, 0x04, 0x25, ABSOLUTE(IMAGE(0)),    /* fxsave */
+         0x0f, 0xae, 0x24, 0x25, ABSOLUTE(IMAGE(1)),                                              /* xsave */
+         0x0f, 0xae, 0x0c, 0x25, ABSOLUTE(IMAGE(2)), /* fxrstor */ DIVSS, 0x66, 0x0f, 0x7e, 0xc3, /* movd ebx, xmm0 */
+         0x0f, 0xae, 0x2c, 0x25, ABSOLUTE(IMAGE(3)), /* xrstor */ DIVSS, 0x0f, 0x05);
+    poke_image(2, ROUND_DOWN);
+    poke_image(3, ROUND_UP);
+    m.cpu.v[0].f32[0] = 1, m.cpu.v[1].f32[0] = 3;
+    expect_stop(STOP_SYSCALL, CODE + sizeof program);
+    assert_int_equal(peek(IMAGE(0) + IMAGE_MXCSR), 0x80 | INEXACT);
+    assert_int_equal(peek(IMAGE(1) + IMAGE_MXCSR), 0x80 | INEXACT);
+    assert_int_equal(m.cpu.regs[RBX], DOWN);
+    assert_int_equal(m.cpu.v[0].u32[0], DOWN + 1);
+    assert_int_equal(m.cpu.mxcsr, ROUND_UP | INEXACT);
+}
+
 #define COUNTDOWN(n)                                                                                                   \
     0xb9, (n), 0, 0, 0, /* mov ecx, n */ 0xff, 0xc0, /* L: inc eax */ 0xff, 0xc9, /* dec ecx */ 0x75, 0xfa /* jnz L */
 
@@ -522,6 +555,7 @@ int main(void)
         BOTH(stack_stays_flat),
         BOTH(random_is_asked_for),
         BOTH(random_ends_a_slice),
+        BOTH(mxcsr_in_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
