@@ -148,9 +148,16 @@ static bool same_memory(const struct test_case *c, const struct memories *m)
 
 // XRSTOR that is refused for reserved bits of MXCSR: Intel's processors have then loaded the XMM registers and x87,
 // which no manual promises; the interpreter has changed nothing, as with every other fault.
-static bool restored_before_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest)
+static bool restored_before_fault(const struct test_case *c, const struct outcome *host, const struct outcome *guest,
+                                  const struct memories *m)
 {
-    return row_is(c->row, "xrstor") && host->vector == VEC_GP && guest->vector == VEC_GP;
+    enum { MXCSR_AT = 24, MXCSR_DEFINED = 0xffff };
+    uint64_t at = c->mem + MXCSR_AT - DATA_BASE;
+    uint32_t mxcsr = 0;
+    if (!row_is(c->row, "xrstor") || host->vector != VEC_GP || guest->vector != VEC_GP) return false;
+    if (at % PAGE > PAGE - sizeof mxcsr || at / PAGE >= DATA_PAGES || !m->guest[at / PAGE]) return false;
+    memcpy(&mxcsr, m->guest[at / PAGE] + at % PAGE, sizeof mxcsr);
+    return mxcsr & ~(uint32_t)MXCSR_DEFINED;
 }
 
 unsigned compare(const struct test_case *c, const struct outcome *h, const struct outcome *g, const struct memories *m)
@@ -170,7 +177,7 @@ unsigned compare(const struct test_case *c, const struct outcome *h, const struc
     // An MMX instruction whose access faults has, on some processors, already set TOP and tags as all MMX instructions
     // do.
     if (!(page_fault && row_uses_mmx(c->row))) diff |= compare_x87(&a->fx, &b->fx);
-    if (restored_before_fault(c, h, g)) diff &= ~(unsigned)(DIFF_XMM | DIFF_X87);
+    if (restored_before_fault(c, h, g, m)) diff &= ~(unsigned)(DIFF_XMM | DIFF_X87);
     if (diff == 0 && result_undefined(c)) return 0;
     if (!same_gprs(c, h, g) || a->fs_base != b->fs_base || a->gs_base != b->gs_base) diff |= DIFF_GPR;
     if (!(page_fault && in_parts(c->row)) && !same_memory(c, m)) diff |= DIFF_MEMORY;
