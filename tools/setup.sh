@@ -114,12 +114,15 @@ setup_image() {
     touch "$image"
 }
 
+# The libraries of the other groups.
+setup_aarch64_packages() { setup_listed run check | grep -e '-dev$'; }
+
 # Not by a second architecture in dpkg: that takes root, and libext2fs-dev cannot be there for two. Links that are
 # absolute would lead into the host's /lib.
 setup_aarch64_unpack() {
     local root=$1 work=$2 suite include sources options link
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-bookworm}")
-    include=$(setup_listed aarch64-root | paste -sd ,)
+    include=$(setup_aarch64_packages | paste -sd ,)
     mapfile -t sources < <(debian_sources "$suite" "$work")
     mapfile -t options < <(debian_proxy)
     # shellcheck disable=SC2016  # $1 is for the hook's shell
@@ -127,12 +130,12 @@ setup_aarch64_unpack() {
         --setup-hook='for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d" && ln -s "usr/$d" "$1/$d"; done' \
         "$suite" "$root" "${sources[@]}" </dev/null >&2 || return
     find "$root/usr/lib" -type l -lname '/*' | while read -r link; do ln -sfr "$root$(readlink "$link")" "$link"; done
-    setup_listed aarch64-root >"$root/packages"
+    setup_aarch64_packages >"$root/packages"
 }
 
 setup_aarch64_root() {
     local root=$top/build/aarch64-root work
-    if [ -e "$root/packages" ] && setup_listed aarch64-root | cmp -s - "$root/packages"; then return 0; fi
+    if [ -e "$root/packages" ] && setup_aarch64_packages | cmp -s - "$root/packages"; then return 0; fi
     setup_say "unpacking the arm64 libraries (once; it downloads about 25 MB)"
     rm -rf "$root"
     work=$(mktemp -d)

@@ -201,6 +201,14 @@ static bool new_to_capstone(const struct sample *s)
     return false;
 }
 
+// RDPID and CLWB with REX.W or a segment.
+static bool other_prefix(const struct sample *s)
+{
+    if (!s->row) return false;
+    if (!strcmp(s->row->mnemonic, "rdpid")) return !strcmp(s->mnemonic, "rdseed");
+    return !strcmp(s->row->mnemonic, "clwb") && !strcmp(s->mnemonic, "xsaveopt64");
+}
+
 struct rule {
     bool (*applies)(const struct sample *);
     const char *reason;
@@ -210,6 +218,7 @@ static const struct rule rules[] = {
     {beyond_v3, "an instruction beyond this machine, or of no user mode: #UD here"},
     {refused_vex, "VEX behind 66, F2, F3, LOCK or REX: #UD, which Capstone 4 does not know"},
     {new_to_capstone, "GFNI, VAES, VPCLMULQDQ and others are newer than Capstone 4"},
+    {other_prefix, "Capstone 4 takes RDPID for RDSEED, CLWB for XSAVEOPT64: the mandatory prefix forbids them"},
     {system_group, "0F 00, 0F 01: instructions of the system and beyond v2: #UD here"},
     {loose_prefixes, "Capstone 4 sees a mandatory prefix only directly before REX or the opcode, prefers 66 to F2 and "
                      "F3, and lets a REX count that is not last"},

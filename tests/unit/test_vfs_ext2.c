@@ -424,7 +424,7 @@ static void poke(struct walker *w)
     memcpy(names, w->names, sizeof names);
     size_t end = strlen(w->path);
     for (unsigned k = 0; k < n && end < 2000; k++) {
-        snprintf(w->path + end, sizeof w->path - end, "/%s", names[k]);
+        snprintf(w->path + end, sizeof w->path - end, "/%.255s", names[k]);
         w->depth++;
         poke(w);
         vfs_unlink(b->vfs, &b->at, w->path);
