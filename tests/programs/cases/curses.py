@@ -19,13 +19,13 @@ def screen(name, argv, keys, env=None):
         time.sleep(0.1)  # until the size is set
         os.execvp(argv[0], argv)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    print(f"--- {name}: start", drained(fd, 3, 1.0))
+    print(f"--- {name}: start", drained(fd))
     for key in keys:
         if key == "RESIZE":
             fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", 10, 40, 0, 0))
         else:
             os.write(fd, key.encode())
-        print(f"--- {name}: {key!r}", drained(fd, 3))
+        print(f"--- {name}: {key!r}", drained(fd))
     try:
         os.write(fd, b"\x04")
     except OSError:
@@ -34,10 +34,10 @@ def screen(name, argv, keys, env=None):
     os.close(fd)
 
 
-# All that comes until nothing has come for a while.
-def drained(fd, limit, quiet=0.5):
-    out, end = b"", time.monotonic() + limit
-    while time.monotonic() < end and select.select([fd], [], [], quiet)[0]:
+# All that comes until nothing has come for a while; every key makes something come.
+def drained(fd, patience=30, quiet=0.7):
+    out = b""
+    while select.select([fd], [], [], quiet if out else patience)[0]:
         try:
             out += os.read(fd, 4096)
         except OSError:
