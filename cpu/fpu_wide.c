@@ -95,7 +95,7 @@ struct wide wide_sub(struct wide a, struct wide b)
 // |a| < 1, with 128 fraction bits.
 static sf_u128 fraction(struct wide a)
 {
-    return a.exp < -128 ? 0 : a.sig >> (-1 - a.exp);
+    return a.sig == 0 || a.exp < -128 ? 0 : a.sig >> (-1 - a.exp); // 0 has any exponent
 }
 
 static sf_u128 square(struct wide a)
