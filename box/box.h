@@ -6,7 +6,8 @@
 #include "syscalls/trace.h"
 
 struct belljar_image {
-    char *path;
+    char *path; // for messages
+    int fd;
 };
 
 // One standard stream inside the box: a file whose bytes come from or go to the embedder.

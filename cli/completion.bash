@@ -5,6 +5,7 @@ _belljar() {
     --image | --put | --trace-file | --report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
     --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults syscalls,faults' -- "$cur") && return ;;
     --cpu) mapfile -t COMPREPLY < <(compgen -W 'v2 v3' -- "$cur") && return ;;
+    --jail) mapfile -t COMPREPLY < <(compgen -W 'seccomp none' -- "$cur") && return ;;
     esac
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(belljar --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')" -- "$cur") ;;

@@ -187,6 +187,12 @@ static int take_report(struct command_line *l, char *v)
     return 0;
 }
 
+static int take_jail(struct command_line *l, char *v)
+{
+    l->jail = !strcmp(v, "seccomp");
+    return l->jail || !strcmp(v, "none") ? 0 : bad("jail", v, "seccomp or none");
+}
+
 static int take_help(struct command_line *l, char *v)
 {
     (void)v;
@@ -270,6 +276,7 @@ static int set_defaults(struct command_line *l)
 {
     memset(l, 0, sizeof *l);
     belljar_options_init(&l->box);
+    l->jail = true;
     l->image = getenv("BELLJAR_IMAGE");
     int err = 0;
     for (const char *const *e = belljar_default_env; *e && !err; e++) err = set_env(l, *e);

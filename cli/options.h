@@ -19,6 +19,7 @@ struct command_line {
     struct copies put, get;
     const char **env; // box.envp
     unsigned nenv;
+    bool jail; // the worker is in it
     bool done; // --help, --version: nothing more to do
 };
 

@@ -1,8 +1,8 @@
 // See blockfile.h.
 #include "host/blockfile.h"
+#include "host/fdstat.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int host_blockfile_open(const char *path)
@@ -12,10 +12,16 @@ int host_blockfile_open(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
+int host_blockfile_dup(int fd)
+{
+    int second = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return second < 0 ? -errno : second;
+}
+
 int host_blockfile_size(int fd, uint64_t *bytes)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0) return -errno;
+    if (host_fstat(fd, &st) != 0) return -errno;
     if (S_ISDIR(st.st_mode)) return -EISDIR;
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) return -EINVAL;
     off_t end = S_ISREG(st.st_mode) ? st.st_size : lseek(fd, 0, SEEK_END);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 int host_blockfile_open(const char *path);                             // a descriptor, or -errno
+int host_blockfile_dup(int fd);                                        // a second descriptor of it, or -errno
 int host_blockfile_size(int fd, uint64_t *bytes);                      // 0 or -errno; regular files and block devices
 int host_blockfile_read(int fd, uint64_t offset, void *buf, size_t n); // 0 or -errno; -EIO when the file ends before
 void host_blockfile_close(int fd);

@@ -1,11 +1,11 @@
 // Host descriptors: see io.h.
 #include "host/io.h"
+#include "host/fdstat.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,7 +62,7 @@ int64_t host_write_all(int fd, const void *from, size_t n)
 size_t host_write_room(int fd)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))
+    return host_fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))
                ? 65536
                : 4096; // PIPE_BUF: what POLLOUT promises
 }

@@ -51,6 +51,8 @@ struct belljar_error {
 struct belljar_image;
 BELLJAR_API int belljar_image_open(const char *path, struct belljar_image **,
                                    struct belljar_error *why); // close when no box uses it
+BELLJAR_API int belljar_image_open_fd(int fd, const char *name, struct belljar_image **,
+                                      struct belljar_error *why); // from a descriptor, which stays the caller's
 BELLJAR_API void belljar_image_close(struct belljar_image *);
 
 struct belljar_image_info {

@@ -35,7 +35,7 @@ expect 125 'ambiguous option' "$BELLJAR" --t 1 true
 expect 125 'needs a value' "$BELLJAR" --timeout
 expect 125 'takes no value' "$BELLJAR" --exact=yes true
 for bad in --timeout=abc --timeout=0 --timeout=-1s --memory=lots --memory=1x --pids=0 --pids=99999999999 --user=root --env=novalue --env==x \
-    --cwd=relative --put=x --get=:x --trace=everything --cpu=v9 --deterministic=x --output=0; do
+    --cwd=relative --put=x --get=:x --trace=everything --cpu=v9 --deterministic=x --output=0 --jail=chroot; do
     run 125 'is not' "$bad" true
 done
 run 125 'at least 4 MiB' --memory 1M true
