@@ -13,7 +13,7 @@ enum {   // open(2), fcntl(2), *at(2), lseek(2)
   LX_O_SYNC = 0x101000, LX_O_PATH = 0x200000, LX_O_TMPFILE = 0x410000, LX_F_DUPFD = 0, LX_F_GETFD = 1, LX_F_SETFD = 2, LX_F_GETFL = 3,
   LX_F_SETFL = 4, LX_F_GETLK = 5, LX_F_SETLK = 6, LX_F_SETLKW = 7, LX_F_SETOWN = 8, LX_F_GETOWN = 9, LX_F_SETSIG = 0xa, LX_F_GETSIG = 0xb,
   LX_F_OFD_GETLK = 0x24, LX_F_OFD_SETLK = 0x25, LX_F_OFD_SETLKW = 0x26, LX_F_SETLEASE = 0x400, LX_F_GETLEASE = 0x401, LX_F_NOTIFY = 0x402,
-  LX_F_DUPFD_CLOEXEC = 0x406, LX_F_SETPIPE_SZ = 0x407, LX_F_GETPIPE_SZ = 0x408, LX_F_ADD_SEALS = 0x409, LX_F_GET_SEALS = 0x40a,
+  LX_F_DUPFD_CLOEXEC = 0x406, LX_F_SETPIPE_SZ = 0x407, LX_F_GETPIPE_SZ = 0x408, LX_F_ADD_SEALS = 0x409, LX_F_GET_SEALS = 0x40a, LX_F_SEAL_SEAL = 1, LX_F_SEAL_SHRINK = 2, LX_F_SEAL_GROW = 4, LX_F_SEAL_WRITE = 8, LX_F_SEAL_FUTURE_WRITE = 0x10, LX_F_SEAL_EXEC = 0x20,
   LX_FD_CLOEXEC = 1, LX_F_RDLCK = 0, LX_F_WRLCK = 1, LX_F_UNLCK = 2, LX_AT_FDCWD = -100, LX_AT_SYMLINK_NOFOLLOW = 0x100,
   LX_AT_REMOVEDIR = 0x200, LX_AT_SYMLINK_FOLLOW = 0x400, LX_AT_NO_AUTOMOUNT = 0x800, LX_AT_EMPTY_PATH = 0x1000, LX_AT_EACCESS = 0x200,
   LX_SEEK_SET = 0, LX_SEEK_CUR = 1, LX_SEEK_END = 2, LX_SEEK_DATA = 3, LX_SEEK_HOLE = 4, LX_FALLOC_FL_KEEP_SIZE = 1,
@@ -37,7 +37,7 @@ enum {   // mmap(2) and relatives
   LX_MADV_NORMAL = 0, LX_MADV_RANDOM = 1, LX_MADV_SEQUENTIAL = 2, LX_MADV_WILLNEED = 3, LX_MADV_DONTNEED = 4, LX_MADV_FREE = 8,
   LX_MADV_REMOVE = 9, LX_MADV_DONTFORK = 0xa, LX_MADV_DOFORK = 0xb, LX_MADV_MERGEABLE = 0xc, LX_MADV_UNMERGEABLE = 0xd,
   LX_MADV_HUGEPAGE = 0xe, LX_MADV_NOHUGEPAGE = 0xf, LX_MADV_DONTDUMP = 0x10, LX_MADV_DODUMP = 0x11, LX_MADV_WIPEONFORK = 0x12,
-  LX_MADV_KEEPONFORK = 0x13, LX_MADV_COLD = 0x14, LX_MADV_PAGEOUT = 0x15, LX_MS_ASYNC = 1, LX_MS_INVALIDATE = 2, LX_MS_SYNC = 4,
+  LX_MADV_KEEPONFORK = 0x13, LX_MADV_COLD = 0x14, LX_MADV_PAGEOUT = 0x15, LX_MADV_POPULATE_READ = 0x16, LX_MADV_POPULATE_WRITE = 0x17, LX_MADV_DONTNEED_LOCKED = 0x18, LX_MS_ASYNC = 1, LX_MS_INVALIDATE = 2, LX_MS_SYNC = 4,
   LX_MCL_CURRENT = 1, LX_MCL_FUTURE = 2, LX_MFD_CLOEXEC = 1, LX_MFD_ALLOW_SEALING = 2,
 };
 
@@ -84,6 +84,14 @@ enum {   // epoll(7)
   LX_EPOLL_CTL_MOD = 3, LX_EPOLL_CLOEXEC = 0x80000,
 };
 
+enum {   // inotify(7)
+  LX_IN_ACCESS = 1, LX_IN_MODIFY = 2, LX_IN_ATTRIB = 4, LX_IN_CLOSE_WRITE = 8, LX_IN_CLOSE_NOWRITE = 0x10, LX_IN_OPEN = 0x20,
+  LX_IN_MOVED_FROM = 0x40, LX_IN_MOVED_TO = 0x80, LX_IN_CREATE = 0x100, LX_IN_DELETE = 0x200, LX_IN_DELETE_SELF = 0x400,
+  LX_IN_MOVE_SELF = 0x800, LX_IN_ALL_EVENTS = 0xfff, LX_IN_UNMOUNT = 0x2000, LX_IN_Q_OVERFLOW = 0x4000, LX_IN_IGNORED = 0x8000,
+  LX_IN_ONLYDIR = 0x1000000, LX_IN_DONT_FOLLOW = 0x2000000, LX_IN_EXCL_UNLINK = 0x4000000, LX_IN_MASK_CREATE = 0x10000000,
+  LX_IN_MASK_ADD = 0x20000000, LX_IN_ISDIR = 0x40000000, LX_IN_ONESHOT = 0x80000000u,
+};
+
 enum {   // eventfd(2)
   LX_EFD_SEMAPHORE = 1, LX_EFD_CLOEXEC = 0x80000, LX_EFD_NONBLOCK = 0x800,
 };
@@ -109,7 +117,8 @@ enum {   // futex(2)
   LX_FUTEX_WAIT = 0, LX_FUTEX_WAKE = 1, LX_FUTEX_FD = 2, LX_FUTEX_REQUEUE = 3, LX_FUTEX_CMP_REQUEUE = 4, LX_FUTEX_WAKE_OP = 5,
   LX_FUTEX_LOCK_PI = 6, LX_FUTEX_UNLOCK_PI = 7, LX_FUTEX_TRYLOCK_PI = 8, LX_FUTEX_WAIT_BITSET = 9, LX_FUTEX_WAKE_BITSET = 0xa,
   LX_FUTEX_PRIVATE_FLAG = 0x80, LX_FUTEX_CLOCK_REALTIME = 0x100, LX_FUTEX_WAITERS = 0x80000000u, LX_FUTEX_OWNER_DIED = 0x40000000,
-  LX_FUTEX_TID_MASK = 0x3fffffff,
+  LX_FUTEX_TID_MASK = 0x3fffffff, LX_FUTEX_WAIT_REQUEUE_PI = 0xb, LX_FUTEX_CMP_REQUEUE_PI = 0xc, LX_FUTEX_LOCK_PI2 = 0xd,
+  LX_FUTEX2_SIZE_U32 = 2, LX_FUTEX2_SIZE_MASK = 3, LX_FUTEX2_NUMA = 4, LX_FUTEX2_PRIVATE = 0x80, LX_FUTEX_WAITV_MAX = 128,
 };
 
 enum {   // arch_prctl(2)
@@ -150,7 +159,7 @@ enum {   // getauxval(3)
   LX_AT_NULL = 0, LX_AT_IGNORE = 1, LX_AT_EXECFD = 2, LX_AT_PHDR = 3, LX_AT_PHENT = 4, LX_AT_PHNUM = 5, LX_AT_PAGESZ = 6, LX_AT_BASE = 7,
   LX_AT_FLAGS = 8, LX_AT_ENTRY = 9, LX_AT_UID = 0xb, LX_AT_EUID = 0xc, LX_AT_GID = 0xd, LX_AT_EGID = 0xe, LX_AT_PLATFORM = 0xf,
   LX_AT_HWCAP = 0x10, LX_AT_CLKTCK = 0x11, LX_AT_SECURE = 0x17, LX_AT_RANDOM = 0x19, LX_AT_HWCAP2 = 0x1a, LX_AT_EXECFN = 0x1f,
-  LX_AT_SYSINFO_EHDR = 0x21, LX_AT_MINSIGSTKSZ = 0x33, LX_HWCAP2_FSGSBASE = 2,
+  LX_AT_SYSINFO_EHDR = 0x21, LX_AT_RSEQ_FEATURE_SIZE = 0x1b, LX_AT_RSEQ_ALIGN = 0x1c, LX_AT_MINSIGSTKSZ = 0x33, LX_HWCAP2_FSGSBASE = 2,
 };
 
 enum {   // access(2)
@@ -171,7 +180,7 @@ enum {   // setxattr(2)
 
 enum {   // capabilities(7)
   LX_CAP_CHOWN = 0, LX_CAP_DAC_OVERRIDE = 1, LX_CAP_DAC_READ_SEARCH = 2, LX_CAP_FOWNER = 3, LX_CAP_FSETID = 4, LX_CAP_KILL = 5,
-  LX_CAP_SETGID = 6, LX_CAP_SETUID = 7, LX_CAP_SETPCAP = 8, LX_CAP_NET_BIND_SERVICE = 10, LX_CAP_SYS_CHROOT = 0x12, LX_CAP_SYS_PTRACE = 0x13, LX_CAP_SYS_ADMIN = 0x15, LX_CAP_SYS_NICE = 0x17, LX_CAP_SYS_RESOURCE = 0x18,
+  LX_CAP_SETGID = 6, LX_CAP_SETUID = 7, LX_CAP_SETPCAP = 8, LX_CAP_NET_BIND_SERVICE = 10, LX_CAP_NET_ADMIN = 12, LX_CAP_IPC_LOCK = 0xe, LX_CAP_IPC_OWNER = 0xf, LX_CAP_SYS_CHROOT = 0x12, LX_CAP_SYS_PTRACE = 0x13, LX_CAP_SYS_ADMIN = 0x15, LX_CAP_SYS_NICE = 0x17, LX_CAP_SYS_RESOURCE = 0x18,
   LX_CAP_SYS_TIME = 0x19, LX_CAP_MKNOD = 0x1b, LX_CAP_LAST_CAP = 0x28,
 };
 
@@ -247,6 +256,9 @@ _Static_assert(sizeof(struct lx_iovec) == 16, "lx_iovec");
 
 struct lx_pollfd { int32_t fd; int16_t events, revents; };
 _Static_assert(sizeof(struct lx_pollfd) == 8, "lx_pollfd");
+
+struct lx_inotify_event { int32_t wd; uint32_t mask, cookie, len; };   // the name follows, padded with NULs to len
+_Static_assert(sizeof(struct lx_inotify_event) == 16, "lx_inotify_event");
 
 struct lx_epoll_event { uint32_t events; uint64_t data; } __attribute__((packed));
 _Static_assert(sizeof(struct lx_epoll_event) == 12, "lx_epoll_event");
@@ -341,6 +353,21 @@ _Static_assert(sizeof(struct lx_rt_sigframe) == 440, "lx_rt_sigframe");
 struct lx_robust_list_head { uint64_t next; int64_t futex_offset; uint64_t list_op_pending; };
 _Static_assert(sizeof(struct lx_robust_list_head) == 24, "lx_robust_list_head");
 
+struct lx_futex_waitv { uint64_t val, uaddr; uint32_t flags, reserved; };
+_Static_assert(sizeof(struct lx_futex_waitv) == 24, "lx_futex_waitv");
+
+struct lx_rseq { uint32_t cpu_id_start, cpu_id; uint64_t rseq_cs; uint32_t flags, node_id, mm_cid, pad; };
+_Static_assert(sizeof(struct lx_rseq) == 32, "lx_rseq");
+struct lx_rseq_cs { uint32_t version, flags; uint64_t start_ip, post_commit_offset, abort_ip; };
+_Static_assert(sizeof(struct lx_rseq_cs) == 32, "lx_rseq_cs");
+
+struct lx_signalfd_siginfo {
+  uint32_t ssi_signo; int32_t ssi_errno, ssi_code; uint32_t ssi_pid, ssi_uid; int32_t ssi_fd; uint32_t ssi_tid, ssi_band, ssi_overrun,
+    ssi_trapno; int32_t ssi_status, ssi_int; uint64_t ssi_ptr, ssi_utime, ssi_stime, ssi_addr; uint16_t ssi_addr_lsb, pad2;
+  int32_t ssi_syscall; uint64_t ssi_call_addr; uint32_t ssi_arch; uint8_t pad[28];
+};
+_Static_assert(sizeof(struct lx_signalfd_siginfo) == 128, "lx_signalfd_siginfo");
+
 struct lx_sigevent { uint64_t sigev_value; int32_t sigev_signo, sigev_notify, sigev_tid, pad[11]; };
 _Static_assert(sizeof(struct lx_sigevent) == 64, "lx_sigevent");
 
@@ -375,7 +402,8 @@ enum {   // socket(2), unix(7), send(2), recv(2)
   LX_SCM_CREDENTIALS = 2, LX_SHUT_RD = 0, LX_SHUT_WR = 1, LX_SHUT_RDWR = 2, LX_MSG_OOB = 1, LX_MSG_PEEK = 2, LX_MSG_CTRUNC = 8,
   LX_MSG_TRUNC = 0x20, LX_MSG_DONTWAIT = 0x40, LX_MSG_EOR = 0x80, LX_MSG_WAITALL = 0x100, LX_MSG_NOSIGNAL = 0x4000,
   LX_MSG_WAITFORONE = 0x10000, LX_MSG_CMSG_CLOEXEC = 0x40000000, LX_SOMAXCONN = 4096, LX_IPPROTO_IP = 0, LX_IPPROTO_TCP = 6, LX_IPPROTO_UDP = 17, LX_IPPROTO_IPV6 = 41,
-  LX_IPV6_V6ONLY = 26,
+  LX_IP_TOS = 1, LX_IP_TTL = 2, LX_IP_PKTINFO = 8, LX_IP_RECVTTL = 12, LX_IP_RECVTOS = 13, LX_IPV6_UNICAST_HOPS = 16, LX_IPV6_V6ONLY = 26,
+  LX_IPV6_RECVPKTINFO = 49, LX_IPV6_PKTINFO = 50, LX_IPV6_RECVHOPLIMIT = 51, LX_IPV6_HOPLIMIT = 52, LX_IPV6_RECVTCLASS = 66, LX_IPV6_TCLASS = 67,
 };
 
 struct lx_sockaddr_un { uint16_t sun_family; char sun_path[108]; };

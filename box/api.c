@@ -31,8 +31,11 @@ const char *belljar_version(void)
 
 int belljar_syscall_list(unsigned index, struct belljar_syscall *out)
 {
-    static const char *const support[] = {
-        [SYS_NONE] = "NONE", [SYS_STUB] = "STUB", [SYS_PARTIAL] = "PARTIAL", [SYS_FULL] = "FULL"};
+    static const char *const support[] = {[SYS_NONE] = "NONE",
+                                          [SYS_REFUSED] = "REFUSED",
+                                          [SYS_STUB] = "STUB",
+                                          [SYS_PARTIAL] = "PARTIAL",
+                                          [SYS_FULL] = "FULL"};
     for (unsigned nr = 0; nr < SYS_MAX; nr++) {
         const struct sys_info *s = sys_lookup(nr);
         if (!s || index--) continue;

@@ -53,8 +53,12 @@ static void unmap(void *ctx, struct inode *inode, uint32_t first, uint32_t count
 
 static int new_vfs(struct belljar_box *b)
 {
-    struct vfs_host host = {
-        .ctx = &b->box, .now = now, .random = random_bytes, .unmap = unmap, .file_release = kernel_file_release};
+    struct vfs_host host = {.ctx = &b->box,
+                            .now = now,
+                            .random = random_bytes,
+                            .unmap = unmap,
+                            .file_release = kernel_file_release,
+                            .notify = kernel_notify};
     b->box.vfs = vfs_new(&b->box.ram, &host,
                          b->options->memory / 8 +
                              (4 << 20)); // names, inodes and buffers: beside the frames, so that both are bounded
@@ -87,6 +91,14 @@ static int mount_proc(struct belljar_box *b)
     return err ? err : vfs_mount(b->box.vfs, proc, "/proc", "proc", MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC);
 }
 
+static int mount_sys(struct belljar_box *b)
+{
+    struct fs *sys;
+    int err = sysfs_new(&b->box, &sys);
+    return err ? err
+               : vfs_mount(b->box.vfs, sys, "/sys", "sysfs", MOUNT_RDONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC);
+}
+
 // Images need not have the places belljar mounts on.
 static void make_places(struct belljar_box *b)
 {
@@ -106,6 +118,7 @@ static int mount_all(struct belljar_box *b, const struct belljar_image *image, s
     make_places(b);
     int err = mount_dev(b);
     if (!err) err = mount_proc(b);
+    if (!err) err = mount_sys(b);
     if (!err) err = mount_tmpfs(b->box.vfs, "/tmp", b->options->tmp_bytes);
     return err ? belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: cannot mount /dev, /proc and /tmp: %s", image->path,
                               errno_text(err))
@@ -307,6 +320,8 @@ void belljar_box_free(struct belljar_box *b)
     if (!b) return;
     stdio_close(b);
     processes_free(&b->box);
+    if (b->box.vfs) sysv_free(&b->box);
+    mqueues_free(&b->box);
     ttys_free(&b->box);
     terminal_free(b);
     path_put(&b->root);

@@ -76,6 +76,14 @@ SHIFT_OPS(SHIFT_VEX_ROWS)
 
 /* ---- A count for each element: only VEX has these ---- */
 
+/* One element after the other: to shift four by four without AVX2 a compiler may make powers of two in floating point,
+ * by conversions whose exceptions stay in MXCSR, which is the guest's while this runs (clang does). */
+SSE_INLINE unsigned alone(unsigned n)
+{
+    __asm__("" : "+r"(n));
+    return n;
+}
+
 /* row, element, result for a count n below the element's width, result for any other */
 #define SHIFT_EACH_OPS(X)                                                                                              \
     X(VPSRLVD_VxHxWx, u32, a >> n, 0)                                                                                  \
@@ -92,7 +100,7 @@ SHIFT_OPS(SHIFT_VEX_ROWS)
         for (unsigned i = 0; i < LANES_OF(element); i++) {                                                             \
             __typeof__(x.element[0]) a = x.element[i];                                                                 \
             uint64_t count = (uint64_t)y.element[i];                                                                   \
-            unsigned n = (unsigned)count & (width - 1);                                                                \
+            unsigned n = alone((unsigned)count & (width - 1));                                                         \
             r.element[i] = (__typeof__(a))(count < width ? (shifted) : (beyond));                                      \
         }                                                                                                              \
         return r.v;                                                                                                    \

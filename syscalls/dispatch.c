@@ -11,6 +11,7 @@
 #define FN_FULL(name)    sys_##name
 #define FN_PARTIAL(name) sys_##name
 #define FN_STUB(name)    sys_##name
+#define FN_REFUSED(name) sys_##name
 #define FN_NONE(name)    NULL
 static sys_fn *const functions[SYS_MAX] = {
 #define SYS(nr, name, args, support, note) [nr] = FN_##support(name),
@@ -46,6 +47,7 @@ void sys_abandon(struct task *t)
 static void park(struct task *t)
 {
     if (t->sys.yielding) return; // still on the run queue
+    trace_sys_wait(t);
     if (!t->sys.waiting) task_wait_io(t, t->box->vfs->park);
     task_dequeue(t);
     t->state = TASK_PARKED;

@@ -3,12 +3,15 @@
 //
 // A wake puts the item on the ready list and wakes who waits for the epoll. epoll_wait asks the files on that list;
 // level-triggered ones that were reported go back to its end. An item does not keep its file alive: kernel_file_release
-// takes it away. file->watch is the list of a file's items. An epoll may watch epolls, one level deep (ELOOP beyond),
-// which bounds what one wake can set off.
+// takes it away. file->watch is the list of a file's items. Epolls may watch epolls; how deep, and over how many ways a
+// file may be watched, is limited as in Linux, which bounds what one wake can set off.
 #include "syscalls/fs.h"
 
+enum { MAX_NESTS = 4, TOO_DEEP = 100 };
 enum { MAX_EVENTS = INT32_MAX / 12, PRIVATE = LX_EPOLLONESHOT | LX_EPOLLWAKEUP | LX_EPOLLEXCLUSIVE };
 static const uint32_t ET = LX_EPOLLET;
+static const uint32_t EXCLUSIVE_OK =
+    LX_EPOLLIN | LX_EPOLLOUT | LX_EPOLLERR | LX_EPOLLHUP | LX_EPOLLWAKEUP | LX_EPOLLET | LX_EPOLLEXCLUSIVE;
 
 struct epitem {
     struct waiter w; // on the file's queue; first: wakes cast it
@@ -26,7 +29,8 @@ struct epoll {
     struct vfs *vfs;
     struct waitq wait;
     struct epitem *items, *ready, **ready_end;
-    unsigned nested, watchers; // epolls among the items; epolls that watch this one
+    struct file *file;     // its own, not a reference
+    uint64_t check, depth; // the last search that came by, and how deep it is below here
 };
 
 static void epoll_release(struct file *);
@@ -96,11 +100,6 @@ static void item_free(struct epitem *i)
     struct epitem **at = (struct epitem **)&i->file->watch;
     while (*at != i) at = &(*at)->file_next;
     *at = i->file_next;
-    struct epoll *other = epoll_of(i->file);
-    if (other) {
-        other->watchers--;
-        i->ep->nested--;
-    }
     waitq_remove(&i->w);
     ready_remove(i);
     *i->prev = i->next;
@@ -120,10 +119,72 @@ static void item_check(struct epitem *i)
     waitq_wake(&i->ep->wait);
 }
 
-static int item_new(struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
+// ---------------------------------------------------------------- epolls that watch epolls
+
+// Levels of epolls below ep; TOO_DEEP when `into` is among them: a circle (ep_loop_check_proc). Each is looked at once.
+static uint64_t depth_below(struct epoll *ep, const struct epoll *into, uint64_t check)
+{
+    if (ep->check == check) return ep->depth;
+    ep->check = check;
+    ep->depth = 0;
+    for (struct epitem *i = ep->items; i && ep->depth < TOO_DEEP; i = i->next) {
+        struct epoll *e = epoll_of(i->file);
+        uint64_t d = !e ? 0 : e == into ? TOO_DEEP : depth_below(e, into, check) + 1;
+        if (d > ep->depth) ep->depth = d;
+    }
+    return ep->depth;
+}
+
+static uint64_t depth_above(struct epoll *ep, uint64_t check)
+{
+    if (ep->check == check) return ep->depth;
+    ep->check = check;
+    ep->depth = 0;
+    for (struct epitem *i = ep->file->watch; i; i = i->file_next) {
+        uint64_t d = depth_above(i->ep, check) + 1;
+        if (d > ep->depth) ep->depth = d;
+    }
+    return ep->depth;
+}
+
+static bool may_nest(struct box *box, struct epoll *ep, struct epoll *other)
+{
+    if (other == ep) return false;
+    uint64_t below = depth_below(other, ep, ++box->epoll_checks);
+    return below + 1 + depth_above(ep, ++box->epoll_checks) <= MAX_NESTS;
+}
+
+// The ways by which an event of the file reaches an epoll nobody watches, by their length (reverse_path_check_proc).
+static bool count_paths(const struct file *f, unsigned depth, unsigned count[MAX_NESTS + 1])
+{
+    static const unsigned limit[MAX_NESTS + 1] = {0, 500, 100, 50, 10}; // any number of direct ones
+    if (depth > MAX_NESTS) return false;
+    for (const struct epitem *i = f->watch; i; i = i->file_next) {
+        if (i->ep->file->watch) {
+            if (!count_paths(i->ep->file, depth + 1, count)) return false;
+        } else if (depth && ++count[depth] > limit[depth]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool paths_ok(struct file *f, uint64_t check)
+{
+    unsigned count[MAX_NESTS + 1] = {0};
+    struct epoll *ep = epoll_of(f);
+    if (!ep) return count_paths(f, 0, count);
+    if (ep->check == check) return true;
+    ep->check = check;
+    for (struct epitem *i = ep->items; i; i = i->next)
+        if (!paths_ok(i->file, check)) return false;
+    return true;
+}
+
+static int item_new(struct box *box, struct epoll *ep, struct file *f, int fd, const struct lx_epoll_event *ev)
 {
     struct epoll *other = epoll_of(f);
-    if (other && (ep->watchers || other->nested)) return -LX_ELOOP;
+    if (other && !may_nest(box, ep, other)) return -LX_ELOOP;
     struct epitem *i = kmalloc(ep->vfs, sizeof *i);
     if (!i) return -LX_ENOMEM;
     *i = (struct epitem){
@@ -134,9 +195,9 @@ static int item_new(struct epoll *ep, struct file *f, int fd, const struct lx_ep
     ep->items = i;
     i->file_next = f->watch;
     f->watch = i;
-    if (other) {
-        other->watchers++;
-        ep->nested++;
+    if ((other || ep->file->watch) && !paths_ok(f, ++box->epoll_checks)) {
+        item_free(i);
+        return -LX_EINVAL;
     }
     item_check(i);
     return 0;
@@ -173,9 +234,12 @@ static int64_t epoll_new(struct task *t, bool cloexec)
     ep->vfs = v;
     ep->ready_end = &ep->ready;
     int err = vfs_anon_file(v, "anon_inode:[eventpoll]", 0600, &epoll_fops, ep, LX_O_RDWR, &f);
-    if (!err) return fd_install(t->proc, f, 0, cloexec);
-    kmfree(v, ep, sizeof *ep);
-    return err;
+    if (err) {
+        kmfree(v, ep, sizeof *ep);
+        return err;
+    }
+    ep->file = f;
+    return fd_install(t->proc, f, 0, cloexec);
 }
 
 int64_t sys_epoll_create(struct task *t, const uint64_t a[6])
@@ -191,10 +255,11 @@ int64_t sys_epoll_create1(struct task *t, const uint64_t a[6])
 
 // ---------------------------------------------------------------- epoll_ctl
 
-static int64_t item_change(struct epoll *ep, struct file *f, int op, int fd, const struct lx_epoll_event *ev)
+static int64_t item_change(struct box *box, struct epoll *ep, struct file *f, int op, int fd,
+                           const struct lx_epoll_event *ev)
 {
     struct epitem *i = find_item(ep, f, fd);
-    if (op == LX_EPOLL_CTL_ADD) return i ? -LX_EEXIST : item_new(ep, f, fd, ev);
+    if (op == LX_EPOLL_CTL_ADD) return i ? -LX_EEXIST : item_new(box, ep, f, fd, ev);
     if (!i) return -LX_ENOENT;
     if (op == LX_EPOLL_CTL_DEL) {
         item_free(i);
@@ -218,9 +283,10 @@ int64_t sys_epoll_ctl(struct task *t, const uint64_t a[6])
     if (!f->ops || !f->ops->poll) return -LX_EPERM;
     struct epoll *ep = epoll_of(epf);
     if (epf == f || !ep) return -LX_EINVAL;
-    if (ev.events & LX_EPOLLEXCLUSIVE && (op == LX_EPOLL_CTL_MOD || epoll_of(f))) return -LX_EINVAL;
+    if (ev.events & LX_EPOLLEXCLUSIVE && (op == LX_EPOLL_CTL_MOD || epoll_of(f) || ev.events & ~EXCLUSIVE_OK))
+        return -LX_EINVAL;
     if (op < LX_EPOLL_CTL_ADD || op > LX_EPOLL_CTL_MOD) return -LX_EINVAL;
-    return item_change(ep, f, op, fd, &ev);
+    return item_change(t->box, ep, f, op, fd, &ev);
 }
 
 // ---------------------------------------------------------------- epoll_wait

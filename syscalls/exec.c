@@ -296,6 +296,8 @@ static void fill_aux(struct task *t, struct bin *b, struct stack_plan *s)
     add_aux(s, LX_AT_EGID, b->cred.egid);
     add_aux(s, LX_AT_SECURE, b->secure);
     add_aux(s, LX_AT_HWCAP2, more[1] & 1 ? LX_HWCAP2_FSGSBASE : 0);
+    add_aux(s, LX_AT_RSEQ_FEATURE_SIZE, 28); // up to mm_cid; at least 32 are allocated (rseq.c)
+    add_aux(s, LX_AT_RSEQ_ALIGN, 32);
     add_aux(s, LX_AT_MINSIGSTKSZ, signal_frame_max(t));
 }
 
@@ -315,6 +317,7 @@ static int build_stack(struct task *t, struct bin *b)
                     .flags = LX_MAP_GROWSDOWN | LX_MAP_STACK};
     if ((err = vma_insert(b->mm, &v))) return err;
     b->mm->start_stack = b->stack.sp;
+    mm_keep_auxv(b->mm, b->stack.bytes, b->stack.size);
     b->mm->arg_start = b->stack.argv_start;
     b->mm->arg_end = b->stack.argv_end;
     b->mm->env_start = b->stack.env_start;
@@ -342,8 +345,10 @@ static int build_memory(struct task *t, struct bin *b)
 static void set_comm(struct task *t, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    strncpy(t->comm, slash ? slash + 1 : path, sizeof t->comm - 1);
-    t->comm[sizeof t->comm - 1] = 0;
+    const char *name = slash ? slash + 1 : path;
+    size_t n = strnlen(name, sizeof t->comm - 1);
+    memset(t->comm, 0, sizeof t->comm);
+    memcpy(t->comm, name, n);
 }
 
 // Descriptors become the process's own, those marked so are closed.

@@ -1,5 +1,6 @@
 // Ends: of a thread, of a process, of the box with its first process. Zombies, orphans, SIGCHLD.
 #include "syscalls/kernel.h"
+#include "syscalls/trace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +59,15 @@ static void notify_parent(struct process *p)
     waitq_wake(&parent->child_wait);
 }
 
-static void hang_up_stopped_group(struct box *box, int pgid)
+// p ends, or its parent does: when that leaves stopped jobs in a group that nobody of the session outside it looks
+// after (kernel/exit.c: kill_orphaned_pgrp).
+static void hang_up_stopped_group(const struct process *p, const struct process *parent)
 {
+    struct box *box = p->box;
+    int pgid = p->pgid;
     bool any = false;
-    for (struct process *p = box->processes; p; p = p->next) any |= p->pgid == pgid && p->stopped;
+    if (!parent || parent->pgid == pgid || parent->sid != p->sid) return;
+    for (const struct process *q = box->processes; q; q = q->next) any |= q->pgid == pgid && q->stopped;
     if (!any || !process_orphaned_group(box, pgid)) return;
     signal_send_group(box, pgid, &(struct lx_siginfo){.si_signo = LX_SIGHUP, .si_code = LX_SI_KERNEL});
     signal_send_group(box, pgid, &(struct lx_siginfo){.si_signo = LX_SIGCONT, .si_code = LX_SI_KERNEL});
@@ -75,11 +81,10 @@ static void give_away_children(struct process *p)
         p->children = c->sibling;
         process_add_child(to, c);
         if (c->pdeathsig && c->state == PROC_ALIVE) signal_simple(c, c->pdeathsig);
-        int pgid = c->pgid;
         if (c->state == PROC_ZOMBIE)
             notify_parent(c);
         else
-            hang_up_stopped_group(p->box, pgid);
+            hang_up_stopped_group(c, p);
     }
 }
 
@@ -87,11 +92,13 @@ static void drop_resources(struct process *p)
 {
     ktimer_cancel(&p->alarm);
     posix_timers_free(p);
+    sysv_exit(p);
     if (p->fds) fdtable_unref(p->fds);
     p->maxrss_kb = process_maxrss_kb(p);
     if (p->mm) mm_unref(p->mm);
     p->fds = NULL;
     p->mm = NULL;
+    process_fs_leave(p);
     path_put(&p->cwd);
     path_put(&p->root);
     file_put(p->exe);
@@ -110,7 +117,7 @@ static void end_process(struct process *p, int status)
     p->stopped = false;
     p->state = PROC_ZOMBIE;
     box->nzombies++;
-    hang_up_stopped_group(box, p->pgid);
+    hang_up_stopped_group(p, p->parent);
     waitq_wake(&p->exit_wait);
     sighand_unref(p->sighand);
     p->sighand = NULL;
@@ -124,12 +131,28 @@ static void end_process(struct process *p, int status)
 
 // ---------------------------------------------------------------- threads
 
+// A thread's children become another's of its process (kernel/exit.c, forget_original_parent). Those with a death
+// signal hear of it already now.
+static void give_to_sibling(struct task *t)
+{
+    struct process *p = t->proc;
+    struct task *heir = p->tasks == t ? t->next_in_proc : p->tasks;
+    if (!heir || p->exiting) return; // give_away_children
+    for (struct process *c = p->children; c; c = c->sibling) {
+        if (c->parent_tid != t->tid) continue;
+        c->parent_tid = heir->tid;
+        if (c->pdeathsig && c->state == PROC_ALIVE) signal_simple(c, c->pdeathsig);
+    }
+}
+
 void exit_task(struct task *t, int status)
 {
     struct process *p = t->proc;
+    trace_task_exit(t, p->exiting ? p->exit_status : status);
     if (p->mm) futex_exit(t);
     sys_abandon(t);
     if (p->ntasks == 1) vfork_done(t);
+    give_to_sibling(t);
     signals_flush(&t->pending);
     memcpy(p->last_comm, t->comm, sizeof p->last_comm);
     task_retire(t);
@@ -153,6 +176,7 @@ void exit_other_tasks(struct task *t)
         next = u->next_in_proc;
         if (u != t) exit_task(u, 0);
     }
+    for (struct process *c = p->children; c; c = c->sibling) c->parent_tid = p->pid;
     t->tid = p->pid; // it takes the leader's place (kernel: de_thread)
 }
 
@@ -161,6 +185,7 @@ void process_execed(struct task *t)
     struct process *p = t->proc;
     p->did_exec = true;
     t->robust_list = t->clear_child_tid = t->rseq = 0;
+    p->membarriers = 0;
     t->altstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
     t->restart.nr = 0;
     signals_exec(p);

@@ -1,12 +1,9 @@
 // fcntl: a row per command. What concerns a descriptor alone is here; locks are locks.c's.
+#include "syscalls/mm.h"
 #include "syscalls/fs.h"
 
-enum { F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2 };
+enum { F_SETOWN_EX = 15, F_GETOWN_EX = 16 };
 enum { SETTABLE = LX_O_APPEND | LX_O_ASYNC | LX_O_DIRECT | LX_O_NOATIME | LX_O_NONBLOCK };
-
-struct owner_ex {
-    int32_t type, pid;
-};
 
 typedef int64_t fcntl_fn(struct task *, struct file *, int fd, int cmd, uint64_t arg);
 
@@ -37,14 +34,15 @@ static int64_t do_getfl(struct task *t, struct file *f, int fd, int cmd, uint64_
 
 static int64_t do_setfl(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
 {
-    (void)fd, (void)cmd;
+    (void)cmd;
     uint32_t flags = (f->flags & ~(uint32_t)SETTABLE) | ((uint32_t)arg & SETTABLE);
     const struct cred *c = &t->proc->cred;
     if (f->inode->flags & INODE_APPEND && !(flags & LX_O_APPEND)) return -LX_EPERM;
     if (flags & ~f->flags & LX_O_NOATIME && c->fsuid != f->inode->uid && !cred_has_cap(c, LX_CAP_FOWNER))
         return -LX_EPERM;
-    f->flags = flags;
-    return 0;
+    int err = (flags ^ f->flags) & LX_O_ASYNC ? sigio_set(t, f, fd, flags & LX_O_ASYNC) : 0;
+    if (!err) f->flags = flags;
+    return err;
 }
 
 static int64_t do_lock(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
@@ -53,49 +51,10 @@ static int64_t do_lock(struct task *t, struct file *f, int fd, int cmd, uint64_t
     return lock_fcntl(t, f, cmd, arg);
 }
 
-static bool owner_exists(struct box *box, int pid)
-{
-    for (struct process *p = box->processes; p; p = p->next)
-        if (pid > 0 ? p->pid == pid : p->pgid == -pid) return true;
-    return false;
-}
-
-static int64_t do_setown(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
-{
-    (void)fd, (void)cmd;
-    int pid = (int)arg;
-    if (pid == INT32_MIN) return -LX_EINVAL;
-    if (pid && !owner_exists(t->box, pid)) return -LX_ESRCH;
-    f->owner = pid;
-    return 0;
-}
-
-static int64_t do_getown(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
-{
-    (void)t, (void)fd, (void)cmd, (void)arg;
-    return f->owner;
-}
-
-static int64_t do_owner_ex(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
+static int64_t do_sigio(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
 {
     (void)fd;
-    struct owner_ex o = {f->owner < 0 ? F_OWNER_PGRP : F_OWNER_PID, f->owner < 0 ? -f->owner : f->owner};
-    if (cmd == F_GETOWN_EX) return copy_to_user(t, arg, &o, sizeof o);
-    int err = copy_from_user(t, &o, arg, sizeof o);
-    if (err) return err;
-    if (o.type < F_OWNER_TID || o.type > F_OWNER_PGRP || o.pid < 0) return -LX_EINVAL;
-    if (o.pid && !owner_exists(t->box, o.type == F_OWNER_PGRP ? -o.pid : o.pid)) return -LX_ESRCH;
-    f->owner = o.type == F_OWNER_PGRP ? -o.pid : o.pid;
-    return 0;
-}
-
-static int64_t do_sig(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
-{
-    (void)t, (void)fd;
-    if (cmd == LX_F_GETSIG) return f->owner_sig;
-    if (arg > NSIG) return -LX_EINVAL;
-    f->owner_sig = (int)arg;
-    return 0;
+    return sigio_fcntl(t, f, cmd, arg);
 }
 
 static int64_t do_pipe_size(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
@@ -111,6 +70,62 @@ static int64_t do_getlease(struct task *t, struct file *f, int fd, int cmd, uint
     return LX_F_UNLCK;
 }
 
+// Leases are refused as by a file system that has none (generic_setlease's checks first).
+static int64_t do_setlease(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
+{
+    enum { CAP_LEASE = 28 };
+    const struct cred *c = &t->proc->cred;
+    (void)fd, (void)cmd;
+    if ((int)arg == LX_F_UNLCK) return -LX_EAGAIN; // there is none
+    if (c->fsuid != f->inode->uid && !cred_has_cap(c, CAP_LEASE)) return -LX_EACCES;
+    return -LX_EINVAL;
+}
+
+// dnotify is refused as where CONFIG_DNOTIFY is off; asking for no events is none.
+static int64_t do_notify(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
+{
+    enum { DN_MULTISHOT = 0x80000000u };
+    (void)t, (void)fd, (void)cmd;
+    if (!((uint32_t)arg & ~(uint32_t)DN_MULTISHOT)) return 0;
+    return (f->inode->mode & LX_S_IFMT) == LX_S_IFDIR ? -LX_EINVAL : -LX_ENOTDIR;
+}
+
+// ---------------------------------------------------------------- seals (mm/memfd.c)
+
+enum {
+    ALL_SEALS =
+        LX_F_SEAL_SEAL | LX_F_SEAL_SHRINK | LX_F_SEAL_GROW | LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE | LX_F_SEAL_EXEC
+};
+
+// mapping_deny_writable: a shared mapping that writes or could begin to.
+static bool mapped_for_writing(const struct inode *i)
+{
+    for (const struct vma *v = i->mappings; v; v = v->map_next)
+        if (v->flags & LX_MAP_SHARED && v->file->mode & FILE_WRITE && !(v->flags & VMA_NOWRITE)) return true;
+    return false;
+}
+
+static int64_t add_seals(struct file *f, uint64_t arg)
+{
+    struct inode *i = f->inode;
+    uint32_t seals = (uint32_t)arg;
+    if (!(f->mode & FILE_WRITE)) return -LX_EPERM;
+    if (seals & ~(uint32_t)ALL_SEALS || !(i->seals & SEALS_KNOWN)) return -LX_EINVAL;
+    if (i->seals & LX_F_SEAL_SEAL) return -LX_EPERM;
+    if (seals & LX_F_SEAL_WRITE && !(i->seals & LX_F_SEAL_WRITE) && mapped_for_writing(i)) return -LX_EBUSY;
+    if (seals & LX_F_SEAL_EXEC && i->mode & 0111)
+        seals |= LX_F_SEAL_SHRINK | LX_F_SEAL_GROW | LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE;
+    i->seals |= seals;
+    return 0;
+}
+
+static int64_t do_seals(struct task *t, struct file *f, int fd, int cmd, uint64_t arg)
+{
+    (void)t, (void)fd;
+    if (cmd == LX_F_ADD_SEALS) return add_seals(f, arg);
+    return f->inode->seals & SEALS_KNOWN ? (int64_t)(f->inode->seals & ALL_SEALS) : -LX_EINVAL;
+}
+
 static const struct {
     int cmd;
     bool opath;
@@ -120,9 +135,11 @@ static const struct {
     {LX_F_SETFD, true, do_setfd},           {LX_F_GETFL, true, do_getfl},           {LX_F_SETFL, false, do_setfl},
     {LX_F_GETLK, false, do_lock},           {LX_F_SETLK, false, do_lock},           {LX_F_SETLKW, false, do_lock},
     {LX_F_OFD_GETLK, false, do_lock},       {LX_F_OFD_SETLK, false, do_lock},       {LX_F_OFD_SETLKW, false, do_lock},
-    {LX_F_SETOWN, false, do_setown},        {LX_F_GETOWN, false, do_getown},        {F_SETOWN_EX, false, do_owner_ex},
-    {F_GETOWN_EX, false, do_owner_ex},      {LX_F_SETSIG, false, do_sig},           {LX_F_GETSIG, false, do_sig},
+    {LX_F_SETOWN, false, do_sigio},         {LX_F_GETOWN, false, do_sigio},         {F_SETOWN_EX, false, do_sigio},
+    {F_GETOWN_EX, false, do_sigio},         {LX_F_SETSIG, false, do_sigio},         {LX_F_GETSIG, false, do_sigio},
     {LX_F_GETPIPE_SZ, false, do_pipe_size}, {LX_F_SETPIPE_SZ, false, do_pipe_size}, {LX_F_GETLEASE, false, do_getlease},
+    {LX_F_SETLEASE, false, do_setlease},    {LX_F_NOTIFY, false, do_notify},        {LX_F_ADD_SEALS, false, do_seals},
+    {LX_F_GET_SEALS, false, do_seals},
 };
 
 int64_t sys_fcntl(struct task *t, const uint64_t a[6])

@@ -274,5 +274,6 @@ void kernel_file_release(void *box, struct file *f)
 {
     (void)box;
     epoll_file_released(f);
+    sigio_file_released(f);
     locks_file_released(f);
 }

@@ -68,6 +68,9 @@ static void inherit(struct process *p, const struct process *from)
     p->dumpable = from->dumpable;
     p->no_new_privs = from->no_new_privs;
     p->nice = from->nice;
+    p->oom_score_adj = from->oom_score_adj;
+    p->thp_disabled = from->thp_disabled;
+    p->membarriers = from->membarriers;
 }
 
 static void undo_process(struct process *p)
@@ -90,6 +93,8 @@ static int new_process(struct task *t, const struct lx_clone_args *c, struct tas
         return err;
     }
     inherit(p, from);
+    if (c->flags & LX_CLONE_FS) process_fs_share(p, from);
+    p->parent_tid = c->flags & LX_CLONE_PARENT ? from->parent_tid : t->tid;
     p->exit_signal = c->flags & LX_CLONE_PARENT ? from->exit_signal : (int)c->exit_signal;
     p->vfork_pending = c->flags & LX_CLONE_VFORK;
     if (!(c->flags & LX_CLONE_VM) || c->flags & LX_CLONE_VFORK) child->altstack = t->altstack; // man sigaltstack
@@ -144,6 +149,8 @@ static int64_t do_clone(struct task *t, const struct lx_clone_args *c)
         err = -LX_EAGAIN;
     if (err) return err;
     set_registers(child, c);
+    rseq_forked(child, t, c->flags & LX_CLONE_VM);
+    child->timer_slack = t->timer_slack;
     store_tids(t, child, c);
     err = store_pidfd(t, child, c);
     int tid = child->tid;
@@ -208,11 +215,13 @@ int64_t sys_set_tid_address(struct task *t, const uint64_t a[6])
     return t->tid;
 }
 
-// What it could unshare is either never shared here between processes (CLONE_FS) or would be a namespace.
 int64_t sys_unshare(struct task *t, const uint64_t a[6])
 {
+    const uint64_t alone = LX_CLONE_THREAD | LX_CLONE_SIGHAND | LX_CLONE_VM; // for threads of one: it has its own
+    const uint64_t known = CLONE_NAMESPACES | alone | LX_CLONE_FS | LX_CLONE_FILES | LX_CLONE_SYSVSEM;
+    if (a[0] & ~known || (a[0] & alone && t->proc->ntasks > 1)) return -LX_EINVAL;
     if (a[0] & CLONE_NAMESPACES) return -LX_EPERM;
-    if (a[0] & ~((uint64_t)LX_CLONE_FS | LX_CLONE_FILES | LX_CLONE_SYSVSEM)) return -LX_EINVAL;
+    if (a[0] & LX_CLONE_FS) process_fs_leave(t->proc);
     if (!(a[0] & LX_CLONE_FILES)) return 0;
     struct fdtable *own = fdtable_clone(t->proc->fds);
     if (!own) return -LX_ENOMEM;

@@ -36,6 +36,20 @@ void locks_closed(struct fdtable *owner,
 void locks_file_released(struct file *); // flock and OFD locks go
 int64_t lock_fcntl(struct task *, struct file *, int cmd, gaddr arg);
 
+// -- inotify.c
+struct inotify_line { // of /proc/PID/fdinfo
+    int wd;
+    uint32_t mask;
+    uint64_t ino;
+    uint32_t dev;
+};
+void inotify_fdinfo(struct file *, void (*line)(void *ctx, const struct inotify_line *), void *ctx); // each watch
+
+// -- sigio.c
+int sigio_set(struct task *, struct file *, int fd, bool on);             // O_ASYNC
+int64_t sigio_fcntl(struct task *, struct file *, int cmd, uint64_t arg); // F_SETOWN and relatives
+void sigio_file_released(struct file *);
+
 // -- epoll.c
 void epoll_file_released(struct file *);
 

@@ -2,23 +2,25 @@
 //
 // A waiter is queued under a key: (memory map, address) for private memory, (inode, file offset) for shared mappings,
 // so that processes meet. It keeps its place across re-runs; whoever wakes it takes it off the queue, which is how the
-// re-run knows. Priority inheritance is not there (ENOSYS).
+// re-run knows. Those of real-time threads come first, as in Linux's plists.
+#include "syscalls/futex.h"
 #include "syscalls/mm.h"
 #include <stdlib.h>
 
-enum { BUCKETS = 256, ROBUST_LIMIT = 2048 };
+enum { BUCKETS = 256 };
 struct futex_table {
     struct futex_waiter *bucket[BUCKETS];
 };
 
 // ---------------------------------------------------------------- keys and queues
 
-static int get_key(struct task *t, gaddr at, bool private, struct futex_key *key)
+int futex_key(struct task *t, gaddr at, bool private, struct futex_key *key)
 {
     if (at & 3) return -LX_EINVAL;
     if (at >= MEM_TOP) return -LX_EFAULT;
     struct mm *mm = t->proc->mm;
     const struct vma *v = private ? NULL : vma_at(mm, (uint32_t)(at >> PAGE_SHIFT));
+    if (!private && (!v || !(v->prot & LX_PROT_READ))) return -LX_EFAULT; // Linux looks at the page
     *key = (struct futex_key){mm, at};
     if (v && v->flags & LX_MAP_SHARED && v->inode)
         *key = (struct futex_key){v->inode, ((v->pgoff + ((at >> PAGE_SHIFT) - v->start)) << PAGE_SHIFT) +
@@ -35,12 +37,12 @@ static struct futex_waiter **bucket(struct box *box, const struct futex_key *k)
     return &box->futexes->bucket[h >> 56];
 }
 
-static bool same(const struct futex_key *a, const struct futex_key *b)
+bool futex_same(const struct futex_key *a, const struct futex_key *b)
 {
     return a->object == b->object && a->offset == b->offset;
 }
 
-static void unqueue(struct futex_waiter *w)
+void futex_unqueue(struct futex_waiter *w)
 {
     if (!w->prev) return;
     *w->prev = w->next;
@@ -49,12 +51,33 @@ static void unqueue(struct futex_waiter *w)
     w->next = NULL;
 }
 
-static void queue(struct futex_waiter **at, struct futex_waiter *w)
+int futex_queue(struct box *box, struct futex_waiter *w)
 {
-    while (*at) at = &(*at)->next;
-    w->next = NULL;
+    struct futex_waiter **at = bucket(box, &w->key);
+    if (!at) return -LX_ENOMEM;
+    while (*at && (*at)->task->rt_priority >= w->task->rt_priority) at = &(*at)->next;
+    w->next = *at;
     w->prev = at;
+    if (w->next) w->next->prev = &w->next;
     *at = w;
+    return 0;
+}
+
+static struct futex_waiter *first_of(struct futex_waiter *w, const struct futex_key *k)
+{
+    while (w && !futex_same(&w->key, k)) w = w->next;
+    return w;
+}
+
+struct futex_waiter *futex_top(struct box *box, const struct futex_key *k)
+{
+    struct futex_waiter **b = bucket(box, k);
+    return b ? first_of(*b, k) : NULL;
+}
+
+struct futex_waiter *futex_next(struct futex_waiter *w)
+{
+    return first_of(w->next, &w->key);
 }
 
 void futexes_free(struct box *box)
@@ -67,95 +90,96 @@ void futexes_free(struct box *box)
 
 static void stop_waiting(struct task *t)
 {
-    unqueue(&t->futex);
+    futex_unqueue(&t->futex);
 }
 
-static int begin_wait(struct task *t, gaddr at, bool private, uint32_t expected, uint32_t bitset)
+int futex_begin_wait(struct task *t, gaddr at, bool private, uint32_t expected, uint32_t bitset)
 {
     uint32_t now;
+    struct futex_waiter w = {.task = t, .bitset = bitset};
     if (!bitset) return -LX_EINVAL;
-    int err = get_key(t, at, private, &t->futex.key);
+    int err = futex_key(t, at, private, &w.key);
     if (!err) err = copy_from_user(t, &now, at, 4);
     if (err) return err;
     if (now != expected) return -LX_EAGAIN;
-    struct futex_waiter **b = bucket(t->box, &t->futex.key);
-    if (!b) return -LX_ENOMEM;
-    t->futex.bitset = bitset;
-    t->futex.task = t;
-    queue(b, &t->futex);
+    t->futex = w;
+    if ((err = futex_queue(t->box, &t->futex))) return err;
     t->sys.release = stop_waiting;
     t->sys.word[0] = 1; // queued
     return 0;
 }
 
-static int64_t futex_wait(struct task *t, gaddr at, bool private, uint32_t expected, uint32_t bitset)
+int64_t futex_do_wait(struct task *t, gaddr at, bool private, uint32_t expected, uint32_t bitset)
 {
     if (t->sys.word[0] && !t->futex.prev) return 0;
-    int err = t->sys.word[0] ? 0 : begin_wait(t, at, private, expected, bitset);
-    if (err) return err;
-    int64_t r = task_sleep(t);
+    int err = t->sys.word[0] ? 0 : futex_begin_wait(t, at, private, expected, bitset);
+    return err ? err : task_sleep(t);
+}
+
+// FUTEX_WAIT and FUTEX_WAIT_BITSET go on with their deadline after a signal.
+static int64_t restartable(struct task *t, int64_t r)
+{
     return r == -LX_ERESTARTSYS && t->sys.has_deadline ? -LX_ERESTART_RESTARTBLOCK : r;
 }
 
 // ---------------------------------------------------------------- waking
 
+// Waiters of PI locks are woken by those operations only.
+static bool is_pi(const struct futex_waiter *w)
+{
+    return w->pi || w->requeue_pi;
+}
+
 static int wake_key(struct box *box, const struct futex_key *k, int max, uint32_t bitset)
 {
-    struct futex_waiter **b = bucket(box, k);
     int woken = 0;
-    for (struct futex_waiter *w = b ? *b : NULL, *next; w && woken < max; w = next) {
-        next = w->next;
-        if (!same(&w->key, k) || !(w->bitset & bitset)) continue;
-        unqueue(w);
+    for (struct futex_waiter *w = futex_top(box, k), *next; w && woken < max; w = next) {
+        next = futex_next(w);
+        if (is_pi(w)) return -LX_EINVAL;
+        if (!(w->bitset & bitset)) continue;
+        futex_unqueue(w);
         task_wake(w->task);
         woken++;
     }
     return woken;
 }
 
-static int64_t futex_wake(struct task *t, gaddr at, bool private, int max, uint32_t bitset)
+int64_t futex_do_wake(struct task *t, gaddr at, bool private, int max, uint32_t bitset)
 {
     struct futex_key k;
     if (!bitset) return -LX_EINVAL;
-    int err = get_key(t, at, private, &k);
+    int err = futex_key(t, at, private, &k);
     return err ? err : wake_key(t->box, &k, max < 1 ? 1 : max, bitset); // Linux wakes one even when asked for none
 }
 
-struct requeue {
-    gaddr from, to;
-    int wake, move;
-    bool compare;
-    uint32_t expected;
-};
-
 static int move_waiters(struct box *box, const struct futex_key *from, const struct futex_key *to, int max)
 {
-    struct futex_waiter **b = bucket(box, from), **target = bucket(box, to);
     int moved = 0;
-    for (struct futex_waiter *w = b && target ? *b : NULL, *next; w && moved < max; w = next) {
-        next = w->next;
-        if (!same(&w->key, from)) continue;
+    for (struct futex_waiter *w = futex_top(box, from), *next; w && moved < max; w = next) {
+        next = futex_next(w);
+        if (is_pi(w)) return -LX_EINVAL;
         moved++;
-        if (same(from, to)) continue;
-        unqueue(w);
+        if (futex_same(from, to)) continue;
+        futex_unqueue(w);
         w->key = *to;
-        queue(target, w);
+        futex_queue(box, w); // the table is there: w was in it
     }
     return moved;
 }
 
-static int64_t futex_requeue(struct task *t, bool private, const struct requeue *r)
+int64_t futex_do_requeue(struct task *t, const struct requeue *r)
 {
     struct futex_key from, to;
     uint32_t now;
     if (r->wake < 0 || r->move < 0) return -LX_EINVAL;
-    int err = get_key(t, r->from, private, &from);
-    if (!err) err = get_key(t, r->to, private, &to);
+    int err = futex_key(t, r->from, r->from_private, &from);
+    if (!err) err = futex_key(t, r->to, r->to_private, &to);
     if (!err && r->compare) err = copy_from_user(t, &now, r->from, 4);
     if (err) return err;
     if (r->compare && now != r->expected) return -LX_EAGAIN;
     int woken = wake_key(t->box, &from, r->wake, UINT32_MAX);
-    return woken + move_waiters(t->box, &from, &to, r->move);
+    int moved = woken < 0 ? woken : move_waiters(t->box, &from, &to, r->move);
+    return moved < 0 ? moved : woken + moved;
 }
 
 // FUTEX_WAKE_OP's encoded operation (man futex): what the word becomes, and whether its old value passes the
@@ -207,116 +231,92 @@ static int64_t futex_wake_op(struct task *t, const uint64_t a[6], bool private)
     struct futex_key k1, k2;
     uint32_t old, op = (uint32_t)a[5];
     if ((op >> 28 & 7) > 4 || (op >> 24 & 15) > 5) return -LX_ENOSYS;
-    int err = get_key(t, a[0], private, &k1);
-    if (!err) err = get_key(t, a[4], private, &k2);
+    int err = futex_key(t, a[0], private, &k1);
+    if (!err) err = futex_key(t, a[4], private, &k2);
     if (!err) err = copy_from_user(t, &old, a[4], 4);
     if (err) return err;
     uint32_t new = apply_op(op, old);
     if ((err = copy_to_user(t, a[4], &new, 4))) return err;
     int woken = wake_key(t->box, &k1, (int)a[2], UINT32_MAX);
-    if (passes(op, (int32_t)old)) woken += wake_key(t->box, &k2, (int)a[3], UINT32_MAX);
-    return woken;
+    if (woken < 0 || !passes(op, (int32_t)old)) return woken;
+    int more = wake_key(t->box, &k2, (int)a[3], UINT32_MAX);
+    return more < 0 ? more : woken + more;
 }
 
 // ---------------------------------------------------------------- futex(2)
 
-static bool waits(int op)
+// Which clock an operation's timeout counts on, and from when (kernel/futex/syscalls.c, futex_init_timeout).
+struct timing {
+    bool any, absolute;
+    int clock;
+};
+
+static struct timing timing(int op, uint64_t flags)
 {
-    return op == LX_FUTEX_WAIT || op == LX_FUTEX_WAIT_BITSET;
+    int clock = flags & LX_FUTEX_CLOCK_REALTIME ? LX_CLOCK_REALTIME : LX_CLOCK_MONOTONIC;
+    switch (op) {
+    case LX_FUTEX_WAIT:
+        return (struct timing){true, false, clock};
+    case LX_FUTEX_WAIT_BITSET:
+    case LX_FUTEX_WAIT_REQUEUE_PI:
+    case LX_FUTEX_LOCK_PI2:
+        return (struct timing){true, true, clock};
+    case LX_FUTEX_LOCK_PI:
+        return (struct timing){true, true, LX_CLOCK_REALTIME};
+    default:
+        return (struct timing){0};
+    }
 }
 
-// FUTEX_WAIT's timeout is relative, FUTEX_WAIT_BITSET's absolute.
-static int set_deadline(struct task *t, int op, uint32_t flags, gaddr at)
+static int set_deadline(struct task *t, int op, uint64_t flags, gaddr at)
 {
     uint64_t ns;
-    if (!waits(op) || !at || t->sys.has_deadline) return 0;
+    struct timing how = timing(op, flags);
+    if (!how.any || !at || t->sys.has_deadline) return 0;
     int err = timespec_get(t, at, &ns);
-    int clock = flags & LX_FUTEX_CLOCK_REALTIME ? LX_CLOCK_REALTIME : LX_CLOCK_MONOTONIC;
-    if (!err) task_deadline(t, clock_deadline(t->box, clock, op == LX_FUTEX_WAIT_BITSET, ns));
+    if (!err) task_deadline(t, clock_deadline(t->box, how.clock, how.absolute, ns));
     return err;
+}
+
+static bool may_use_realtime(int op)
+{
+    return op == LX_FUTEX_WAIT_BITSET || op == LX_FUTEX_WAIT_REQUEUE_PI || op == LX_FUTEX_LOCK_PI2;
 }
 
 int64_t sys_futex(struct task *t, const uint64_t a[6])
 {
     int op = (int)a[1] & ~(LX_FUTEX_PRIVATE_FLAG | LX_FUTEX_CLOCK_REALTIME);
     bool private = a[1] & LX_FUTEX_PRIVATE_FLAG;
-    if (a[1] & LX_FUTEX_CLOCK_REALTIME && op != LX_FUTEX_WAIT_BITSET && op != LX_FUTEX_WAIT) return -LX_ENOSYS;
-    int err = set_deadline(t, op, (uint32_t)a[1], a[3]);
+    int err = set_deadline(t, op, a[1], a[3]);
     if (err) return err;
-    struct requeue r = {a[0], a[4], (int)a[2], (int)a[3], op == LX_FUTEX_CMP_REQUEUE, (uint32_t)a[5]};
+    if (a[1] & LX_FUTEX_CLOCK_REALTIME && !may_use_realtime(op)) return -LX_ENOSYS;
+    struct requeue r = {a[0], a[4], private, private, (int)a[2], (int)a[3], op != LX_FUTEX_REQUEUE, (uint32_t)a[5]};
     switch (op) {
     case LX_FUTEX_WAIT:
-        return futex_wait(t, a[0], private, (uint32_t)a[2], UINT32_MAX);
+        return restartable(t, futex_do_wait(t, a[0], private, (uint32_t)a[2], UINT32_MAX));
     case LX_FUTEX_WAIT_BITSET:
-        return futex_wait(t, a[0], private, (uint32_t)a[2], (uint32_t)a[5]);
+        return restartable(t, futex_do_wait(t, a[0], private, (uint32_t)a[2], (uint32_t)a[5]));
     case LX_FUTEX_WAKE:
-        return futex_wake(t, a[0], private, (int)a[2], UINT32_MAX);
+        return futex_do_wake(t, a[0], private, (int)a[2], UINT32_MAX);
     case LX_FUTEX_WAKE_BITSET:
-        return futex_wake(t, a[0], private, (int)a[2], (uint32_t)a[5]);
+        return futex_do_wake(t, a[0], private, (int)a[2], (uint32_t)a[5]);
     case LX_FUTEX_REQUEUE:
     case LX_FUTEX_CMP_REQUEUE:
-        return futex_requeue(t, private, &r);
+        return futex_do_requeue(t, &r);
     case LX_FUTEX_WAKE_OP:
         return futex_wake_op(t, a, private);
+    case LX_FUTEX_LOCK_PI:
+    case LX_FUTEX_LOCK_PI2:
+        return futex_lock_pi(t, a[0], private, false);
+    case LX_FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(t, a[0], private, true);
+    case LX_FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(t, a[0], private);
+    case LX_FUTEX_WAIT_REQUEUE_PI:
+        return futex_wait_requeue_pi(t, a, private);
+    case LX_FUTEX_CMP_REQUEUE_PI:
+        return futex_cmp_requeue_pi(t, &r);
     default:
         return -LX_ENOSYS;
     }
-}
-
-// ---------------------------------------------------------------- robust lists (kernel/futex/core.c, exit_robust_list)
-
-int64_t sys_set_robust_list(struct task *t, const uint64_t a[6])
-{
-    if (a[1] != sizeof(struct lx_robust_list_head)) return -LX_EINVAL;
-    t->robust_list = a[0];
-    return 0;
-}
-
-int64_t sys_get_robust_list(struct task *t, const uint64_t a[6])
-{
-    struct task *u = (int)a[0] ? task_find(t->box, (int)a[0]) : t;
-    if (!u) return -LX_ESRCH;
-    if (u->proc != t->proc && !cred_has_cap(&t->proc->cred, LX_CAP_SYS_PTRACE)) return -LX_EPERM;
-    uint64_t head = u->robust_list, len = sizeof(struct lx_robust_list_head);
-    int err = copy_to_user(t, a[2], &len, 8);
-    return err ? err : copy_to_user(t, a[1], &head, 8);
-}
-
-static void owner_died(struct task *t, gaddr at, bool pending)
-{
-    uint32_t word;
-    if (copy_from_user(t, &word, at, 4)) return;
-    if ((word & LX_FUTEX_TID_MASK) != (uint32_t)t->tid) {
-        if (pending && !word) futex_wake(t, at, false, 1, UINT32_MAX);
-        return;
-    }
-    uint32_t new = (word & LX_FUTEX_WAITERS) | LX_FUTEX_OWNER_DIED;
-    if (copy_to_user(t, at, &new, 4)) return;
-    if (word & LX_FUTEX_WAITERS) futex_wake(t, at, false, 1, UINT32_MAX);
-}
-
-static void walk_robust_list(struct task *t)
-{
-    struct lx_robust_list_head head;
-    if (!t->robust_list || copy_from_user(t, &head, t->robust_list, sizeof head)) return;
-    gaddr pending = head.list_op_pending & ~1ull; // bit 0 marks a PI futex
-    uint64_t entry = head.next;
-    for (int i = 0; i < ROBUST_LIMIT && (entry & ~1ull) != t->robust_list; i++) {
-        uint64_t next;
-        int err = copy_from_user(t, &next, entry & ~1ull, 8);
-        if ((entry & ~1ull) != pending) owner_died(t, (entry & ~1ull) + (uint64_t)head.futex_offset, false);
-        if (err) break;
-        entry = next;
-    }
-    if (pending) owner_died(t, pending + (uint64_t)head.futex_offset, true);
-}
-
-void futex_exit(struct task *t)
-{
-    uint32_t zero = 0;
-    walk_robust_list(t);
-    t->robust_list = 0;
-    if (t->clear_child_tid && !copy_to_user(t, t->clear_child_tid, &zero, 4))
-        futex_wake(t, t->clear_child_tid, false, 1, UINT32_MAX);
-    t->clear_child_tid = 0;
 }

@@ -90,27 +90,32 @@ static bool reaches(const struct sock *s, const uint8_t ip[16])
     return equal(s->addr.in.ip, ip);
 }
 
-static bool is_inet(const struct sock *s)
+bool sock_is_inet(const struct sock *s)
 {
-    return s->family->number != LX_AF_UNIX;
+    return s->family->number == LX_AF_INET || s->family->number == LX_AF_INET6;
 }
 
-struct sock *inet_lookup(struct box *box, int type, const struct sock_addr *a)
+static bool same_kind(const struct sock *a, const struct sock *b)
 {
-    for (struct sock *s = box->sockets; s; s = s->next) {
-        if (s->closed || s->accepted || !is_inet(s) || s->type != type || !s->addr.len || s->addr.in.port != a->in.port)
-            continue;
-        if ((type == LX_SOCK_DGRAM || s->listening) && reaches(s, a->in.ip)) return s;
+    return sock_is_inet(b) && a->type == b->type && a->protocol == b->protocol;
+}
+
+struct sock *inet_lookup(const struct sock *from, const struct sock_addr *a)
+{
+    for (struct sock *s = from->box->sockets; s; s = s->next) {
+        if (s->closed || s->accepted || !same_kind(from, s) || !s->addr.len || s->addr.in.port != a->in.port) continue;
+        if ((s->type == LX_SOCK_DGRAM || s->listening) && reaches(s, a->in.ip)) return s;
     }
     return NULL;
 }
 
 static int find(struct task *t, const struct sock *s, struct sock_addr *a, struct sock **out)
 {
+    (void)t;
     if (equal(a->in.ip, any4)) memcpy(a->in.ip, loop4, 16); // as Linux: the machine itself
     if (equal(a->in.ip, any6)) memcpy(a->in.ip, loop6, 16);
     if (!is_local(a->in.ip)) return -LX_ENETUNREACH;
-    *out = inet_lookup(t->box, s->type, a);
+    *out = inet_lookup(s, a);
     return *out ? 0 : -LX_ECONNREFUSED;
 }
 
@@ -125,8 +130,7 @@ static bool overlap(const struct sock *o, const struct sock_addr *a)
 static bool taken(const struct sock *s, const struct sock_addr *a)
 {
     for (const struct sock *o = s->box->sockets; o; o = o->next) {
-        if (o == s || o->closed || o->accepted || !is_inet(o) || o->type != s->type || !o->addr.len || !overlap(o, a))
-            continue;
+        if (o == s || o->closed || o->accepted || !same_kind(s, o) || !o->addr.len || !overlap(o, a)) continue;
         bool both = s->reuse & o->reuse & REUSE_PORT || (s->reuse & o->reuse & REUSE_ADDR && !o->listening);
         if (!both) return true;
     }

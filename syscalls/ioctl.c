@@ -12,6 +12,12 @@ static int64_t set_flag(struct task *t, struct file *f, uint32_t flag, gaddr arg
     return 0;
 }
 
+static int64_t set_async(struct task *t, struct file *f, int fd, gaddr arg)
+{
+    int64_t err = set_flag(t, f, LX_O_ASYNC, arg);
+    return err ? err : sigio_set(t, f, fd, f->flags & LX_O_ASYNC);
+}
+
 static int64_t put_int(struct task *t, gaddr arg, int64_t value)
 {
     int32_t v = (int32_t)value;
@@ -38,7 +44,7 @@ int64_t sys_ioctl(struct task *t, const uint64_t a[6])
     case LX_FIONBIO:
         return set_flag(t, f, LX_O_NONBLOCK, a[2]);
     case LX_FIOASYNC:
-        return set_flag(t, f, LX_O_ASYNC, a[2]);
+        return set_async(t, f, (int)a[0], a[2]);
     case FIOQSIZE:
         return put_size(t, f, a[2]);
     case FIGETBSZ:

@@ -43,8 +43,8 @@ struct task_waiter {
 struct box;
 struct process;
 struct ktimer { // calls fire once, from sched_run, when box_monotonic has reached deadline (syscalls/ktimer.c)
-    struct ktimer *next, **prev; // box->timers, sorted by deadline; prev NULL: not armed
-    uint64_t deadline;
+    struct ktimer *next, **prev, *child; // in the heap at box->timers; prev NULL: not armed
+    uint64_t deadline, seq;
     void (*fire)(struct box *, struct ktimer *);
 };
 
@@ -70,12 +70,17 @@ struct restart_block {
 struct futex_key {
     const void *object;
     uint64_t offset;
-}; // mm and address (private), or inode and file offset (shared)
+};               // mm and address (private), or inode and file offset (shared)
+struct pi_state; // a priority-inheritance lock somebody waits for (syscalls/futex_pi.c)
 struct futex_waiter {
-    struct futex_waiter *next, **prev; // bucket, in order of arrival; prev NULL: not queued
+    struct futex_waiter *next, **prev; // bucket, in order of priority and arrival; prev NULL: not queued
     struct futex_key key;
     uint32_t bitset;
     struct task *task;
+    gaddr word;          // where the waiter's own memory has the lock's word (PI only)
+    struct pi_state *pi; // waits for this lock; NULL: an ordinary waiter
+    bool requeue_pi;     // FUTEX_WAIT_REQUEUE_PI: woken only by being moved to `target`
+    struct futex_key target;
 };
 
 struct task {
@@ -107,10 +112,14 @@ struct task {
     unsigned nwaiters;
     struct task_waiter *more_waiters; // poll on many: malloc'ed array, freed when the call ends
     struct futex_waiter futex;
+    struct pi_state *pi_owned; // PI locks it holds that others wait for
     gaddr clear_child_tid, robust_list, rseq;
     uint32_t rseq_len, rseq_sig;
+    uint8_t rseq_event; // RSEQ_*: rseq.c looks before guest code goes on
+    uint64_t timer_slack;
     char comm[16];
     int policy, rt_priority;
+    uint8_t mempolicy; // syscalls/mempolicy.c
     uint64_t start_ns;
     struct trace_line *trace_line; // trace.c: of the call under way
     struct task *reap_next;        // box->dead_tasks
@@ -120,6 +129,7 @@ struct task {
 struct sighand {
     struct lx_sigaction action[NSIG];
     unsigned refs;
+    struct waitq signalfd_wait; // told of every signal sent to its processes (signalfd.c)
 };
 struct fdtable; // syscalls/fdtable.c
 struct mm;      // syscalls/mm.c
@@ -128,7 +138,9 @@ struct process {
     struct box *box;
     struct process *parent, *children, *sibling; // sibling: next child of the same parent
     struct process *next;                        // box->processes
-    struct task *tasks;                          // first is the leader while it lives
+    struct process *fs_next; // CLONE_FS: the next in the ring that shares root, cwd and umask; NULL: shared with nobody
+    int parent_tid;          // the thread of its parent whose child it is (__WNOTHREAD)
+    struct task *tasks;      // first is the leader while it lives
     unsigned ntasks;
     int pid, pgid, sid;
     struct mm *mm; // shared after vfork / CLONE_VM
@@ -151,14 +163,15 @@ struct process {
     struct waitq exit_wait;  // pidfd and vfork parents wait here for this process
     struct file *exe;
     uint64_t start_ns, utime_ns, stime_ns, cutime_ns, cstime_ns;
-    int personality, dumpable, no_new_privs, pdeathsig, subreaper, keep_caps;
+    int personality, dumpable, no_new_privs, pdeathsig, subreaper, keep_caps, thp_disabled;
+    int membarriers;     // registrations with membarrier; gone at execve
     struct ktimer alarm; // ITIMER_REAL (syscalls/itimer.c)
     uint64_t alarm_interval;
-    struct posix_timer *timers; // timer_create
+    struct posix_timers *timers; // timer_create
     struct {
         uint64_t left, interval;
     } cpu_timer[2]; // ITIMER_VIRTUAL, ITIMER_PROF in ns
-    int nice;
+    int nice, oom_score_adj;
     uint64_t min_faults, maj_faults, switches;
     char last_comm[16];             // the name a zombie is shown by
     uint64_t maxrss_kb, cmaxrss_kb; // its own once it has ended; the largest reaped child's
@@ -185,10 +198,15 @@ struct box {
     int next_pid;
     struct task *run_queue, *current; // run_queue: the next to run, a ring
     struct task *dead_tasks;          // freed by sched_run when nothing refers to them any more
-    struct ktimer *timers;
-    struct process *reaper; // pid 1: has no tasks; orphans become its children and vanish when they exit
-    struct process *init;   // the program belljar was asked to run (pid 2); NULL when it has been freed
-    int init_status;        // its wait status, once end_reason is BOX_END_EXIT
+    struct ktimer *timers;            // the earliest, a heap
+    uint64_t timer_seq;
+    struct posix_timer *cpu_timers; // armed ones on CPU clocks (posix_timer.c)
+    struct waitq clock_set;         // told when CLOCK_REALTIME is set (timerfd)
+    int last_tid;                   // who ran last
+    uint64_t epoll_checks;          // how many searches for loops among epolls there were (epoll.c)
+    struct process *reaper;         // pid 1: has no tasks; orphans become its children and vanish when they exit
+    struct process *init;           // the program belljar was asked to run (pid 2); NULL when it has been freed
+    int init_status;                // its wait status, once end_reason is BOX_END_EXIT
     struct box_limits limits;
     struct lx_utsname uts;
     struct box_host *host; // how the box reaches the outside: stdio, clock, poll (box/, host/)
@@ -197,6 +215,9 @@ struct box {
     struct sock *sockets;             // all of them (syscalls/socket.c)
     struct sockmsg *dropped_messages; // being freed: their files may be sockets with messages of their own
     bool dropping_messages;
+    struct mqueue *mqueues;    // POSIX message queues (syscalls/mqueue.c)
+    struct sysv *sysv;         // System V IPC; NULL until used (syscalls/sysv.c)
+    struct inotify *inotify;   // all instances (syscalls/inotify.c)
     struct ttys *ttys;         // its terminals (syscalls/tty.c)
     uint64_t boot_realtime_ns; // CLOCK_REALTIME - CLOCK_MONOTONIC
     uint64_t boot_host_ns;     // host clock at boot: CLOCK_MONOTONIC starts at 0 then (set by box_time_init)
@@ -217,7 +238,7 @@ typedef int64_t sys_fn(struct task *, const uint64_t arg[6]);
 void sys_dispatch(struct task *); // after STOP_SYSCALL: runs the call, writes rax or parks
 void sys_resume(struct task *);   // a parked call is run again
 void sys_abandon(struct task *);  // ends it without a result (the task dies): releases what it holds
-enum sys_support { SYS_NONE, SYS_STUB, SYS_PARTIAL, SYS_FULL };
+enum sys_support { SYS_NONE, SYS_REFUSED, SYS_STUB, SYS_PARTIAL, SYS_FULL };
 struct sys_info {
     const char *name, *note;
     enum sys_support support;
@@ -265,6 +286,7 @@ uint64_t box_realtime(const struct box *);
 void box_time_init(struct box *);
 void itimer_account(struct process *, uint64_t cpu_ns); // ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU
 void box_random(struct box *, void *, size_t); // the guest's entropy (syscalls/random.c); deterministic when asked
+int clock_read(struct task *, int clock, uint64_t *ns);    // -LX_EINVAL: no such clock
 int timespec_ns(const struct lx_timespec *, uint64_t *ns); // -LX_EINVAL; saturates
 struct lx_timespec timespec_of(uint64_t ns);
 struct lx_timeval timeval_of(uint64_t ns);
@@ -336,6 +358,12 @@ void process_continue(struct process *);
 bool process_orphaned_group(struct box *, int pgid);
 void process_rusage(struct process *, struct lx_rusage *);
 uint64_t process_maxrss_kb(const struct process *);
+// root, cwd or umask of p have changed: so they do for who shares them
+void process_fs_changed(struct process *);
+void process_fs_share(struct process *, struct process *with);
+void process_fs_leave(struct process *);
+// ptrace_may_access (kernel/ptrace.c) with real ids: what process_vm_readv, pidfd_getfd and kcmp ask
+bool process_may_access(const struct process *me, const struct process *other);
 struct process *process_find(struct box *, int pid);
 struct task *task_find(struct box *, int tid);
 
@@ -371,6 +399,14 @@ void sockets_flush(struct box *); // at the box's end: what is in flight goes, s
 // -- timers of processes (syscalls/itimer.c, posix_timer.c)
 void itimer_alarm_fired(struct box *, struct ktimer *);
 void posix_timers_free(struct process *);
+void posix_timers_of_cpu(struct box *); // after each slice: those on CPU clocks that have come due
+void posix_timer_delivered(struct process *, const struct lx_siginfo *); // SI_TIMER taken from its queue
+
+// -- restartable sequences (syscalls/rseq.c). Before guest code goes on after others have run, or (signal) a handler is
+// entered. 0, or -LX_EPARK: parked for a page. A bad descriptor is SIGSEGV.
+enum { RSEQ_OTHERS_RAN = 1, RSEQ_NEW = 2 };
+int rseq_resume(struct task *, bool signal);
+void rseq_forked(struct task *child, const struct task *parent, bool shares_memory);
 
 // -- the scheduler (syscalls/sched.c). Runs guest threads until the box ends, must wait for the host, or until
 // budget_ns of host time has passed.
@@ -391,6 +427,15 @@ bool fd_cloexec(struct process *, int fd);
 int fd_close(struct process *, int fd);             // as close(2)
 int fd_room(struct process *, unsigned n);          // 0, or -LX_EMFILE: fewer than n can be installed
 void kernel_file_release(void *box, struct file *); // struct vfs_host's file_release: locks, epoll items
+
+// -- System V IPC (syscalls/sysv.c)
+void sysv_exit(struct process *); // undoes its semaphore operations
+void sysv_free(struct box *);
+void mqueues_free(struct box *); // syscalls/mqueue.c
+
+// -- inotify (syscalls/inotify.c)
+struct vfs_event;
+void kernel_notify(void *box, const struct vfs_event *); // struct vfs_host's notify
 
 // -- terminals (syscalls/tty.c; tty.h has what the box uses)
 int kernel_devices(struct box *, struct fs *devfs); // /dev/tty, /dev/ptmx

@@ -327,8 +327,8 @@ int64_t sys_flock(struct task *t, const uint64_t a[6])
     struct file *f = fd_io_held(t, (int)a[0]);
     uint32_t op = (uint32_t)a[1] & ~(uint32_t)LX_LOCK_NB;
     int type = op == LX_LOCK_SH ? LX_F_RDLCK : op == LX_LOCK_EX ? LX_F_WRLCK : LX_F_UNLCK;
-    if (!f) return -LX_EBADF;
     if (op != LX_LOCK_SH && op != LX_LOCK_EX && op != LX_LOCK_UN) return -LX_EINVAL;
+    if (!f) return -LX_EBADF;
     if (op != LX_LOCK_UN && !(f->mode & (FILE_READ | FILE_WRITE))) return -LX_EBADF;
     struct lock **own = own_flock(f->inode, f);
     if (own && (*own)->type == type) return 0;

@@ -1,5 +1,6 @@
 // Memory maps: the object, its vmas, placement of new mappings, fork. See mm.h.
 #include "syscalls/mm.h"
+#include "syscalls/sysv.h"
 #include "cpu/code.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static void vma_free(struct vma *v)
         *v->map_prev = v->map_next;
         if (v->map_next) v->map_next->map_prev = v->map_prev;
     }
+    if (v->flags & VMA_SHM) shm_vma_closed(v->mm->box, v->inode);
     inode_put(v->inode);
     file_put(v->file);
     free(v);
@@ -98,6 +100,7 @@ static struct vma *vma_copy(const struct vma *like, struct mm *mm)
         v->inode->mappings = v;
     }
     if (v->file) file_get(v->file);
+    if (v->flags & VMA_SHM) shm_vma_opened(mm->box, v->inode);
     return v;
 }
 
@@ -167,8 +170,10 @@ int vma_clear(struct mm *mm, uint32_t start, uint32_t end)
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
-    if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->inode != b->inode || a->file != b->file)
+    if (a->end != b->start || a->prot != b->prot || a->policy != b->policy || a->flags != b->flags ||
+        a->inode != b->inode || a->file != b->file)
         return false;
+    if (a->flags & VMA_SHM) return false; // each is an attachment
     return !a->inode || a->pgoff + (a->end - a->start) == b->pgoff;
 }
 
@@ -289,7 +294,8 @@ int64_t mm_mmap(struct mm *mm, const struct mm_map *m)
     struct vma v = {.start = (uint32_t)page,
                     .end = (uint32_t)(page + (int64_t)npages),
                     .prot = m->prot & 7,
-                    .flags = m->flags & (LX_MAP_SHARED | LX_MAP_GROWSDOWN | LX_MAP_NORESERVE | LX_MAP_STACK),
+                    .flags = m->flags & (LX_MAP_SHARED | LX_MAP_GROWSDOWN | LX_MAP_NORESERVE | LX_MAP_STACK | VMA_SHM |
+                                         VMA_NOWRITE | VMA_LOCKED),
                     .file = m->file,
                     .inode = m->file ? m->file->inode : NULL,
                     .pgoff = m->offset >> PAGE_SHIFT};
@@ -297,12 +303,28 @@ int64_t mm_mmap(struct mm *mm, const struct mm_map *m)
     return err ? err : page << PAGE_SHIFT;
 }
 
+// argc, argv and a zero, envp and a zero, then pairs up to AT_NULL.
+void mm_keep_auxv(struct mm *mm, const void *stack, size_t n)
+{
+    const uint64_t *word = stack;
+    size_t words = n / sizeof *word, at = 1 + (size_t)word[0] + 1;
+    while (at < words && word[at]) at++;
+    at++;
+    for (mm->nauxv = 0; at + 1 < words && mm->nauxv < MM_AUXV_MAX * 2; at += 2) {
+        mm->auxv[mm->nauxv++] = word[at];
+        mm->auxv[mm->nauxv++] = word[at + 1];
+        if (word[at] == LX_AT_NULL) break;
+    }
+}
+
 // ---------------------------------------------------------------- fork, and files that change under their mappings
 
 static int fork_vma(struct mm *child, struct mm *parent, const struct vma *v)
 {
     if (v->flags & VMA_DONTFORK) return 0;
-    int err = vma_insert(child, v);
+    struct vma copy = *v;
+    copy.flags &= ~(uint32_t)VMA_LOCKED; // man mlock: not inherited
+    int err = vma_insert(child, &copy);
     if (err || v->flags & VMA_WIPEONFORK) return err;
     return mem_clone(child->mem, parent->mem, v->start, v->end - v->start, !(v->flags & LX_MAP_SHARED));
 }
@@ -318,6 +340,8 @@ struct mm *mm_fork(struct mm *parent)
     mm->env_start = parent->env_start;
     mm->env_end = parent->env_end;
     mm->start_stack = parent->start_stack;
+    memcpy(mm->auxv, parent->auxv, sizeof mm->auxv);
+    mm->nauxv = parent->nauxv;
     mm->stack_limit = parent->stack_limit;
     for (unsigned i = 0; i < parent->nvma; i++)
         if (fork_vma(mm, parent, parent->vma[i])) {

@@ -17,6 +17,7 @@
 struct vma {
     uint32_t start, end; // pages, end exclusive
     uint8_t prot;        // LX_PROT_READ | WRITE | EXEC
+    uint8_t policy;      // of mbind (mempolicy.c)
     uint32_t flags;      // LX_MAP_SHARED, GROWSDOWN, NORESERVE, STACK (of the main stack), and VMA_* below
     struct inode *inode; // referenced; NULL: anonymous
     struct file *file;   // referenced, for names in /proc/PID/maps and write rights; NULL with inode NULL
@@ -24,8 +25,19 @@ struct vma {
     struct mm *mm;
     struct vma *map_next, **map_prev; // inode->mappings
 };
-enum { VMA_DONTFORK = 1 << 24, VMA_WIPEONFORK = 1 << 25 };
+enum {
+    VMA_DONTFORK = 1 << 24,
+    VMA_WIPEONFORK = 1 << 25,
+    VMA_SHM = 1 << 26,
+    VMA_NOWRITE = 1 << 27,
+    VMA_LOCKED = 1 << 28
+};
 
+// VMA_SHM: shows a System V segment (sysv_shm.c counts these); NOWRITE: shared, of a file whose seals forbid writing;
+// LOCKED: mlock. What a guest may say in mmap's flags:
+enum { MM_MAP_FLAGS = (1 << 24) - 1 };
+
+enum { MM_AUXV_MAX = 40 };
 struct mm {
     struct box *box;
     struct mem *mem;
@@ -33,10 +45,13 @@ struct mm {
     unsigned refs;
     struct vma **vma; // sorted by start
     unsigned nvma, cap;
-    uint64_t brk_start, brk; // bytes
-    uint64_t total_pages;    // sum of all vmas, for RLIMIT_AS and statm
+    uint64_t brk_start, brk;        // bytes
+    uint64_t total_pages;           // sum of all vmas, for RLIMIT_AS and statm
+    uint64_t auxv[MM_AUXV_MAX * 2]; // as the program was given it
+    unsigned nauxv;                 // words of it
     uint64_t arg_start, arg_end, env_start, env_end, start_stack;
     uint32_t stack_limit; // pages the main stack may grow to
+    bool lock_future;     // mlockall(MCL_FUTURE)
 };
 
 enum {
@@ -59,6 +74,13 @@ void vma_merge_around(struct mm *, uint32_t start, uint32_t end); // join equal 
 bool mm_range_free(const struct mm *, uint32_t start, uint32_t npages);
 uint32_t mm_find_free(const struct mm *, uint32_t npages, uint32_t lo, uint32_t hi); // top-down; 0: none
 int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot,
-                  unsigned flags);         // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
-unsigned vma_mem_prot(const struct vma *); // MEM_* of its prot
+                  unsigned flags); // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
+void mm_keep_auxv(struct mm *, const void *stack, size_t n); // from a new program's stack
+unsigned vma_mem_prot(const struct vma *);                   // MEM_* of its prot
+uint64_t mm_locked_pages(const struct mm *);
+int mm_may_lock(const struct task *, uint64_t more_pages); // 0, -LX_EPERM, -LX_ENOMEM: RLIMIT_MEMLOCK
+bool mm_all_mapped(const struct mm *, uint32_t start, uint32_t end);
+int mm_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end); // pages; -LX_EINVAL, -LX_ENOMEM
+// Brings the pages in, some at a time: t->sys.done counts. 0, -LX_EPARK (then run again), -LX_EFAULT, -LX_ENOMEM
+int64_t mm_populate(struct task *, uint32_t start, uint32_t end, bool write);
 void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count); // vfs_host.unmap

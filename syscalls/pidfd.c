@@ -1,4 +1,4 @@
-// pidfds: pidfd_open, pidfd_send_signal, and what wait and clone need of them.
+// pidfds: pidfd_open, pidfd_send_signal, pidfd_getfd, process_mrelease, and what wait and clone need of them.
 //
 // A pidfd holds the pid, not the process: a pid is not given out again while 32,000 others are, and a process that has
 // been reaped is gone for it.
@@ -55,9 +55,10 @@ static struct pidfd *get(struct task *t, int fd)
     return f && f->ops == &pidfd_ops ? f->private : NULL;
 }
 
-int pidfd_pid(struct task *t, int fd)
+int pidfd_pid(struct task *t, int fd, bool *nonblock)
 {
     struct pidfd *pf = get(t, fd);
+    *nonblock = pf && fd_get(t->proc, fd)->flags & LX_O_NONBLOCK;
     return pf ? pf->pid : -LX_EBADF;
 }
 
@@ -67,6 +68,28 @@ int64_t sys_pidfd_open(struct task *t, const uint64_t a[6])
     struct process *p = process_find(t->box, (int)a[0]);
     if (!p) return task_find(t->box, (int)a[0]) ? -LX_EINVAL : -LX_ESRCH;
     return pidfd_install(t, p, (unsigned)a[1]);
+}
+
+int64_t sys_pidfd_getfd(struct task *t, const uint64_t a[6])
+{
+    if ((uint32_t)a[2]) return -LX_EINVAL;
+    struct pidfd *pf = get(t, (int)a[0]);
+    if (!pf) return -LX_EBADF;
+    struct process *p = named(pf);
+    if (!p || p->state != PROC_ALIVE) return -LX_ESRCH;
+    if (!process_may_access(t->proc, p)) return -LX_EPERM;
+    struct file *f = fd_get(p, (int)a[1]);
+    return f ? fd_install(t->proc, file_get(f), 0, true) : -LX_EBADF;
+}
+
+// The memory of a dying process is to go sooner: here it is gone before anybody could ask (mm/oom_kill.c).
+int64_t sys_process_mrelease(struct task *t, const uint64_t a[6])
+{
+    if ((uint32_t)a[1]) return -LX_EINVAL;
+    struct pidfd *pf = get(t, (int)a[0]);
+    if (!pf) return -LX_EBADF;
+    struct process *p = named(pf);
+    return p && p->state == PROC_ALIVE ? -LX_EINVAL : -LX_ESRCH;
 }
 
 // A /proc/PID directory will do as well (kernel/pid.c, pidfd_to_pid).

@@ -1,6 +1,25 @@
 // prctl, arch_prctl, personality: settings of the calling thread or process.
 #include "syscalls/kernel.h"
+#include "syscalls/mm.h"
 #include <string.h>
+
+enum { // include/uapi/linux/prctl.h: those nothing else needs
+    PR_GET_TIMING = 13,
+    PR_SET_TIMING = 14,
+    PR_GET_TSC = 25,
+    PR_SET_TSC = 26,
+    PR_TASK_PERF_EVENTS_DISABLE = 31,
+    PR_TASK_PERF_EVENTS_ENABLE = 32,
+    PR_MCE_KILL = 33,
+    PR_MCE_KILL_GET = 34,
+    PR_SET_MM = 35,
+    PR_GET_TID_ADDRESS = 40,
+    PR_SET_THP_DISABLE = 41,
+    PR_GET_THP_DISABLE = 42,
+    PR_GET_SPECULATION_CTRL = 52,
+    PR_SET_SPECULATION_CTRL = 53,
+    DEFAULT_SLACK_NS = 50000
+};
 
 static int64_t put_int(struct task *t, gaddr at, int32_t value)
 {
@@ -58,6 +77,75 @@ static int64_t set_bool(int *where, uint64_t value, bool only_on)
     return 0;
 }
 
+static bool whole_range_mapped(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    if (end > MEM_TOP) return false;
+    for (uint64_t page = start >> PAGE_SHIFT; page < end >> PAGE_SHIFT;) {
+        const struct vma *v = vma_at(mm, (uint32_t)page);
+        if (!v) return false;
+        page = v->end;
+    }
+    return true;
+}
+
+// Names for anonymous memory are for people who read /proc/PID/maps: checked as Linux does (prctl_set_vma) and
+// forgotten.
+static int64_t set_vma(struct task *t, const uint64_t a[6])
+{
+    enum { ANON_NAME = 0, NAME_MAX_LEN = 80 };
+    char name[NAME_MAX_LEN];
+    if (a[1] != ANON_NAME) return -LX_EINVAL;
+    if (a[4]) {
+        int64_t n = strncpy_from_user(t, name, a[4], sizeof name);
+        if (n < 0) return n == -LX_ENAMETOOLONG ? -LX_EINVAL : n;
+        for (const char *c = name; *c; c++)
+            if (*c < ' ' || *c > '~' || strchr("\\`$[]", *c)) return -LX_EINVAL;
+    }
+    uint64_t end = (a[2] + a[3] + LX_PAGE_SIZE - 1) & ~(uint64_t)(LX_PAGE_SIZE - 1);
+    if (a[2] & (LX_PAGE_SIZE - 1) || end < a[2]) return -LX_EINVAL;
+    return end == a[2] || whole_range_mapped(t->proc->mm, a[2], end) ? 0 : -LX_ENOMEM;
+}
+
+// Nobody may move the borders of a program's memory: as without CAP_SYS_RESOURCE.
+static int64_t set_mm(const uint64_t a[6])
+{
+    enum { AUXV = 12, MAP = 14, MAP_SIZE = 15 };
+    bool four = a[1] == AUXV || a[1] == MAP || a[1] == MAP_SIZE;
+    return a[4] || (a[3] && !four) ? -LX_EINVAL : -LX_EPERM;
+}
+
+// No mitigation is needed: the guest's speculation is nobody's but its own.
+static int64_t get_speculation(const uint64_t a[6])
+{
+    if (a[2] | a[3] | a[4]) return -LX_EINVAL;
+    return a[1] > 2 ? -LX_ENODEV : 0;
+}
+
+static int64_t set_speculation(const uint64_t a[6])
+{
+    if (a[3] | a[4]) return -LX_EINVAL;
+    return a[1] > 2 ? -LX_ENODEV : -LX_ENXIO;
+}
+
+static int64_t thp(struct process *p, const uint64_t a[6])
+{
+    bool get = (int)a[0] == PR_GET_THP_DISABLE;
+    if (a[2] | a[3] | a[4] || (get && a[1])) return -LX_EINVAL;
+    if (get) return p->thp_disabled;
+    p->thp_disabled = !!a[1]; // there are no huge pages to go without
+    return 0;
+}
+
+static int64_t mce_kill(const uint64_t a[6])
+{
+    enum { CLEAR = 0, SET = 1, LATE = 0, EARLY = 1, DEFAULT = 2 };
+    if (a[3] | a[4]) return -LX_EINVAL;
+    if (a[1] == CLEAR) return a[2] ? -LX_EINVAL : 0;
+    return a[1] == SET && a[2] <= DEFAULT ? 0 : -LX_EINVAL;
+}
+
+static int64_t prctl_thread(struct task *t, const uint64_t a[6]);
+
 int64_t sys_prctl(struct task *t, const uint64_t a[6])
 {
     struct process *p = t->proc;
@@ -86,10 +174,6 @@ int64_t sys_prctl(struct task *t, const uint64_t a[6])
         return capability_set(t, a[1], true);
     case LX_PR_GET_SECUREBITS:
         return 0;
-    case LX_PR_SET_TIMERSLACK:
-        return 0; // every timer here is as sharp as the slices
-    case LX_PR_GET_TIMERSLACK:
-        return 50000;
     case LX_PR_SET_CHILD_SUBREAPER:
         return p->subreaper = !!a[1], 0;
     case LX_PR_GET_CHILD_SUBREAPER:
@@ -97,9 +181,52 @@ int64_t sys_prctl(struct task *t, const uint64_t a[6])
     case LX_PR_SET_NO_NEW_PRIVS:
         return a[2] | a[3] | a[4] ? -LX_EINVAL : set_bool(&p->no_new_privs, a[1], true);
     case LX_PR_GET_NO_NEW_PRIVS:
-        return p->no_new_privs;
+        return a[1] | a[2] | a[3] | a[4] ? -LX_EINVAL : p->no_new_privs;
     case LX_PR_CAP_AMBIENT:
         return ambient(t, a[1], a[2]);
+    case PR_SET_THP_DISABLE:
+    case PR_GET_THP_DISABLE:
+        return thp(p, a);
+    default:
+        return prctl_thread(t, a);
+    }
+}
+
+// What concerns the thread, its CPU or its memory.
+static int64_t prctl_thread(struct task *t, const uint64_t a[6])
+{
+    enum { TSC_ENABLE = 1, TIMING_STATISTICAL = 0, MCE_KILL_DEFAULT = 2 };
+    switch ((int)a[0]) {
+    case LX_PR_SET_TIMERSLACK: // remembered: every timer here is as sharp as the slices
+        t->timer_slack = (int64_t)a[1] <= 0 ? 0 : a[1];
+        return 0;
+    case LX_PR_GET_TIMERSLACK:
+        return t->timer_slack ? (int64_t)t->timer_slack : DEFAULT_SLACK_NS;
+    case PR_GET_TIMING:
+        return TIMING_STATISTICAL;
+    case PR_SET_TIMING:
+        return a[1] == TIMING_STATISTICAL ? 0 : -LX_EINVAL;
+    case PR_GET_TSC:
+        return put_int(t, a[1], TSC_ENABLE);
+    case PR_SET_TSC:
+        return a[1] == TSC_ENABLE ? 0 : -LX_EINVAL;
+    case PR_TASK_PERF_EVENTS_DISABLE:
+    case PR_TASK_PERF_EVENTS_ENABLE:
+        return 0; // there are none
+    case PR_MCE_KILL:
+        return mce_kill(a);
+    case PR_MCE_KILL_GET:
+        return a[1] | a[2] | a[3] | a[4] ? -LX_EINVAL : MCE_KILL_DEFAULT;
+    case PR_SET_MM:
+        return set_mm(a);
+    case PR_GET_TID_ADDRESS:
+        return copy_to_user(t, a[1], &t->clear_child_tid, sizeof t->clear_child_tid);
+    case PR_GET_SPECULATION_CTRL:
+        return get_speculation(a);
+    case PR_SET_SPECULATION_CTRL:
+        return set_speculation(a);
+    case LX_PR_SET_VMA:
+        return set_vma(t, a);
     default:
         return -LX_EINVAL;
     }

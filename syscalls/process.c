@@ -21,6 +21,7 @@ void process_add_child(struct process *parent, struct process *child)
     struct process **at = &parent->children;
     while (*at) at = &(*at)->sibling;
     child->parent = parent;
+    child->parent_tid = parent->tasks ? parent->tasks->tid : parent->pid;
     child->sibling = NULL;
     *at = child;
 }
@@ -255,5 +256,6 @@ int64_t sys_umask(struct task *t, const uint64_t a[6])
 {
     uint32_t old = t->proc->umask;
     t->proc->umask = a[0] & 0777;
+    process_fs_changed(t->proc);
     return old;
 }

@@ -26,7 +26,8 @@ enum kind {
     CWD_LINK,
     ROOT_LINK,
     EXE_LINK,
-    MOUNTS_LINK
+    MOUNTS_LINK,
+    NET_LINK
 };
 
 struct pnode {
@@ -97,6 +98,11 @@ static bool find_who(const struct pnode *n, struct proc_who *w)
     return !n->tid || w->t;
 }
 
+bool proc_who_of(struct inode *i, struct proc_who *w)
+{
+    return find_who(pnode(i), w);
+}
+
 static struct process *caller(const struct inode *i)
 {
     struct task *t = box_of(i)->current;
@@ -165,6 +171,8 @@ static struct pnode *make(struct fs *fs, const struct pnode *like)
     bool dir = (mode & LX_S_IFMT) == LX_S_IFDIR, link = (mode & LX_S_IFMT) == LX_S_IFLNK;
     n->i.ops = dir ? &dir_ops : !link ? &file_ops_inode : is_magic(like->kind) ? &magic_ops : &link_ops;
     n->i.fops = dir ? &dir_fops_proc : like->kind == FDINFO_FILE ? &fdinfo_fops : &text_fops;
+    if (like->kind == FILE_TEXT && proc_special_fops(like->entry->show))
+        n->i.fops = proc_special_fops(like->entry->show);
     if (dir) n->i.nlink = 2;
     if (like->kind == FD_LINK) n->i.size = 64; // proc_fd_instantiate
     bool found = find_who(n, &w);
@@ -186,6 +194,7 @@ struct special {
 static const struct special root_specials[] = {{"self", SELF_LINK, LX_DT_LNK},
                                                {"thread-self", THREAD_SELF_LINK, LX_DT_LNK},
                                                {"mounts", MOUNTS_LINK, LX_DT_LNK},
+                                               {"net", NET_LINK, LX_DT_LNK},
                                                {NULL, 0, 0}};
 static const struct special pid_specials[] = {{"cwd", CWD_LINK, LX_DT_LNK},
                                               {"exe", EXE_LINK, LX_DT_LNK},
@@ -383,6 +392,7 @@ static int readlink(struct inode *i, char *buf, size_t size)
     struct proc_who w;
     char text[LX_PATH_MAX];
     if (n->kind == MOUNTS_LINK) return put_link(buf, size, "self/mounts");
+    if (n->kind == NET_LINK) return put_link(buf, size, "self/net");
     if (n->kind == SELF_LINK || n->kind == THREAD_SELF_LINK) {
         if (!me) return -LX_ENOENT;
         if (n->kind == SELF_LINK)
@@ -481,8 +491,12 @@ static int text_write(struct file *f, struct iob *io, uint64_t *pos)
     size_t got = iob_get(io, text, want);
     if (got < want) return -LX_EFAULT;
     text[got] = 0;
-    *pos += got;
-    return n->entry->store(&w, text, got);
+    int err = n->entry->store(&w, text, got);
+    if (err)
+        io->done -= got; // refused as a whole
+    else
+        *pos += got;
+    return err;
 }
 
 // ---------------------------------------------------------------- the file system

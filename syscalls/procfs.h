@@ -3,6 +3,7 @@
 #include "syscalls/kernel.h"
 
 int procfs_new(struct box *, struct fs **out); // to be mounted; 0 or -LX_ENOMEM
+int sysfs_new(struct box *, struct fs **out);  // /sys (sysfs.c)
 int procfs_pid(const struct file *);           // the process whose /proc/PID directory this is; 0: none
 
 // ---------------------------------------------------------------- between the files of procfs
@@ -33,4 +34,11 @@ struct proc_entry {
 extern const struct proc_entry
     proc_pid_files[]; // what /proc/PID and /proc/PID/task/TID have in common; ended by name NULL
 extern const struct proc_entry proc_root_files[];
+extern const struct proc_entry proc_net_files[]; // procfs_net.c
 void proc_fdinfo(struct proc_text *, struct file *);
+bool proc_who_of(struct inode *, struct proc_who *);   // false: the process is gone
+const struct file_ops *proc_special_fops(proc_show *); // of files that are not texts (procfs_mem.c), or NULL
+proc_show proc_show_mem, proc_show_pagemap, proc_show_auxv, proc_show_smaps, proc_show_smaps_rollup,
+    proc_show_numa_maps;
+struct vma;
+void proc_map_head(struct proc_text *, const struct process *, const struct vma *); // a line of maps

@@ -4,6 +4,7 @@
 #include "syscalls/procfs.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { STRINGS_MAX = 4 << 20 };
@@ -134,8 +135,8 @@ static void status_memory(struct proc_text *x, const struct process *p)
 {
     if (!p->mm) return;
     struct sizes s = sizes_of(p);
-    text_add(x, "VmPeak:\t%8" PRIu64 " kB\nVmSize:\t%8" PRIu64 " kB\nVmLck:\t       0 kB\nVmPin:\t       0 kB\n",
-             s.total * 4, s.total * 4);
+    text_add(x, "VmPeak:\t%8" PRIu64 " kB\nVmSize:\t%8" PRIu64 " kB\nVmLck:\t%8" PRIu64 " kB\nVmPin:\t       0 kB\n",
+             s.total * 4, s.total * 4, mm_locked_pages(p->mm) * 4);
     text_add(x,
              "VmHWM:\t%8" PRIu64 " kB\nVmRSS:\t%8" PRIu64 " kB\nRssAnon:\t%8" PRIu64 " kB\nRssFile:\t%8" PRIu64
              " kB\nRssShmem:\t       0 kB\n",
@@ -239,43 +240,27 @@ static void map_name(const struct process *p, const struct vma *v, char *name, s
     }
 }
 
-static int map_head(struct proc_text *x, const struct process *p, const struct vma *v)
+void proc_map_head(struct proc_text *x, const struct process *p, const struct vma *v)
 {
     char name[LX_PATH_MAX], head[128];
     struct kstat st = {0};
     if (v->file) vfs_file_getattr(v->file, &st);
     map_name(p, v, name, sizeof name);
-    int n = snprintf(head, sizeof head, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ",
-                     (uint64_t)v->start << PAGE_SHIFT, (uint64_t)v->end << PAGE_SHIFT,
-                     v->prot & LX_PROT_READ ? 'r' : '-', v->prot & LX_PROT_WRITE ? 'w' : '-',
-                     v->prot & LX_PROT_EXEC ? 'x' : '-', v->flags & LX_MAP_SHARED ? 's' : 'p',
-                     v->file ? v->pgoff << PAGE_SHIFT : 0, vfs_major(st.dev), vfs_minor(st.dev), st.ino);
+    snprintf(head, sizeof head, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ",
+             (uint64_t)v->start << PAGE_SHIFT, (uint64_t)v->end << PAGE_SHIFT, v->prot & LX_PROT_READ ? 'r' : '-',
+             v->prot & LX_PROT_WRITE ? 'w' : '-', v->prot & LX_PROT_EXEC ? 'x' : '-',
+             v->flags & LX_MAP_SHARED ? 's' : 'p', v->file ? v->pgoff << PAGE_SHIFT : 0, vfs_major(st.dev),
+             vfs_minor(st.dev), st.ino);
     if (name[0])
         text_add(x, "%-73s%s\n", head, name);
     else
         text_add(x, "%s\n", head);
-    return n;
 }
 
 static void show_maps(struct proc_text *x, const struct proc_who *w)
 {
     const struct mm *mm = w->p->mm;
-    for (unsigned i = 0; mm && i < mm->nvma; i++) map_head(x, w->p, mm->vma[i]);
-}
-
-static void show_smaps(struct proc_text *x, const struct proc_who *w)
-{
-    const struct mm *mm = w->p->mm;
-    for (unsigned i = 0; mm && i < mm->nvma; i++) {
-        const struct vma *v = mm->vma[i];
-        uint64_t kb = ((uint64_t)v->end - v->start) * 4, rss = present(v) * 4;
-        map_head(x, w->p, v);
-        text_add(x,
-                 "Size:           %8" PRIu64
-                 " kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:            %8" PRIu64
-                 " kB\nPss:            %8" PRIu64 " kB\n",
-                 kb, rss, rss);
-    }
+    for (unsigned i = 0; mm && i < mm->nvma; i++) proc_map_head(x, w->p, mm->vma[i]);
 }
 
 // ---------------------------------------------------------------- limits, mounts, the rest
@@ -315,27 +300,64 @@ static void mount_options(struct proc_text *x, unsigned f)
              f & MOUNT_NOATIME ? ",noatime" : ",relatime");
 }
 
-static const char *place_of(const struct mount *m)
+// As mangle_path: what separates fields is written in octal.
+static void add_escaped(struct proc_text *x, const char *s)
 {
-    return m->place[0] ? m->place : "/";
+    for (; *s; s++)
+        if (strchr(" \t\n\\#", *s))
+            text_add(x, "\\%03o", (unsigned char)*s);
+        else
+            text_bytes(x, s, 1);
+}
+
+// Where it is, as the process sees it. False: outside of its root.
+static bool place_of(const struct proc_who *w, struct mount *m, char place[LX_PATH_MAX])
+{
+    struct path p = {m, m->root}, *root = &w->p->root;
+    int n = root->dentry ? vfs_path_text(root, &p, false, place, LX_PATH_MAX) : -1;
+    return n > 0 && place[0] == '/';
 }
 
 static void show_mounts(struct proc_text *x, const struct proc_who *w)
 {
-    for (const struct mount *m = w->box->vfs->mounts; m; m = m->next) {
-        text_add(x, "%s %s %s ", m->source, place_of(m), m->fs->type);
-        mount_options(x, m->flags);
+    char place[LX_PATH_MAX];
+    for (struct mount *m = w->box->vfs->mounts; m; m = m->next) {
+        if (!place_of(w, m, place)) continue;
+        add_escaped(x, m->source);
+        text_add(x, " ");
+        add_escaped(x, place);
+        text_add(x, " %s ", m->fs->type);
+        mount_options(x, m->flags | m->fs->mount_flags);
         text_add(x, " 0 0\n");
     }
 }
 
+// The part of its file system that a mount shows.
+static void mount_part(const struct mount *m, char part[LX_PATH_MAX])
+{
+    struct mount whole = {.root = m->root};
+    struct path top, p = {&whole, m->root};
+    while (whole.root->parent != whole.root) whole.root = whole.root->parent;
+    top = (struct path){&whole, whole.root};
+    if (vfs_path_text(&top, &p, true, part, LX_PATH_MAX) < 0) strcpy(part, "/");
+}
+
 static void show_mountinfo(struct proc_text *x, const struct proc_who *w)
 {
-    for (const struct mount *m = w->box->vfs->mounts; m; m = m->next) {
-        text_add(x, "%u %u %u:%u / %s ", m->id, m->parent ? m->parent->id : m->id, vfs_major(m->fs->dev),
-                 vfs_minor(m->fs->dev), place_of(m));
+    char place[LX_PATH_MAX], part[LX_PATH_MAX];
+    for (struct mount *m = w->box->vfs->mounts; m; m = m->next) {
+        if (!place_of(w, m, place)) continue;
+        mount_part(m, part);
+        text_add(x, "%u %u %u:%u ", m->id, m->parent ? m->parent->id : m->id, vfs_major(m->fs->dev),
+                 vfs_minor(m->fs->dev));
+        add_escaped(x, part);
+        text_add(x, " ");
+        add_escaped(x, place);
+        text_add(x, " ");
         mount_options(x, m->flags);
-        text_add(x, " - %s %s %s\n", m->fs->type, m->source, m->flags & MOUNT_RDONLY ? "ro" : "rw");
+        text_add(x, " - %s ", m->fs->type);
+        add_escaped(x, m->source);
+        text_add(x, " %s\n", m->fs->mount_flags & MOUNT_RDONLY ? "ro" : "rw");
     }
 }
 
@@ -345,16 +367,58 @@ static void show_io(struct proc_text *x, const struct proc_who *w)
     text_add(x, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 }
 
+static void add_watch(void *ctx, const struct inotify_line *l)
+{
+    text_add(ctx,
+             "inotify wd:%x ino:%" PRIx64
+             " sdev:%x mask:%x ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:%016" PRIx64 "\n",
+             l->wd, l->ino, l->dev, l->mask, l->ino);
+}
+
 static void show_zero(struct proc_text *x, const struct proc_who *w)
 {
     (void)w;
     text_add(x, "0\n");
 }
 
-static int store_ignored(const struct proc_who *w, const char *text, size_t n)
-{ // scores of an OOM killer that never chooses
-    (void)w, (void)text, (void)n;
+// Scores of an OOM killer that never chooses: kept and told.
+static void show_oom_adj(struct proc_text *x, const struct proc_who *w)
+{
+    text_add(x, "%d\n", w->p->oom_score_adj * 17 / 1000);
+}
+
+static void show_oom_score(struct proc_text *x, const struct proc_who *w)
+{
+    int score = 666 + w->p->oom_score_adj * 2 / 3; // oom_badness of one that takes next to nothing
+    text_add(x, "%d\n", score < 0 ? 0 : score);
+}
+
+static void show_oom_score_adj(struct proc_text *x, const struct proc_who *w)
+{
+    text_add(x, "%d\n", w->p->oom_score_adj);
+}
+
+static int set_oom(const struct proc_who *w, const char *text, long min, long max, long scale)
+{
+    char *end;
+    const struct task *me = w->box->current;
+    long v = strtol(text, &end, 10);
+    end += strspn(end, " \t\n");
+    if (end == text || *end || v < min || v > max) return -LX_EINVAL;
+    v = v * 1000 / scale;
+    if (v < w->p->oom_score_adj && me && !cred_has_cap(&me->proc->cred, LX_CAP_SYS_RESOURCE)) return -LX_EACCES;
+    w->p->oom_score_adj = (int)v;
     return 0;
+}
+
+static int store_oom_score_adj(const struct proc_who *w, const char *text, size_t n)
+{
+    return (void)n, set_oom(w, text, -1000, 1000, 1000);
+}
+
+static int store_oom_adj(const struct proc_who *w, const char *text, size_t n)
+{
+    return (void)n, set_oom(w, text, -17, 15, 17);
 }
 
 static void show_cgroup(struct proc_text *x, const struct proc_who *w)
@@ -367,6 +431,12 @@ static void show_idmap(struct proc_text *x, const struct proc_who *w)
 {
     (void)w;
     text_add(x, "         0          0 4294967295\n");
+}
+
+static void show_schedstat(struct proc_text *x, const struct proc_who *w)
+{
+    uint64_t run = w->t ? w->t->utime_ns + w->t->stime_ns : w->p->utime_ns + w->p->stime_ns;
+    text_add(x, "%" PRIu64 " 0 %" PRIu64 "\n", run, w->p->switches + 1);
 }
 
 static void show_wchan(struct proc_text *x, const struct proc_who *w)
@@ -386,11 +456,13 @@ void proc_fdinfo(struct proc_text *x, struct file *f)
     vfs_file_getattr(f, &st);
     text_add(x, "pos:\t%" PRIu64 "\nflags:\t0%o\nmnt_id:\t%u\nino:\t%" PRIu64 "\n", f->pos, f->flags,
              f->path.mount ? f->path.mount->id : 0, st.ino);
+    inotify_fdinfo(f, add_watch, x);
 }
 
 enum { R = LX_S_IFREG | 0444, RW = LX_S_IFREG | 0644, OWNER = LX_S_IFREG | 0400 };
 
 const struct proc_entry proc_pid_files[] = {
+    {"auxv", OWNER, proc_show_auxv, NULL, NULL},
     {"cgroup", R, show_cgroup, NULL, NULL},
     {"cmdline", R, show_cmdline, NULL, NULL},
     {"comm", RW, show_comm, store_comm, NULL},
@@ -400,14 +472,20 @@ const struct proc_entry proc_pid_files[] = {
     {"limits", R, show_limits, NULL, NULL},
     {"loginuid", R, show_zero, NULL, NULL},
     {"maps", R, show_maps, NULL, NULL},
+    {"mem", LX_S_IFREG | 0600, proc_show_mem, NULL, NULL},
     {"mountinfo", R, show_mountinfo, NULL, NULL},
     {"mounts", R, show_mounts, NULL, NULL},
-    {"oom_adj", RW, show_zero, store_ignored, NULL},
-    {"oom_score", R, show_zero, NULL, NULL},
-    {"oom_score_adj", RW, show_zero, store_ignored, NULL},
+    {"net", LX_S_IFDIR | 0555, NULL, NULL, proc_net_files},
+    {"numa_maps", R, proc_show_numa_maps, NULL, NULL},
+    {"oom_adj", RW, show_oom_adj, store_oom_adj, NULL},
+    {"oom_score", R, show_oom_score, NULL, NULL},
+    {"oom_score_adj", RW, show_oom_score_adj, store_oom_score_adj, NULL},
+    {"pagemap", OWNER, proc_show_pagemap, NULL, NULL},
     {"personality", OWNER, show_personality, NULL, NULL},
+    {"schedstat", R, show_schedstat, NULL, NULL},
     {"sessionid", R, show_zero, NULL, NULL},
-    {"smaps", R, show_smaps, NULL, NULL},
+    {"smaps", R, proc_show_smaps, NULL, NULL},
+    {"smaps_rollup", R, proc_show_smaps_rollup, NULL, NULL},
     {"stat", R, show_stat, NULL, NULL},
     {"statm", R, show_statm, NULL, NULL},
     {"status", R, show_status, NULL, NULL},

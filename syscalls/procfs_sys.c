@@ -1,6 +1,7 @@
 // The system-wide texts of /proc: one small machine, as sysinfo.c and cpuid tell it too.
 #include "cpu/insn.h"
 #include "syscalls/procfs.h"
+#include "syscalls/sysv.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,20 +74,68 @@ static void show_cpuinfo(struct proc_text *x, const struct proc_who *w)
 
 // ---------------------------------------------------------------- memory, time, load
 
+// What is used is told as anonymous: the box keeps no other tally.
 static void show_meminfo(struct proc_text *x, const struct proc_who *w)
 {
-    uint64_t total = (uint64_t)ram_limit(&w->box->ram) * 4, free = total - (uint64_t)ram_used(&w->box->ram) * 4;
-    static const char *const zero[] = {"Buffers",     "Cached",  "SwapCached", "Active",   "Inactive",
-                                       "Unevictable", "Mlocked", "SwapTotal",  "SwapFree", "Dirty",
-                                       "Writeback",   "Shmem",   "Slab"};
-    text_add(x, "MemTotal:       %8" PRIu64 " kB\nMemFree:        %8" PRIu64 " kB\nMemAvailable:   %8" PRIu64 " kB\n",
-             total, free, free);
-    for (unsigned i = 0; i < sizeof zero / sizeof *zero; i++)
-        text_add(x, "%s:%*s0 kB\n", zero[i], (int)(23 - strlen(zero[i])), "");
+    uint64_t total = (uint64_t)ram_limit(&w->box->ram) * 4, used = (uint64_t)ram_used(&w->box->ram) * 4;
+    const struct {
+        const char *name;
+        uint64_t kb;
+    } rows[] = {{"MemTotal:", total},
+                {"MemFree:", total - used},
+                {"MemAvailable:", total - used},
+                {"Buffers:", 0},
+                {"Cached:", 0},
+                {"SwapCached:", 0},
+                {"Active:", used},
+                {"Inactive:", 0},
+                {"Active(anon):", used},
+                {"Inactive(anon):", 0},
+                {"Active(file):", 0},
+                {"Inactive(file):", 0},
+                {"Unevictable:", 0},
+                {"Mlocked:", 0},
+                {"SwapTotal:", 0},
+                {"SwapFree:", 0},
+                {"Dirty:", 0},
+                {"Writeback:", 0},
+                {"AnonPages:", used},
+                {"Mapped:", 0},
+                {"Shmem:", 0},
+                {"KReclaimable:", 0},
+                {"Slab:", 0},
+                {"SReclaimable:", 0},
+                {"SUnreclaim:", 0},
+                {"KernelStack:", 0},
+                {"PageTables:", 0},
+                {"NFS_Unstable:", 0},
+                {"Bounce:", 0},
+                {"WritebackTmp:", 0},
+                {"CommitLimit:", total},
+                {"Committed_AS:", used},
+                {"VmallocTotal:", 0},
+                {"VmallocUsed:", 0},
+                {"VmallocChunk:", 0},
+                {"Percpu:", 0},
+                {"AnonHugePages:", 0},
+                {"ShmemHugePages:", 0},
+                {"ShmemPmdMapped:", 0}};
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
+        text_add(x, "%-15s %8" PRIu64 " kB\n", rows[i].name, rows[i].kb);
     text_add(x,
-             "CommitLimit:    %8" PRIu64 " kB\nCommitted_AS:   %8" PRIu64
-             " kB\nHugePages_Total:       0\nHugepagesize:       2048 kB\n",
-             total, total - free);
+             "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+             "Hugepagesize:       2048 kB\nHugetlb:               0 kB\nDirectMap4k:    %8" PRIu64 " kB\n",
+             total);
+}
+
+static void show_vmstat(struct proc_text *x, const struct proc_who *w)
+{
+    uint64_t total = ram_limit(&w->box->ram), used = ram_used(&w->box->ram);
+    text_add(x,
+             "nr_free_pages %" PRIu64 "\nnr_anon_pages %" PRIu64
+             "\nnr_mapped 0\nnr_file_pages 0\nnr_dirty 0\nnr_writeback 0\n",
+             total - used, used);
+    text_add(x, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\noom_kill 0\n");
 }
 
 static unsigned running(const struct box *box)
@@ -219,70 +268,34 @@ static void show_boot_id(struct proc_text *x, const struct proc_who *w)
     show_uuid_of(x, (const uint8_t *)seed);
 }
 
-static void show_pid_max(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "%d\n", LX_PID_MAX);
-}
 static void show_threads_max(struct proc_text *x, const struct proc_who *w)
 {
     text_add(x, "%u\n", w->box->limits.pids ? w->box->limits.pids : 32768);
 }
-static void show_cap_last(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "%d\n", LX_CAP_LAST_CAP);
-}
-static void show_ngroups(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "%d\n", VFS_NGROUPS);
-}
-static void show_nobody(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "65534\n");
-}
-static void show_core(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "core\n");
-}
-static void show_0(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "0\n");
-}
-static void show_256(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "256\n");
-}
-static void show_shmmax(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "18446744073692774399\n");
-}
-static void show_max_maps(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "65530\n");
-}
-static void show_min_addr(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "65536\n");
-}
-static void show_swappiness(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "60\n");
-}
-static void show_1M(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "1048576\n");
-}
-static void show_file_max(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "9223372036854775807\n");
-}
-static void show_file_nr(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "0\t0\t9223372036854775807\n");
-}
-static void show_somaxconn(struct proc_text *x, const struct proc_who *w)
-{
-    (void)w, text_add(x, "4096\n");
-}
+
+_Static_assert(LX_PID_MAX == 32768 && LX_CAP_LAST_CAP == 40 && VFS_NGROUPS == 32, "the texts below");
+
+// Files whose text never changes.
+#define TEXTS(X)                                                                                                       \
+    X(pid_max, "32768")                                                                                                \
+    X(cap_last, "40")                                                                                                  \
+    X(ngroups, "32")                                                                                                   \
+    X(nobody, "65534")                                                                                                 \
+    X(core, "core")                                                                                                    \
+    X(0, "0") X(1, "1") X(256, "256") X(shmmax, "18446744073692774399") X(4096, "4096")                                \
+        X(sem, "32000\t1024000000\t500\t32000") X(msgmax, "8192") X(16384, "16384") X(32000, "32000")                  \
+            X(max_maps, "65530") X(65536, "65536") X(swappiness, "60") X(50, "50") X(10, "10") X(20, "20")             \
+                X(1M, "1048576") X(file_max, "9223372036854775807") X(file_nr, "0\t0\t9223372036854775807")            \
+                    X(buffer, "212992") X(128, "128") X(2, "2") X(ports, "32768\t60999") X(7200, "7200") X(75, "75")   \
+                        X(9, "9") X(3, "3") X(cubic, "cubic") X(64, "64") X(1000, "1000") X(100, "100")
+#define SHOW(name, text)                                                                                               \
+    static void show_##name(struct proc_text *x, const struct proc_who *w)                                             \
+    {                                                                                                                  \
+        (void)w, text_add(x, "%s\n", text);                                                                            \
+    }
+TEXTS(SHOW)
+#undef SHOW
+#undef TEXTS
 
 enum { R = LX_S_IFREG | 0444, RW = LX_S_IFREG | 0644, D = LX_S_IFDIR | 0555 };
 #define END                                                                                                            \
@@ -295,38 +308,91 @@ static const struct proc_entry random_files[] = {{"boot_id", R, show_boot_id, NU
                                                  {"poolsize", R, show_256, NULL, NULL},
                                                  {"uuid", R, show_uuid, NULL, NULL},
                                                  END};
+static const struct proc_entry yama_files[] = {{"ptrace_scope", R, show_0, NULL, NULL}, END};
 static const struct proc_entry kernel_files[] = {{"cap_last_cap", R, show_cap_last, NULL, NULL},
                                                  {"core_pattern", R, show_core, NULL, NULL},
+                                                 {"core_uses_pid", R, show_0, NULL, NULL},
                                                  {"domainname", RW, show_domainname, store_domainname, NULL},
                                                  {"hostname", RW, show_hostname, store_hostname, NULL},
+                                                 {"msgmax", R, show_msgmax, NULL, NULL},
+                                                 {"msgmnb", R, show_16384, NULL, NULL},
+                                                 {"msgmni", R, show_32000, NULL, NULL},
                                                  {"ngroups_max", R, show_ngroups, NULL, NULL},
                                                  {"osrelease", R, show_osrelease, NULL, NULL},
                                                  {"ostype", R, show_ostype, NULL, NULL},
                                                  {"overflowgid", R, show_nobody, NULL, NULL},
                                                  {"overflowuid", R, show_nobody, NULL, NULL},
+                                                 {"perf_event_paranoid", R, show_2, NULL, NULL},
                                                  {"pid_max", R, show_pid_max, NULL, NULL},
                                                  {"random", D, NULL, NULL, random_files},
                                                  {"randomize_va_space", R, show_0, NULL, NULL},
+                                                 {"sem", R, show_sem, NULL, NULL},
+                                                 {"shmall", R, show_shmmax, NULL, NULL},
                                                  {"shmmax", R, show_shmmax, NULL, NULL},
+                                                 {"shmmni", R, show_4096, NULL, NULL},
                                                  {"threads-max", R, show_threads_max, NULL, NULL},
+                                                 {"unprivileged_bpf_disabled", R, show_2, NULL, NULL},
                                                  {"version", R, show_osversion, NULL, NULL},
+                                                 {"yama", D, NULL, NULL, yama_files},
                                                  END};
-static const struct proc_entry vm_files[] = {{"max_map_count", R, show_max_maps, NULL, NULL},
-                                             {"mmap_min_addr", R, show_min_addr, NULL, NULL},
+static const struct proc_entry vm_files[] = {{"dirty_background_ratio", R, show_10, NULL, NULL},
+                                             {"dirty_ratio", R, show_20, NULL, NULL},
+                                             {"drop_caches", R, show_0, NULL, NULL},
+                                             {"max_map_count", R, show_max_maps, NULL, NULL},
+                                             {"min_free_kbytes", R, show_1000, NULL, NULL},
+                                             {"mmap_min_addr", R, show_65536, NULL, NULL},
+                                             {"nr_hugepages", R, show_0, NULL, NULL},
+                                             {"oom_kill_allocating_task", R, show_1, NULL, NULL},
                                              {"overcommit_memory", R, show_0, NULL, NULL},
+                                             {"overcommit_ratio", R, show_50, NULL, NULL},
+                                             {"page-cluster", R, show_3, NULL, NULL},
                                              {"swappiness", R, show_swappiness, NULL, NULL},
+                                             {"vfs_cache_pressure", R, show_100, NULL, NULL},
                                              END};
+static const struct proc_entry inotify_files[] = {{"max_queued_events", R, show_16384, NULL, NULL},
+                                                  {"max_user_instances", R, show_128, NULL, NULL},
+                                                  {"max_user_watches", R, show_65536, NULL, NULL},
+                                                  END};
+static const struct proc_entry mqueue_files[] = {
+    {"msg_default", R, show_10, NULL, NULL},         {"msg_max", R, show_10, NULL, NULL},
+    {"msgsize_default", R, show_msgmax, NULL, NULL}, {"msgsize_max", R, show_msgmax, NULL, NULL},
+    {"queues_max", R, show_256, NULL, NULL},         END};
 static const struct proc_entry fs_files[] = {{"file-max", R, show_file_max, NULL, NULL},
                                              {"file-nr", R, show_file_nr, NULL, NULL},
+                                             {"inotify", D, NULL, NULL, inotify_files},
+                                             {"mqueue", D, NULL, NULL, mqueue_files},
                                              {"nr_open", R, show_1M, NULL, NULL},
                                              {"pipe-max-size", R, show_1M, NULL, NULL},
+                                             {"protected_hardlinks", R, show_0, NULL, NULL},
+                                             {"protected_symlinks", R, show_0, NULL, NULL},
+                                             {"suid_dumpable", R, show_0, NULL, NULL},
                                              END};
-static const struct proc_entry core_files[] = {{"somaxconn", R, show_somaxconn, NULL, NULL}, END};
-static const struct proc_entry net_files[] = {{"core", D, NULL, NULL, core_files}, END};
+static const struct proc_entry core_files[] = {
+    {"rmem_default", R, show_buffer, NULL, NULL}, {"rmem_max", R, show_buffer, NULL, NULL},
+    {"somaxconn", R, show_4096, NULL, NULL},      {"wmem_default", R, show_buffer, NULL, NULL},
+    {"wmem_max", R, show_buffer, NULL, NULL},     END};
+static const struct proc_entry ipv4_files[] = {{"ip_default_ttl", R, show_64, NULL, NULL},
+                                               {"ip_forward", R, show_0, NULL, NULL},
+                                               {"ip_local_port_range", R, show_ports, NULL, NULL},
+                                               {"tcp_congestion_control", R, show_cubic, NULL, NULL},
+                                               {"tcp_fastopen", R, show_1, NULL, NULL},
+                                               {"tcp_keepalive_intvl", R, show_75, NULL, NULL},
+                                               {"tcp_keepalive_probes", R, show_9, NULL, NULL},
+                                               {"tcp_keepalive_time", R, show_7200, NULL, NULL},
+                                               {"tcp_syncookies", R, show_1, NULL, NULL},
+                                               END};
+static const struct proc_entry unix_files[] = {{"max_dgram_qlen", R, show_10, NULL, NULL}, END};
+static const struct proc_entry net_files[] = {
+    {"core", D, NULL, NULL, core_files}, {"ipv4", D, NULL, NULL, ipv4_files}, {"unix", D, NULL, NULL, unix_files}, END};
 static const struct proc_entry sys_files[] = {{"fs", D, NULL, NULL, fs_files},
                                               {"kernel", D, NULL, NULL, kernel_files},
                                               {"net", D, NULL, NULL, net_files},
                                               {"vm", D, NULL, NULL, vm_files},
+                                              END};
+
+static const struct proc_entry ipc_files[] = {{"msg", R, sysv_show_msg, NULL, NULL},
+                                              {"sem", R, sysv_show_sem, NULL, NULL},
+                                              {"shm", R, sysv_show_shm, NULL, NULL},
                                               END};
 
 const struct proc_entry proc_root_files[] = {{"cmdline", R, show_cmdline, NULL, NULL},
@@ -341,6 +407,8 @@ const struct proc_entry proc_root_files[] = {{"cmdline", R, show_cmdline, NULL, 
                                              {"stat", R, show_stat, NULL, NULL},
                                              {"swaps", R, show_swaps, NULL, NULL},
                                              {"sys", D, NULL, NULL, sys_files},
+                                             {"sysvipc", D, NULL, NULL, ipc_files},
                                              {"uptime", R, show_uptime, NULL, NULL},
                                              {"version", R, show_version, NULL, NULL},
+                                             {"vmstat", R, show_vmstat, NULL, NULL},
                                              END};

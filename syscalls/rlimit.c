@@ -227,6 +227,79 @@ int64_t sys_sched_getattr(struct task *t, const uint64_t a[6])
     return copy_to_user(t, a[1], &attr, attr.size);
 }
 
+// sched_copy_attr: a newer program's struct must have zeros where we know nothing; too small or large a one tells how
+// much we know.
+static int get_attr(struct task *t, gaddr at, struct lx_sched_attr *attr)
+{
+    enum { VER0 = 48 };
+    uint32_t size, ours = sizeof *attr;
+    int err = copy_from_user(t, &size, at, sizeof size);
+    if (err) return err;
+    if (!size) size = VER0;
+    bool fits = size >= VER0 && size <= LX_PAGE_SIZE;
+    *attr = (struct lx_sched_attr){0};
+    if (fits && (err = copy_from_user(t, attr, at, size < ours ? size : ours))) return err;
+    for (uint32_t i = ours; fits && i < size; i++) {
+        char byte;
+        if ((err = copy_from_user(t, &byte, at + i, 1))) return err;
+        if (byte) fits = false;
+    }
+    if (!fits) return (err = copy_to_user(t, at, &ours, sizeof ours)) ? err : -LX_E2BIG;
+    attr->size = size;
+    if (attr->sched_nice < NICE_MIN) attr->sched_nice = NICE_MIN;
+    if (attr->sched_nice > NICE_MAX) attr->sched_nice = NICE_MAX;
+    return 0;
+}
+
+enum { RESET_ON_FORK = 1, KEEP_POLICY = 8, KEEP_PARAMS = 16, UTIL_CLAMP = 0x60, KNOWN_ATTR_FLAGS = 0x7f, DEADLINE = 6 };
+
+static bool valid_policy(int policy)
+{
+    return policy == LX_SCHED_OTHER || policy == LX_SCHED_BATCH || policy == LX_SCHED_IDLE || policy == DEADLINE ||
+           realtime(policy);
+}
+
+// user_check_sched_setscheduler.
+static int may_schedule(struct task *t, struct task *u, const struct lx_sched_attr *a)
+{
+    const struct cred *me = &t->proc->cred, *c = &u->proc->cred;
+    const struct lx_rlimit64 *r = u->proc->rlimit;
+    if (cred_has_cap(me, LX_CAP_SYS_NICE)) return 0;
+    int policy = (int)a->sched_policy;
+    bool fair = policy == LX_SCHED_OTHER || policy == LX_SCHED_BATCH;
+    bool nicer = fair && a->sched_nice < u->proc->nice && (uint64_t)(20 - a->sched_nice) > r[LX_RLIMIT_NICE].rlim_cur;
+    bool more = realtime(policy) && a->sched_priority > r[LX_RLIMIT_RTPRIO].rlim_cur;
+    return nicer || more || policy == DEADLINE || (me->euid != c->euid && me->euid != c->uid) ? -LX_EPERM : 0;
+}
+
+int64_t sys_sched_setattr(struct task *t, const uint64_t a[6])
+{
+    struct lx_sched_attr attr;
+    if (!a[1] || (int)a[0] < 0 || (uint32_t)a[2]) return -LX_EINVAL;
+    int err = get_attr(t, a[1], &attr);
+    if (err) return err;
+    if (attr.sched_flags & UTIL_CLAMP && attr.size < sizeof attr) return -LX_EINVAL;
+    if ((int)attr.sched_policy < 0) return -LX_EINVAL;
+    struct task *u = named(t, a[0]);
+    if (!u) return -LX_ESRCH;
+    if (attr.sched_flags & (KEEP_POLICY | KEEP_PARAMS)) attr.sched_policy = (uint32_t)u->policy;
+    if (attr.sched_flags & KEEP_PARAMS) {
+        attr.sched_priority = (uint32_t)u->rt_priority;
+        attr.sched_nice = u->proc->nice;
+    }
+    int policy = (int)attr.sched_policy;
+    if (!valid_policy(policy) || attr.sched_flags & ~(uint64_t)KNOWN_ATTR_FLAGS) return -LX_EINVAL;
+    if (attr.sched_priority > 99 || realtime(policy) != (attr.sched_priority != 0)) return -LX_EINVAL;
+    if (policy == DEADLINE && (!attr.sched_runtime || attr.sched_runtime > attr.sched_deadline)) return -LX_EINVAL;
+    if ((err = may_schedule(t, u, &attr))) return err;
+    if (attr.sched_flags & UTIL_CLAMP) return -LX_EOPNOTSUPP; // as without CONFIG_UCLAMP_TASK
+    if (policy == DEADLINE) return -LX_EBUSY;
+    u->policy = policy;
+    u->rt_priority = (int)attr.sched_priority;
+    if (!realtime(policy) && policy != LX_SCHED_IDLE) u->proc->nice = attr.sched_nice;
+    return 0;
+}
+
 // ---------------------------------------------------------------- io priorities: kept nowhere, every request is served
 // in order
 

@@ -162,6 +162,8 @@ static uint64_t account(struct task *t, uint64_t from)
     t->stime_ns += in_kernel;
     t->proc->stime_ns += in_kernel;
     itimer_account(t->proc, spent);
+    t->box->slice_ns = now; // what has been charged is not running any more
+    if (t->box->cpu_timers) posix_timers_of_cpu(t->box);
     return now;
 }
 
@@ -179,6 +181,8 @@ static uint64_t run_task(struct task *t, uint64_t now)
     box->slice_ns = now;
     box->slice_sys_ns = 0;
     t->cpu.budget = slice_length(box);
+    if (box->last_tid != t->tid && t->rseq) t->rseq_event |= RSEQ_OTHERS_RAN;
+    box->last_tid = t->tid;
     if (ready(t)) run_slice(t);
     now = account(t, now);
     box->current = NULL;

@@ -29,7 +29,9 @@ struct sighand *sighand_new(const struct sighand *like)
 
 void sighand_unref(struct sighand *s)
 {
-    if (s && --s->refs == 0) free(s);
+    if (!s || --s->refs) return;
+    waitq_dismiss(&s->signalfd_wait);
+    free(s);
 }
 
 // Ignored signals stay ignored, caught ones become default. A table shared with others is left to them.
@@ -55,14 +57,10 @@ bool signal_ignored_by(const struct process *p, int sig)
 
 // ---------------------------------------------------------------- queues
 
-static int enqueue(struct sigpending *q, const struct lx_siginfo *info, uint64_t limit, bool front)
+static bool add_entry(struct sigpending *q, const struct lx_siginfo *info, bool front)
 {
-    int sig = info->si_signo;
-    if (sig < FIRST_RT && q->set & BIT(sig) && !front) return 0; // only real-time signals queue
-    struct sigqueue *e = q->count < limit || front ? kmalloc(q->vfs, sizeof *e) : NULL;
-    if (!e && sig >= FIRST_RT && info->si_code != LX_SI_USER && !front) return -LX_EAGAIN;
-    q->set |= BIT(sig);
-    if (!e) return 0; // delivered, but without its siginfo
+    struct sigqueue *e = kmalloc(q->vfs, sizeof *e);
+    if (!e) return false;
     *e = (struct sigqueue){.next = front ? q->first : NULL, .info = *info};
     if (front)
         q->first = e;
@@ -70,6 +68,17 @@ static int enqueue(struct sigpending *q, const struct lx_siginfo *info, uint64_t
         *q->last = e;
     if (!e->next) q->last = &e->next;
     q->count++;
+    q->set |= BIT(info->si_signo);
+    return true;
+}
+
+static int enqueue(struct sigpending *q, const struct lx_siginfo *info, uint64_t limit, bool front)
+{
+    int sig = info->si_signo;
+    if (sig < FIRST_RT && q->set & BIT(sig) && !front) return 0; // only real-time signals queue
+    if ((front || q->count < limit) && add_entry(q, info, front)) return 0;
+    if (sig >= FIRST_RT && info->si_code != LX_SI_USER && !front) return -LX_EAGAIN;
+    q->set |= BIT(sig); // delivered, but without its siginfo
     return 0;
 }
 
@@ -144,6 +153,11 @@ bool signal_kill_pending(const struct task *t)
     return (t->pending.set | t->proc->pending.set) & BIT(LX_SIGKILL);
 }
 
+bool signal_waiting(const struct task *t, uint64_t accepted)
+{
+    return t->pending.set & accepted || shared_for(t, accepted);
+}
+
 int signal_dequeue(struct task *t, uint64_t accepted, struct lx_siginfo *info, struct sigpending **from)
 {
     struct sigpending *q = &t->pending;
@@ -155,6 +169,7 @@ int signal_dequeue(struct task *t, uint64_t accepted, struct lx_siginfo *info, s
     if (!set) return 0;
     int sig = lowest(set);
     take(q, sig, info);
+    if (info->si_code == LX_SI_TIMER) posix_timer_delivered(t->proc, info);
     *from = q;
     return sig;
 }
@@ -207,18 +222,55 @@ static bool prepare(struct process *p, const struct task *t, int sig)
 
 int signal_send(struct process *p, const struct lx_siginfo *info)
 {
-    if (!prepare(p, NULL, info->si_signo)) return 0;
+    if (!prepare(p, NULL, info->si_signo)) {
+        trace_ignored(p, info);
+        return 0;
+    }
     int err = enqueue(&p->pending, info, p->rlimit[LX_RLIMIT_SIGPENDING].rlim_cur, false);
-    if (!err) wake_one(p, info->si_signo);
-    return err;
+    if (err) return err;
+    wake_one(p, info->si_signo);
+    waitq_wake(&p->sighand->signalfd_wait);
+    return 0;
 }
 
 int signal_send_task(struct task *t, const struct lx_siginfo *info)
 {
     if (t->state == TASK_DEAD || !prepare(t->proc, t, info->si_signo)) return 0;
     int err = enqueue(&t->pending, info, t->proc->rlimit[LX_RLIMIT_SIGPENDING].rlim_cur, false);
-    if (!err) wake_for(t, info->si_signo);
-    return err;
+    if (err) return err;
+    wake_for(t, info->si_signo);
+    waitq_wake(&t->proc->sighand->signalfd_wait);
+    return 0;
+}
+
+static struct sigqueue *find_timer(const struct sigpending *q, const struct lx_siginfo *info)
+{
+    for (struct sigqueue *e = q->first; e; e = e->next)
+        if (e->info.si_code == LX_SI_TIMER && e->info.si_signo == info->si_signo && e->info.si_tid == info->si_tid)
+            return e;
+    return NULL;
+}
+
+// Unlike others, a timer's signal is queued beside one of the same number (kernel/signal.c, send_sigqueue).
+bool signal_send_timer(struct process *p, struct task *t, const struct lx_siginfo *info, uint64_t more,
+                       bool maybe_waiting)
+{
+    struct sigpending *q = t ? &t->pending : &p->pending;
+    struct sigqueue *waiting = maybe_waiting ? find_timer(q, info) : NULL;
+    if (waiting) {
+        uint64_t n = (uint64_t)waiting->info.si_overrun + more + 1;
+        waiting->info.si_overrun = n > INT32_MAX ? INT32_MAX : (int32_t)n;
+        return true;
+    }
+    if ((t && t->state == TASK_DEAD) || !prepare(p, t, info->si_signo)) return false;
+    bool queued = add_entry(q, info, false);
+    q->set |= BIT(info->si_signo);
+    if (t)
+        wake_for(t, info->si_signo);
+    else
+        wake_one(p, info->si_signo);
+    waitq_wake(&p->sighand->signalfd_wait);
+    return queued;
 }
 
 int signal_send_group(struct box *box, int pgid, const struct lx_siginfo *info)
@@ -324,17 +376,23 @@ static void entered_handler(struct task *t, int sig, struct lx_sigaction *act)
 
 enum outcome { GO_ON, CANNOT_GO_ON };
 
+static enum outcome wait_for_page(struct task *t)
+{
+    task_wait_io(t, t->box->vfs->park);
+    task_dequeue(t);
+    t->state = TASK_PARKED;
+    return CANNOT_GO_ON;
+}
+
 static enum outcome run_handler(struct task *t, const struct lx_siginfo *info, struct sigpending *from)
 {
     struct lx_sigaction *act = &t->proc->sighand->action[info->si_signo - 1];
     restart_for_handler(t, act);
-    int err = signal_frame_push(t, info, act);
+    int err = rseq_resume(t, true);
+    if (!err) err = signal_frame_push(t, info, act);
     if (err == -LX_EPARK) {
         signal_requeue(from, info);
-        task_wait_io(t, t->box->vfs->park);
-        task_dequeue(t);
-        t->state = TASK_PARKED;
-        return CANNOT_GO_ON;
+        return wait_for_page(t);
     }
     if (err) { // no room for the frame: SIGSEGV, deadly when this was one (force_sigsegv)
         struct lx_siginfo segv = {.si_signo = LX_SIGSEGV, .si_code = LX_SI_KERNEL};
@@ -353,6 +411,7 @@ static enum outcome run_default(struct task *t, const struct lx_siginfo *info)
     if (IGNORED & BIT(sig)) return GO_ON;
     if (STOPS & BIT(sig)) {
         if (sig != LX_SIGSTOP && process_orphaned_group(t->box, p->pgid)) return GO_ON;
+        trace_stop(t, sig);
         process_stop(p, sig);
         return CANNOT_GO_ON;
     }
@@ -384,6 +443,10 @@ bool signal_deliver(struct task *t)
     if ((t->pending.set | t->proc->pending.set) & ~t->sigmask && deliver_pending(t) == CANNOT_GO_ON) return false;
     restart_without_handler(t);
     t->restartable = false;
+    if (t->rseq_event) {
+        if (rseq_resume(t, false) == -LX_EPARK) return wait_for_page(t) == GO_ON;
+        if (signal_deliverable(t)) return signal_deliver(t); // its descriptor was bad: SIGSEGV
+    }
     if (t->restore_sigmask) {
         t->sigmask = t->saved_sigmask;
         t->restore_sigmask = false;

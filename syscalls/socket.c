@@ -12,7 +12,7 @@ bool sock_is_stream(const struct sock *s)
 }
 bool sock_is_tcp(const struct sock *s)
 {
-    return sock_is_stream(s) && s->family->autobind;
+    return sock_is_stream(s) && sock_is_inet(s);
 }
 
 // ---------------------------------------------------------------- messages
@@ -29,6 +29,11 @@ static struct sockmsg *message_new(struct sock *s, uint32_t n)
     m->n = n;
     m->cred = s->owner;
     m->from = s->addr;
+    if (sock_is_inet(s)) {
+        bool v6 = s->family->number == LX_AF_INET6;
+        m->ttl = (uint8_t)sock_option(s, v6 ? LX_IPPROTO_IPV6 : LX_IPPROTO_IP, v6 ? LX_IPV6_UNICAST_HOPS : LX_IP_TTL);
+        m->tos = (uint8_t)sock_option(s, v6 ? LX_IPPROTO_IPV6 : LX_IPPROTO_IP, v6 ? LX_IPV6_TCLASS : LX_IP_TOS);
+    }
     return m;
 }
 
@@ -213,6 +218,8 @@ static void hand_over(struct sockmsg *m, struct sock_extra *x, bool peek)
     x->cred = m->cred;
     x->has_cred = true;
     x->from = m->from;
+    x->ttl = m->ttl;
+    x->tos = m->tos;
     for (unsigned i = 0; i < m->nfiles; i++) x->files[x->nfiles++] = peek ? file_get(m->files[i]) : m->files[i];
     if (!peek) m->nfiles = 0;
 }
@@ -276,6 +283,8 @@ static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_
     size_t got = iob_get(io, m->data, n);
     int err = got < n ? -LX_EFAULT : take_files(s, m, x);
     if (x && x->has_cred) m->cred = x->cred;
+    if (x && x->ttl >= 0) m->ttl = (uint8_t)x->ttl;
+    if (x && x->tos >= 0) m->tos = (uint8_t)x->tos;
     if (err) {
         io->done -= got < io->done ? got : io->done; // none of it was sent
         io->left += got;
@@ -286,9 +295,21 @@ static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_
     return 0;
 }
 
+int sock_deliver(struct sock *s, const void *bytes, uint32_t n)
+{
+    struct sockmsg *m = s->queued && s->queued + n > s->limit ? NULL : message_new(s, n);
+    if (!m) return -LX_ENOBUFS;
+    memcpy(m->data, bytes, n);
+    m->cred = (struct lx_ucred){0};
+    m->from = (struct sock_addr){.len = 1};
+    enqueue(s, m);
+    return 0;
+}
+
 struct sock *sock_target(struct sock *s)
 {
-    return s->remote.len ? inet_lookup(s->box, s->type, &s->remote) : s->peer;
+    if (s->family->request) return s;
+    return s->remote.len ? inet_lookup(s, &s->remote) : s->peer;
 }
 
 static int may_send(const struct sock *s, const struct sock *to)
@@ -312,6 +333,7 @@ static int send_into_the_void(struct sock *s, struct iob *io)
 
 int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra *x)
 {
+    if (s->family->request) return s->family->request(s, io);
     if (sock_is_tcp(s) && s->connected && !s->reset && !s->shut_wr && !s->error && (!to || to->closed))
         return send_into_the_void(s, io);
     int err = may_send(s, to);
@@ -366,6 +388,7 @@ static void socket_release(struct file *f)
 static int64_t socket_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64_t arg)
 {
     struct sock *s = f->private;
+    if (cmd >> 8 == 0x89) return sock_if_ioctl(t, cmd, arg);
     enum { SIOCINQ = 0x541b, SIOCOUTQ = 0x5411 };
     uint32_t n = 0;
     if (cmd != SIOCINQ && cmd != SIOCOUTQ) return -LX_ENOTTY;
@@ -385,5 +408,7 @@ struct sock *sock_of(struct file *f)
 
 int sock_file(struct sock *s, unsigned flags, struct file **out)
 {
-    return vfs_anon_file(s->box->vfs, "socket:", LX_S_IFSOCK | 0777, &socket_fops, s, LX_O_RDWR | flags, out);
+    int err = vfs_anon_file(s->box->vfs, "socket:", LX_S_IFSOCK | 0777, &socket_fops, s, LX_O_RDWR | flags, out);
+    if (!err) s->file_ino = (*out)->inode->ino;
+    return err;
 }

@@ -1,11 +1,21 @@
 // Sockets: the object, shared by socket.c (queues, file operations), unix.c and inet.c (names), sys_connect.c and
 // sys_socket.c (system calls).
 //
+// sock_option.c has the options, netlink.c the one netlink there is.
+//
 // AF_INET and AF_INET6 are there as far as one machine without a network has them: the loopback addresses.
 #pragma once
 #include "syscalls/fs.h"
 
-enum { SOCK_LIMIT = 212992, SOCK_CHUNK = 32768, SCM_MAX_FD = 253, REUSE_ADDR = 1, REUSE_PORT = 2 };
+enum {
+    SOCK_LIMIT = 212992,
+    SOCK_CHUNK = 32768,
+    SCM_MAX_FD = 253,
+    SOCK_UDPLITE = 136,
+    SOCK_OPTIONS = 72,
+    REUSE_ADDR = 1,
+    REUSE_PORT = 2
+};
 
 struct sock_addr {
     uint32_t
@@ -16,6 +26,9 @@ struct sock_addr {
             uint8_t ip[16];
             uint16_t port;
         } in; // IPv4 mapped into IPv6; the port in host order
+        struct {
+            uint32_t pid, groups;
+        } nl;
     };
 };
 
@@ -26,6 +39,7 @@ struct sockmsg { // one datagram, or a stretch of a stream
     struct file **files;       // SCM_RIGHTS, referenced
     struct lx_ucred cred;      // the sender's
     struct sock_addr from;
+    uint8_t ttl, tos; // of the inet families: IP_TTL, IP_TOS, IPV6_HOPLIMIT, IPV6_TCLASS
     uint8_t data[];
 };
 
@@ -48,10 +62,14 @@ struct sock {
     struct sock_addr addr;               // bound to
     struct sock_addr remote;             // connected datagrams of the inet families: looked up at each send
     struct inode *inode;                 // of a bound path, referenced
+    uint64_t file_ino;                   // of its file: "socket:[ino]"
     struct sock *backlog, *backlog_next; // connections not accepted yet
     unsigned nbacklog, max_backlog;
     struct lx_ucred owner, peer_cred;
     uint64_t rcv_timeout, snd_timeout; // ns; 0: none
+    int protocol;                      // IPPROTO_UDPLITE, else 0: the usual one of its type
+    int shown_type;                    // SO_TYPE, where it is not `type` (netlink's SOCK_RAW)
+    int32_t option[SOCK_OPTIONS], linger[2], sndbuf, rcvbuf, rcvlowat; // sock_option.c's; buffers 0: as at first
 };
 
 // What came with a message, or goes with it. Files are referenced.
@@ -62,6 +80,7 @@ struct sock_extra {
     bool has_cred, truncated;
     size_t full;
     struct sock_addr from;
+    int ttl, tos; // to send with: -1: as the socket has it
 };
 enum { RECV_PEEK = 1 };
 
@@ -73,10 +92,13 @@ struct sock_family {
     int (*find)(struct task *, const struct sock *, struct sock_addr *, struct sock **);
     int (*bind)(struct task *, struct sock *, struct sock_addr *);
     int (*autobind)(struct task *, struct sock *, const struct sock_addr *to); // before connect; NULL: needs no name
+    int (*request)(struct sock *, struct iob *); // what is sent goes to the kernel (netlink), else NULL
 };
 const struct sock_family *unix_family(void);
 const struct sock_family *inet_family(bool v6);
-struct sock *inet_lookup(struct box *, int type, const struct sock_addr *);
+const struct sock_family *netlink_family(void);
+bool sock_is_inet(const struct sock *);
+struct sock *inet_lookup(const struct sock *from, const struct sock_addr *);
 
 struct sock *sock_new(struct box *, const struct sock_family *, int type, const struct process *owner); // one reference
 void sock_unref(struct sock *);
@@ -90,6 +112,18 @@ bool sock_is_tcp(const struct sock *);
 int sock_receive(struct sock *, struct iob *, unsigned flags, struct sock_extra *);
 int sock_send(struct sock *, struct sock *to, struct iob *, struct sock_extra *);
 void sock_drop_files(struct sock_extra *);
+int sock_deliver(struct sock *, const void *bytes, uint32_t n); // a datagram from the kernel. -LX_ENOBUFS
+
+// sock_option.c: options by level and name, and what comes along with a datagram because of them
+int sock_option(const struct sock *, int level, int name); // as set, or as it is by default
+int sock_parse_ip(struct sock_extra *, int level, int type, const uint8_t *data, size_t n); // a control message to send
+struct sock_control {
+    int level, type;
+    uint32_t n;
+    uint8_t data[24];
+};
+int64_t sock_if_ioctl(struct task *, uint32_t cmd, gaddr arg); // SIOCGIF* (netdevice(7)): about lo
+unsigned sock_ip_control(const struct sock *, const struct sock_extra *, struct sock_control out[3]);
 
 int sock_take_error(struct sock *);      // SO_ERROR: positive, and forgotten
 struct sock *sock_target(struct sock *); // whom it sends to; NULL: nobody

@@ -135,7 +135,7 @@ int64_t sys_connect(struct task *t, const uint64_t a[6])
     if (s->connecting) return s->connecting = false, -sock_take_error(s);
     if (s->type != LX_SOCK_DGRAM && s->connected) return -LX_EISCONN;
     err = s->family->find(t, s, &addr, &to);
-    if (s->type == LX_SOCK_DGRAM && s->family->autobind && (!err || err == -LX_ECONNREFUSED))
+    if (s->type == LX_SOCK_DGRAM && (sock_is_inet(s) || s->family->request) && (!err || err == -LX_ECONNREFUSED))
         return connect_inet_dgram(t, s, &addr);
     if (err == -LX_ECONNREFUSED && sock_is_tcp(s) && f->flags & LX_O_NONBLOCK) return connect_later(s, LX_ECONNREFUSED);
     if (err) return err;

@@ -221,6 +221,7 @@ static int enter(struct task *t, const struct path *p, struct path *place)
     path_get(p);
     path_put(place);
     *place = *p;
+    process_fs_changed(t->proc);
     return 0;
 }
 

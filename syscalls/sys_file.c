@@ -177,21 +177,35 @@ int64_t sys_pipe2(struct task *t, const uint64_t a[6])
 
 enum {
     MEMFD_NAME_MAX = 249,
-    MEMFD_KNOWN = LX_MFD_CLOEXEC | LX_MFD_ALLOW_SEALING | 8 | 16
-}; // 8, 16: MFD_NOEXEC_SEAL, MFD_EXEC
+    MFD_NOEXEC_SEAL = 8,
+    MFD_EXEC = 16,
+    MEMFD_KNOWN = LX_MFD_CLOEXEC | LX_MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC
+};
+
+// mm/memfd.c: one that may be sealed has no seals yet; the others have the seal against seals.
+static void seal_new(struct inode *i, uint32_t flags)
+{
+    if (flags & MFD_NOEXEC_SEAL) {
+        i->mode &= ~(uint32_t)0111;
+        i->seals = SEALS_KNOWN | LX_F_SEAL_EXEC;
+    } else if (flags & LX_MFD_ALLOW_SEALING) {
+        i->seals = SEALS_KNOWN;
+    }
+}
 
 int64_t sys_memfd_create(struct task *t, const uint64_t a[6])
 {
     char name[MEMFD_NAME_MAX + 1];
     struct file *f;
     uint32_t flags = (uint32_t)a[1];
-    if (flags & ~(uint32_t)MEMFD_KNOWN || (flags & 24) == 24) return -LX_EINVAL;
+    if (flags & ~(uint32_t)MEMFD_KNOWN || (flags & MFD_NOEXEC_SEAL && flags & MFD_EXEC)) return -LX_EINVAL;
     int64_t n = strncpy_from_user(t, name, a[0], sizeof name);
     if (n < 0) return n == -LX_ENAMETOOLONG ? -LX_EINVAL : n;
     int err = fd_room(t->proc, 1);
     if (!err) err = vfs_memfd(t->box->vfs, name, &f);
     if (err) return err;
     own(t, f->inode);
+    seal_new(f->inode, flags);
     return fd_install(t->proc, f, 0, flags & LX_MFD_CLOEXEC);
 }
 

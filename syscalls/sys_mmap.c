@@ -1,5 +1,5 @@
-// System calls on memory maps: mmap, munmap, mprotect, brk, mremap, madvise, msync, mincore, mlock and relatives.
-// Object and rules: mm.h.
+// System calls on memory maps: mmap, munmap, mprotect, brk, mremap, remap_file_pages. Object and rules: mm.h. Advice
+// and locking are mm_advice.c's.
 #include "syscalls/mm.h"
 #include <string.h>
 
@@ -13,7 +13,7 @@ static uint64_t pages_of(uint64_t bytes)
 }
 
 // A page-aligned range of guest addresses: 0 and [*start, *end), or an errno when it is not one.
-static int get_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
+int mm_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
 {
     if (!aligned(addr)) return -LX_EINVAL;
     if (addr > MEM_TOP || len > MEM_TOP - addr) return -LX_ENOMEM;
@@ -22,7 +22,7 @@ static int get_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end
     return 0;
 }
 
-static bool all_mapped(const struct mm *mm, uint32_t start, uint32_t end)
+bool mm_all_mapped(const struct mm *mm, uint32_t start, uint32_t end)
 {
     for (unsigned i = vma_index_from(mm, start); start < end; i++) {
         if (i == mm->nvma || mm->vma[i]->start > start) return false;
@@ -33,12 +33,18 @@ static bool all_mapped(const struct mm *mm, uint32_t start, uint32_t end)
 
 // ---------------------------------------------------------------- mmap, munmap
 
+static bool sealed(const struct file *f)
+{
+    return f->inode->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE);
+}
+
 static int check_file(const struct file *f, uint64_t prot, uint64_t flags)
 {
     if (f->mode & FILE_PATH) return -LX_EBADF;
     if (!(f->mode & FILE_READ)) return -LX_EACCES;
     if ((flags & LX_MAP_TYPE) != LX_MAP_PRIVATE && prot & LX_PROT_WRITE && !(f->mode & FILE_WRITE)) return -LX_EACCES;
     if (prot & LX_PROT_EXEC && f->path.mount && f->path.mount->flags & MOUNT_NOEXEC) return -LX_EPERM;
+    if ((flags & LX_MAP_TYPE) != LX_MAP_PRIVATE && prot & LX_PROT_WRITE && sealed(f)) return -LX_EPERM;
     if (f->inode->flags & INODE_ANON_MAP) return 0;
     return f->inode->ops->page ? 0 : -LX_ENODEV;
 }
@@ -56,7 +62,8 @@ static int64_t map_shared_anonymous(struct task *t, struct mm_map *m)
 
 int64_t sys_mmap(struct task *t, const uint64_t a[6])
 {
-    struct mm_map m = {.addr = a[0], .len = a[1], .prot = (unsigned)a[2], .flags = (unsigned)a[3], .offset = a[5]};
+    struct mm_map m = {
+        .addr = a[0], .len = a[1], .prot = (unsigned)a[2], .flags = (unsigned)a[3] & MM_MAP_FLAGS, .offset = a[5]};
     unsigned type = m.flags & LX_MAP_TYPE;
     if (!aligned(m.offset)) return -LX_EINVAL;
     bool anonymous = m.flags & LX_MAP_ANONYMOUS;
@@ -79,15 +86,21 @@ int64_t sys_mmap(struct task *t, const uint64_t a[6])
     uint64_t as_limit = t->proc->rlimit[LX_RLIMIT_AS].rlim_cur;
     if (as_limit != LX_RLIM_INFINITY && t->proc->mm->total_pages + pages_of(m.len) > as_limit >> PAGE_SHIFT)
         return -LX_ENOMEM;
+    if (m.flags & LX_MAP_LOCKED || t->proc->mm->lock_future) {
+        int err = mm_may_lock(t, pages_of(m.len));
+        if (err) return err == -LX_ENOMEM ? -LX_EAGAIN : err;
+        m.flags |= VMA_LOCKED;
+    }
     if (!m.file && m.flags & LX_MAP_SHARED) return map_shared_anonymous(t, &m);
     if (!m.file) m.offset = 0;
+    if (m.file && m.flags & LX_MAP_SHARED && sealed(m.file)) m.flags |= VMA_NOWRITE;
     return mm_mmap(t->proc->mm, &m);
 }
 
 int64_t sys_munmap(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
-    if (!a[1] || get_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
+    if (!a[1] || mm_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
     return vma_clear(t->proc->mm, start, end);
 }
 
@@ -95,8 +108,8 @@ int64_t sys_munmap(struct task *t, const uint64_t a[6])
 
 static int may_protect(const struct vma *v, unsigned prot)
 {
-    bool shared_file = v->flags & LX_MAP_SHARED && v->file;
-    return shared_file && prot & LX_PROT_WRITE && !(v->file->mode & FILE_WRITE) ? -LX_EACCES : 0;
+    bool shared_file = v->flags & LX_MAP_SHARED && v->file, may = !(v->flags & VMA_NOWRITE);
+    return shared_file && prot & LX_PROT_WRITE && !(may && v->file->mode & FILE_WRITE) ? -LX_EACCES : 0;
 }
 
 int64_t sys_mprotect(struct task *t, const uint64_t a[6])
@@ -106,14 +119,14 @@ int64_t sys_mprotect(struct task *t, const uint64_t a[6])
     unsigned prot = (unsigned)a[2];
     if (prot & ~(unsigned)(LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC | LX_PROT_GROWSDOWN | 8))
         return -LX_EINVAL; // 8: PROT_SEM
-    int err = get_range(a[0], a[1], &start, &end);
+    int err = mm_range(a[0], a[1], &start, &end);
     if (err || start == end) return err;
     if (prot & LX_PROT_GROWSDOWN) {
         struct vma *v = vma_at(mm, start);
         if (!v || !(v->flags & LX_MAP_GROWSDOWN)) return v ? -LX_EINVAL : -LX_ENOMEM;
         start = v->start;
     }
-    bool whole = all_mapped(mm, start, end);
+    bool whole = mm_all_mapped(mm, start, end);
     if ((err = vma_isolate(mm, start, end))) return err;
     for (unsigned i = vma_index_from(mm, start); i < mm->nvma && mm->vma[i]->start < end; i++) {
         struct vma *v = mm->vma[i];
@@ -168,7 +181,8 @@ static int move_pages(struct mm *mm, uint32_t from, uint32_t to, uint32_t n)
     return 0;
 }
 
-static int64_t move_mapping(struct mm *mm, uint32_t start, uint32_t end, uint32_t to, uint32_t npages)
+// keep: the old place stays mapped, without its pages (MREMAP_DONTUNMAP).
+static int64_t move_mapping(struct mm *mm, uint32_t start, uint32_t end, uint32_t to, uint32_t npages, bool keep)
 {
     int err = vma_isolate(mm, start, end);
     if (err) return err;
@@ -178,8 +192,19 @@ static int64_t move_mapping(struct mm *mm, uint32_t start, uint32_t end, uint32_
     v.start = to;
     v.end = to + npages;
     if ((err = vma_insert(mm, &v)) || (err = move_pages(mm, start, to, end - start))) return err;
-    err = vma_clear(mm, start, end);
+    if (keep)
+        mem_unmap(mm->mem, start, end - start);
+    else
+        err = vma_clear(mm, start, end);
     return err ? err : (int64_t)to << PAGE_SHIFT;
+}
+
+// Limits on what is mapped: RLIMIT_AS, and RLIMIT_MEMLOCK when it is to be locked.
+static int may_add(struct task *t, uint64_t npages, bool locked)
+{
+    uint64_t limit = t->proc->rlimit[LX_RLIMIT_AS].rlim_cur;
+    if (limit != LX_RLIM_INFINITY && t->proc->mm->total_pages + npages > limit >> PAGE_SHIFT) return -LX_ENOMEM;
+    return locked && mm_may_lock(t, npages) ? -LX_EAGAIN : 0;
 }
 
 static int64_t grow_mapping(struct task *t, uint32_t start, uint32_t end, uint32_t new_end, bool may_move)
@@ -187,6 +212,7 @@ static int64_t grow_mapping(struct task *t, uint32_t start, uint32_t end, uint32
     struct mm *mm = t->proc->mm;
     struct vma *v = vma_at(mm, start);
     int err = mm_may_commit(mm, new_end - end, v->file && v->flags & LX_MAP_SHARED ? 0 : v->prot, v->flags);
+    if (!err) err = may_add(t, new_end - end, v->flags & VMA_LOCKED);
     if (err) return err;
     if (v->end == end && new_end < MM_STACK_TOP && mm_range_free(mm, end, new_end - end)) {
         struct vma more = *v;
@@ -199,156 +225,95 @@ static int64_t grow_mapping(struct task *t, uint32_t start, uint32_t end, uint32
     if (!may_move) return -LX_ENOMEM;
     uint32_t npages = new_end - start,
              to = mm_find_free(mm, npages, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
-    return to ? move_mapping(mm, start, end, to, npages) : -LX_ENOMEM;
+    return to ? move_mapping(mm, start, end, to, npages, false) : -LX_ENOMEM;
+}
+
+// Old size 0: a shared mapping shown once more.
+static int64_t duplicate_mapping(struct task *t, uint32_t start, uint32_t npages, uint32_t to)
+{
+    struct mm *mm = t->proc->mm;
+    struct vma v = *vma_at(mm, start);
+    if (!(v.flags & LX_MAP_SHARED)) return -LX_EINVAL;
+    if (!to) to = mm_find_free(mm, npages, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
+    int err = to ? may_add(t, npages, v.flags & VMA_LOCKED) : -LX_ENOMEM;
+    if (err) return err;
+    v.pgoff += start - v.start;
+    v.start = to;
+    v.end = to + npages;
+    err = vma_insert(mm, &v);
+    return err ? err : (int64_t)to << PAGE_SHIFT;
+}
+
+// MREMAP_FIXED: what is at the new place goes.
+static int64_t remap_to(struct task *t, uint32_t start, uint32_t end, uint32_t to, uint32_t npages, bool keep)
+{
+    struct mm *mm = t->proc->mm;
+    uint32_t old = end - start;
+    if (to < MM_MIN_PAGE) return -LX_EPERM;
+    int err = vma_clear(mm, to, to + npages);
+    if (!err && npages < old) err = vma_clear(mm, start + npages, end);
+    if (!err && (npages > old || keep)) err = may_add(t, keep ? npages : npages - old, false);
+    if (err) return err;
+    if (!old) return duplicate_mapping(t, start, npages, to);
+    return move_mapping(mm, start, start + (npages < old ? npages : old), to, npages, keep);
+}
+
+enum { MREMAP_KNOWN = LX_MREMAP_MAYMOVE | LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP };
+
+static int check_remap(const uint64_t a[6], uint32_t *start, uint32_t *end)
+{
+    uint64_t flags = a[3];
+    bool keep = flags & LX_MREMAP_DONTUNMAP;
+    if (flags & ~(uint64_t)MREMAP_KNOWN) return -LX_EINVAL;
+    if (flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) && !(flags & LX_MREMAP_MAYMOVE)) return -LX_EINVAL;
+    if ((keep && a[1] != a[2]) || !a[2] || mm_range(a[0], a[1], start, end)) return -LX_EINVAL;
+    return a[2] > MEM_TOP ? -LX_ENOMEM : 0;
 }
 
 int64_t sys_mremap(struct task *t, const uint64_t a[6])
 {
     struct mm *mm = t->proc->mm;
-    uint32_t start, end, new_start = 0, new_end = 0;
+    uint32_t start, end, to = 0, to_end = 0;
     uint64_t flags = a[3];
-    if (flags & ~(uint64_t)(LX_MREMAP_MAYMOVE | LX_MREMAP_FIXED))
-        return -LX_EINVAL; // DONTUNMAP: not supported, as before Linux 5.7
-    bool fixed = flags & LX_MREMAP_FIXED;
-    if ((fixed && !(flags & LX_MREMAP_MAYMOVE)) || !a[2] || get_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
-    if (a[2] > MEM_TOP) return -LX_ENOMEM;
-    if (fixed && get_range(a[4], a[2], &new_start, &new_end)) return -LX_EINVAL;
+    bool keep = flags & LX_MREMAP_DONTUNMAP;
+    int err = check_remap(a, &start, &end);
+    if (err) return err;
+    if (flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) && mm_range(a[4], a[2], &to, &to_end)) return -LX_EINVAL;
+    if (to < end && start < to_end) return -LX_EINVAL;
     struct vma *v = vma_at(mm, start);
     if (!v) return -LX_EFAULT;
-    if (start == end) return -LX_EINVAL; // duplicating a shared mapping (old size 0) is not supported
-    if (v->end < end) return -LX_EFAULT;
     uint32_t old_n = end - start, new_n = (uint32_t)pages_of(a[2]);
-    if (fixed) {
-        if (new_start < end && start < new_end) return -LX_EINVAL;
-        int err = vma_clear(mm, new_start, new_end);
-        if (!err && new_n < old_n) err = vma_clear(mm, start + new_n, end);
-        if (err) return err;
-        return move_mapping(mm, start, start + (new_n < old_n ? new_n : old_n), new_start, new_n);
+    if (!old_n && !(v->flags & LX_MAP_SHARED)) return -LX_EINVAL;
+    if (v->end < end) return -LX_EFAULT;
+    if (flags & LX_MREMAP_FIXED) return remap_to(t, start, end, to, new_n, keep);
+    if (!old_n) return flags & LX_MREMAP_MAYMOVE ? duplicate_mapping(t, start, new_n, 0) : -LX_ENOMEM;
+    if (keep) {
+        if (to < MM_MIN_PAGE || to_end > MM_STACK_TOP || !mm_range_free(mm, to, new_n)) // else: the hint is taken
+            to = mm_find_free(mm, new_n, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
+        return to ? remap_to(t, start, end, to, new_n, true) : -LX_ENOMEM;
     }
     if (new_n > old_n) return grow_mapping(t, start, end, start + new_n, flags & LX_MREMAP_MAYMOVE);
-    int err = new_n < old_n ? vma_clear(mm, start + new_n, end) : 0;
+    err = new_n < old_n ? vma_clear(mm, start + new_n, end) : 0;
     return err ? err : (int64_t)a[0];
 }
 
-// ---------------------------------------------------------------- advice, residence, locking
-
-static void set_vma_flags(struct mm *mm, uint32_t start, uint32_t end, uint32_t set, uint32_t clear)
+// Emulated as Linux does since 4.0: the pages of a shared mapping are mapped anew from elsewhere in the file.
+int64_t sys_remap_file_pages(struct task *t, const uint64_t a[6])
 {
-    if (vma_isolate(mm, start, end)) return;
-    for (unsigned i = vma_index_from(mm, start); i < mm->nvma && mm->vma[i]->start < end; i++)
-        mm->vma[i]->flags = (mm->vma[i]->flags | set) & ~clear;
-    vma_merge_around(mm, start, end);
-}
-
-static int64_t advise(struct mm *mm, uint32_t start, uint32_t end, int advice)
-{
-    switch (advice) {
-    case LX_MADV_DONTNEED:
-    case LX_MADV_FREE:
-        mem_unmap(mm->mem, start, end - start);
-        return 0; // absent pages come again: zeros, or the file's
-    case LX_MADV_DONTFORK:
-        set_vma_flags(mm, start, end, VMA_DONTFORK, 0);
-        return 0;
-    case LX_MADV_DOFORK:
-        set_vma_flags(mm, start, end, 0, VMA_DONTFORK);
-        return 0;
-    case LX_MADV_WIPEONFORK:
-        set_vma_flags(mm, start, end, VMA_WIPEONFORK, 0);
-        return 0;
-    case LX_MADV_KEEPONFORK:
-        set_vma_flags(mm, start, end, 0, VMA_WIPEONFORK);
-        return 0;
-    case LX_MADV_NORMAL:
-    case LX_MADV_RANDOM:
-    case LX_MADV_SEQUENTIAL:
-    case LX_MADV_WILLNEED:
-    case LX_MADV_HUGEPAGE:
-    case LX_MADV_NOHUGEPAGE:
-    case LX_MADV_DONTDUMP:
-    case LX_MADV_DODUMP:
-    case LX_MADV_COLD:
-    case LX_MADV_PAGEOUT:
-    case LX_MADV_MERGEABLE:
-    case LX_MADV_UNMERGEABLE:
-        return 0;
-    default:
-        return -LX_EINVAL;
-    }
-}
-
-int64_t sys_madvise(struct task *t, const uint64_t a[6])
-{
+    struct mm *mm = t->proc->mm;
+    uint64_t from = a[0] & ~(uint64_t)(PAGE_BYTES - 1), size = a[1] & ~(uint64_t)(PAGE_BYTES - 1);
     uint32_t start, end;
-    int err = get_range(a[0], a[1], &start, &end);
-    if (err) return -LX_EINVAL;
-    bool whole = all_mapped(t->proc->mm, start, end);
-    int64_t r = advise(t->proc->mm, start, end, (int)a[2]);
-    return r ? r : whole ? 0 : -LX_ENOMEM;
-}
-
-int64_t sys_msync(struct task *t, const uint64_t a[6])
-{
-    uint32_t start, end;
-    if (a[2] & ~(uint64_t)(LX_MS_ASYNC | LX_MS_INVALIDATE | LX_MS_SYNC) || (a[2] & LX_MS_ASYNC && a[2] & LX_MS_SYNC))
-        return -LX_EINVAL;
-    int err = get_range(a[0], a[1], &start, &end);
-    return err ? err
-           : all_mapped(t->proc->mm, start, end)
-               ? 0
-               : -LX_ENOMEM; // shared mappings show the file's own pages: nothing to write back
-}
-
-int64_t sys_mincore(struct task *t, const uint64_t a[6])
-{
-    uint32_t start, end;
-    int err = get_range(a[0], a[1], &start, &end);
-    if (err) return err;
-    if (!all_mapped(t->proc->mm, start, end)) return -LX_ENOMEM;
-    for (uint32_t done = 0; start + done < end;) {
-        uint8_t chunk[256];
-        uint32_t n = 0;
-        for (; n < sizeof chunk && start + done + n < end; n++)
-            chunk[n] = mem_pte(t->proc->mm->mem, start + done + n) != 0;
-        if ((err = copy_to_user(t, a[2] + done, chunk, n))) return err;
-        done += n;
-    }
-    return 0;
-}
-
-static int64_t lock_range(struct task *t, uint64_t addr, uint64_t len)
-{ // the box's memory is never paged out: locking is only checked
-    uint64_t lo = addr & ~(uint64_t)(PAGE_BYTES - 1);
-    uint32_t start, end;
-    int err = get_range(lo, len + (addr - lo), &start, &end);
-    if (err) return -LX_ENOMEM;
-    uint64_t limit = t->proc->rlimit[LX_RLIMIT_MEMLOCK].rlim_cur;
-    if (!cred_has_cap(&t->proc->cred, 14 /* CAP_IPC_LOCK */) && ((uint64_t)(end - start) << PAGE_SHIFT) > limit)
-        return limit ? -LX_ENOMEM : -LX_EPERM;
-    return all_mapped(t->proc->mm, start, end) ? 0 : -LX_ENOMEM;
-}
-int64_t sys_mlock(struct task *t, const uint64_t a[6])
-{
-    return lock_range(t, a[0], a[1]);
-}
-int64_t sys_mlock2(struct task *t, const uint64_t a[6])
-{
-    return a[2] & ~1ull ? -LX_EINVAL : lock_range(t, a[0], a[1]);
-}
-int64_t sys_munlock(struct task *t, const uint64_t a[6])
-{
-    uint64_t lo = a[0] & ~(uint64_t)(PAGE_BYTES - 1);
-    uint32_t start, end;
-    return get_range(lo, a[1] + (a[0] - lo), &start, &end) || !all_mapped(t->proc->mm, start, end) ? -LX_ENOMEM : 0;
-}
-int64_t sys_mlockall(struct task *t, const uint64_t a[6])
-{
-    (void)t;
-    return !a[0] || a[0] & ~7ull ? -LX_EINVAL : 0;
-}
-int64_t sys_munlockall(struct task *t, const uint64_t a[6])
-{
-    (void)t;
-    (void)a;
-    return 0;
+    if (a[2] || from + size <= from || a[3] + (size >> PAGE_SHIFT) < a[3]) return -LX_EINVAL;
+    if (mm_range(from, size, &start, &end) || a[3] + (end - start) > UINT32_MAX) return -LX_EINVAL;
+    struct vma *v = vma_at(mm, start);
+    if (!v || !(v->flags & LX_MAP_SHARED) || !v->file || v->end < end) return -LX_EINVAL;
+    struct mm_map m = {.addr = from,
+                       .len = size,
+                       .prot = v->prot,
+                       .flags = LX_MAP_SHARED | LX_MAP_FIXED | (v->flags & (VMA_NOWRITE | VMA_LOCKED)),
+                       .file = file_get(v->file),
+                       .offset = a[3] << PAGE_SHIFT};
+    int64_t r = mm_mmap(mm, &m);
+    file_put(m.file);
+    return r < 0 ? r : 0;
 }

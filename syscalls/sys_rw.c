@@ -337,13 +337,20 @@ static bool regular(const struct file *f)
     return (f->inode->mode & LX_S_IFMT) == LX_S_IFREG;
 }
 
+// FMODE_LSEEK: regular files, and devices like /dev/zero.
+static bool can_seek(struct file *f)
+{
+    bool device = (f->inode->mode & LX_S_IFMT) == LX_S_IFCHR;
+    return f->mode & FILE_SEEK || (device && vfs_seek(f, 0, LX_SEEK_CUR) >= 0);
+}
+
 int64_t sys_sendfile(struct task *t, const uint64_t a[6])
 {
     struct file *out = fd_io(t, (int)a[0]), *in = fd_io(t, (int)a[1]);
     if (!in || !(in->mode & FILE_READ)) return -LX_EBADF;
     if (a[2] && !(in->mode & FILE_SEEK)) return -LX_ESPIPE;
     if (!out || !(out->mode & FILE_WRITE)) return -LX_EBADF;
-    if (!(in->mode & FILE_SEEK) || out->flags & LX_O_APPEND) return -LX_EINVAL;
+    if (!can_seek(in) || out->flags & LX_O_APPEND) return -LX_EINVAL;
     if ((int64_t)a[3] < 0) return -LX_EINVAL;
     return copy_between(t, in, a[2], out, 0, a[3]);
 }
@@ -357,9 +364,11 @@ static bool overlap(struct file *in, uint64_t in_at, struct file *out, uint64_t 
 static int check_range(struct task *t, struct file *in, gaddr in_at, struct file *out, gaddr out_at, uint64_t n)
 {
     uint64_t from = in->pos, to = out->pos;
-    int err = in_at ? get_offset(t, in_at, &from) : 0;
-    if (!err && out_at) err = get_offset(t, out_at, &to);
+    int err = in_at ? copy_from_user(t, &from, in_at, sizeof from) : 0;
+    if (!err && out_at) err = copy_from_user(t, &to, out_at, sizeof to);
     if (err) return err;
+    if (from + n < from || to + n < to) return -LX_EOVERFLOW;
+    if (from > INT64_MAX || to > INT64_MAX) return -LX_EINVAL;
     if (from + n < from || to + n < to || from + n > INT64_MAX || to + n > INT64_MAX) return -LX_EOVERFLOW;
     return overlap(in, from, out, to, n) ? -LX_EINVAL : 0;
 }

@@ -10,11 +10,21 @@ enum { CONTROL_MAX = 20480 }; // net.core.optmem_max
 
 static int check_inet(const uint64_t a[6], int type)
 {
+    enum { IPPROTO_MAX = 263 };
     int protocol = (int)a[2];
+    if (protocol < 0 || protocol >= IPPROTO_MAX) return -LX_EINVAL;
     if (type == LX_SOCK_RAW) return -LX_EPERM;
     if (type != LX_SOCK_STREAM && type != LX_SOCK_DGRAM) return -LX_ESOCKTNOSUPPORT;
+    if (protocol == SOCK_UDPLITE && type == LX_SOCK_DGRAM) return 0; // UDP with a checksum of its own
     return !protocol || protocol == (type == LX_SOCK_STREAM ? LX_IPPROTO_TCP : LX_IPPROTO_UDP) ? 0
                                                                                                : -LX_EPROTONOSUPPORT;
+}
+
+// The netlink there is takes both types for the same (netlink_create).
+static int check_netlink(const uint64_t a[6], int type)
+{
+    if (type != LX_SOCK_RAW && type != LX_SOCK_DGRAM) return -LX_ESOCKTNOSUPPORT;
+    return (int)a[2] ? -LX_EPROTONOSUPPORT : 0;
 }
 
 static int check_kind(const uint64_t a[6], int *type, const struct sock_family **family)
@@ -22,6 +32,7 @@ static int check_kind(const uint64_t a[6], int *type, const struct sock_family *
     *type = (int)a[1] & LX_SOCK_TYPE;
     if ((uint32_t)a[1] & ~(uint32_t)(LX_SOCK_TYPE | LX_SOCK_NONBLOCK | LX_SOCK_CLOEXEC)) return -LX_EINVAL;
     bool inet = (int)a[0] == LX_AF_INET || (int)a[0] == LX_AF_INET6;
+    if ((int)a[0] == LX_AF_NETLINK) return *family = netlink_family(), check_netlink(a, *type);
     if ((int)a[0] != LX_AF_UNIX && !inet) return -LX_EAFNOSUPPORT;
     *family = inet ? inet_family((int)a[0] == LX_AF_INET6) : unix_family();
     if (inet) return check_inet(a, *type);
@@ -30,10 +41,13 @@ static int check_kind(const uint64_t a[6], int *type, const struct sock_family *
     return *type == LX_SOCK_STREAM || *type == LX_SOCK_DGRAM || *type == LX_SOCK_SEQPACKET ? 0 : -LX_ESOCKTNOSUPPORT;
 }
 
-static int new_file(struct task *t, const struct sock_family *family, int type, uint64_t flags, struct file **out)
+static int new_file(struct task *t, const struct sock_family *family, int type, uint64_t flags, int protocol,
+                    struct file **out)
 {
-    struct sock *s = sock_new(t->box, family, type, t->proc);
+    struct sock *s = sock_new(t->box, family, type == LX_SOCK_RAW ? LX_SOCK_DGRAM : type, t->proc);
     if (!s) return -LX_ENOMEM;
+    s->shown_type = type;
+    if (protocol == SOCK_UDPLITE) s->protocol = protocol;
     int err = sock_file(s, flags & LX_SOCK_NONBLOCK ? LX_O_NONBLOCK : 0, out);
     if (err) sock_unref(s);
     return err;
@@ -44,7 +58,7 @@ int64_t sys_socket(struct task *t, const uint64_t a[6])
     struct file *f;
     const struct sock_family *family;
     int type, err = check_kind(a, &type, &family);
-    if (!err) err = new_file(t, family, type, a[1], &f);
+    if (!err) err = new_file(t, family, type, a[1], (int)a[2], &f);
     return err ? err : fd_install(t->proc, f, 0, a[1] & LX_SOCK_CLOEXEC);
 }
 
@@ -57,9 +71,9 @@ int64_t sys_socketpair(struct task *t, const uint64_t a[6])
     if (!err && family != unix_family()) err = -LX_EOPNOTSUPP;
     if (!err) err = copy_to_user(t, a[3], fds, sizeof fds); // the place can be written to
     if (!err) err = fd_room(t->proc, 2);
-    if (!err) err = new_file(t, family, type, a[1], &f[0]);
+    if (!err) err = new_file(t, family, type, a[1], 0, &f[0]);
     if (err) return err;
-    if ((err = new_file(t, family, type, a[1], &f[1]))) {
+    if ((err = new_file(t, family, type, a[1], 0, &f[1]))) {
         file_put(f[0]);
         return err;
     }
@@ -146,6 +160,7 @@ static int find_target(struct task *t, struct sending *o, gaddr name, uint64_t l
 static int begin_send(struct task *t, struct sending *o, int fd, uint64_t flags)
 {
     memset(&o->x, 0, sizeof o->x);
+    o->x.ttl = o->x.tos = -1;
     o->f = fd_io_held(t, fd);
     o->s = sock_of(o->f);
     o->flags = flags;
@@ -202,6 +217,8 @@ static int parse_control(struct task *t, struct sock_extra *x, const uint8_t *c,
             if (h.type == LX_SCM_CREDENTIALS) err = add_credentials(t, x, c + at + sizeof h, h.len - sizeof h);
             if (err) return err;
         }
+        int err = sock_parse_ip(x, h.level, h.type, c + at + sizeof h, h.len - sizeof h);
+        if (err) return err;
         if (((h.len + 7) & ~7ull) > n - at) break;
     }
     return 0;
@@ -318,9 +335,9 @@ struct control_out {
     bool truncated;
 };
 
-static void put_control(struct control_out *c, int type, const void *data, size_t n)
+static void put_control(struct control_out *c, int level, int type, const void *data, size_t n)
 {
-    struct lx_cmsghdr h = {sizeof h + n, LX_SOL_SOCKET, type};
+    struct lx_cmsghdr h = {sizeof h + n, level, type};
     if (c->room - c->n < sizeof h) {
         c->truncated = true;
         return;
@@ -346,7 +363,14 @@ static void put_rights(struct task *t, struct control_out *c, struct sock_extra 
         fds[n++] = fd;
     }
     if (i < x->nfiles) c->truncated = true;
-    if (n) put_control(c, LX_SCM_RIGHTS, fds, n * sizeof fds[0]);
+    if (n) put_control(c, LX_SOL_SOCKET, LX_SCM_RIGHTS, fds, n * sizeof fds[0]);
+}
+
+static void put_ip(struct control_out *c, const struct sock *s, const struct sock_extra *x)
+{
+    struct sock_control out[3];
+    unsigned n = sock_is_inet(s) && s->type == LX_SOCK_DGRAM ? sock_ip_control(s, x, out) : 0;
+    for (unsigned i = 0; i < n; i++) put_control(c, out[i].level, out[i].type, out[i].data, out[i].n);
 }
 
 // Makes the control buffer and writes back lengths and flags. The message has been taken: errors are told, nothing
@@ -356,7 +380,9 @@ static int finish_msg(struct task *t, struct receiving *o, gaddr at, struct lx_m
     struct control_out c = {.room = m->controllen < CONTROL_MAX ? m->controllen : CONTROL_MAX};
     c.at = calloc(1, c.room + 1);
     if (!c.at) return -LX_ENOMEM;
-    if (o->s->passcred && o->x.has_cred) put_control(&c, LX_SCM_CREDENTIALS, &o->x.cred, sizeof o->x.cred);
+    if (o->s->passcred && o->x.has_cred)
+        put_control(&c, LX_SOL_SOCKET, LX_SCM_CREDENTIALS, &o->x.cred, sizeof o->x.cred);
+    put_ip(&c, o->s, &o->x);
     if (o->x.nfiles) put_rights(t, &c, &o->x, o->flags & LX_MSG_CMSG_CLOEXEC);
     int err = c.n ? copy_to_user(t, m->control, c.at, c.n) : 0;
     free(c.at);
@@ -422,145 +448,4 @@ int64_t sys_sendmmsg(struct task *t, const uint64_t a[6])
 int64_t sys_recvmmsg(struct task *t, const uint64_t a[6])
 {
     return many(t, a, recv_msg);
-}
-
-// ---------------------------------------------------------------- options
-
-static int put_option(struct task *t, const uint64_t a[6], const void *value, uint32_t n)
-{
-    uint32_t room;
-    int err = copy_from_user(t, &room, a[4], sizeof room);
-    if (err) return err;
-    if ((int32_t)room < 0) return -LX_EINVAL;
-    if (n > room) n = room;
-    err = copy_to_user(t, a[3], value, n);
-    return err ? err : copy_to_user(t, a[4], &n, sizeof n);
-}
-
-static int put_timeout(struct task *t, const uint64_t a[6], uint64_t ns)
-{
-    struct lx_timeval tv = timeval_of(ns);
-    return put_option(t, a, &tv, sizeof tv);
-}
-
-static int32_t int_option(struct sock *s, int name)
-{
-    switch (name) {
-    case LX_SO_TYPE:
-        return s->type;
-    case LX_SO_DOMAIN:
-        return s->family->number;
-    case LX_SO_PROTOCOL:
-        return !s->family->autobind ? 0 : sock_is_stream(s) ? LX_IPPROTO_TCP : LX_IPPROTO_UDP;
-    case LX_SO_REUSEADDR:
-        return !!(s->reuse & REUSE_ADDR);
-    case LX_SO_REUSEPORT:
-        return !!(s->reuse & REUSE_PORT);
-    case LX_SO_SNDBUF:
-    case LX_SO_RCVBUF:
-        return (int32_t)s->limit;
-    case LX_SO_ACCEPTCONN:
-        return s->listening;
-    case LX_SO_PASSCRED:
-        return s->passcred;
-    case LX_SO_RCVLOWAT:
-    case LX_SO_SNDLOWAT:
-        return 1;
-    case LX_SO_ERROR:
-        return sock_take_error(s);
-    default:
-        return 0;
-    }
-}
-
-// TCP_NODELAY and the like: nothing that two ends on one machine would notice. Read as 0.
-static bool is_inet_level(const struct sock *s, int level)
-{
-    return s->family->autobind &&
-           (level == LX_IPPROTO_IP || level == LX_IPPROTO_TCP || level == LX_IPPROTO_UDP || level == LX_IPPROTO_IPV6);
-}
-
-static int64_t get_inet_option(struct task *t, const struct sock *s, const uint64_t a[6])
-{
-    int32_t v = (int)a[1] == LX_IPPROTO_IPV6 && a[2] == LX_IPV6_V6ONLY ? s->v6only : 0;
-    return put_option(t, a, &v, sizeof v);
-}
-
-int64_t sys_getsockopt(struct task *t, const uint64_t a[6])
-{
-    struct file *f = fd_io(t, (int)a[0]);
-    struct sock *s = sock_of(f);
-    if (!s) return f ? -LX_ENOTSOCK : -LX_EBADF;
-    if (is_inet_level(s, (int)a[1])) return get_inet_option(t, s, a);
-    if ((int)a[1] != LX_SOL_SOCKET) return -LX_EOPNOTSUPP;
-    int name = (int)a[2];
-    if (name == LX_SO_PEERCRED)
-        return put_option(t, a, s->connected ? &s->peer_cred : &(struct lx_ucred){0, UINT32_MAX, UINT32_MAX},
-                          sizeof s->peer_cred);
-    if (name == LX_SO_RCVTIMEO) return put_timeout(t, a, s->rcv_timeout);
-    if (name == LX_SO_SNDTIMEO) return put_timeout(t, a, s->snd_timeout);
-    if (name == LX_SO_LINGER) return put_option(t, a, (int32_t[2]){0, 0}, 8);
-    if (name < LX_SO_DEBUG || name > LX_SO_DOMAIN || name == 31) return -LX_ENOPROTOOPT;
-    int32_t v = int_option(s, name);
-    return put_option(t, a, &v, sizeof v);
-}
-
-static int set_timeout(struct task *t, const uint64_t a[6], uint64_t *ns)
-{
-    struct lx_timeval tv;
-    if (a[4] < sizeof tv) return -LX_EINVAL;
-    int err = copy_from_user(t, &tv, a[3], sizeof tv);
-    if (err) return err;
-    if (tv.tv_usec < 0 || tv.tv_usec >= 1000000) return -LX_EDOM;
-    *ns = tv.tv_sec < 0 || tv.tv_sec > 4000000000 ? 0 : (uint64_t)tv.tv_sec * 1000000000 + (uint64_t)tv.tv_usec * 1000;
-    return 0;
-}
-
-static int64_t set_inet_option(struct task *t, struct sock *s, const uint64_t a[6])
-{
-    int32_t v = 0;
-    int err = a[4] >= sizeof v ? copy_from_user(t, &v, a[3], sizeof v) : 0;
-    if (!err && (int)a[1] == LX_IPPROTO_IPV6 && a[2] == LX_IPV6_V6ONLY) s->v6only = v;
-    return err;
-}
-
-int64_t sys_setsockopt(struct task *t, const uint64_t a[6])
-{
-    struct file *f = fd_io(t, (int)a[0]);
-    struct sock *s = sock_of(f);
-    int32_t v;
-    if (!s) return f ? -LX_ENOTSOCK : -LX_EBADF;
-    if (is_inet_level(s, (int)a[1])) return set_inet_option(t, s, a);
-    if ((int)a[1] != LX_SOL_SOCKET) return -LX_EOPNOTSUPP;
-    if (a[2] == LX_SO_RCVTIMEO) return set_timeout(t, a, &s->rcv_timeout);
-    if (a[2] == LX_SO_SNDTIMEO) return set_timeout(t, a, &s->snd_timeout);
-    if (a[4] < sizeof v) return -LX_EINVAL;
-    int err = copy_from_user(t, &v, a[3], sizeof v);
-    if (err) return err;
-    switch (a[2]) {
-    case LX_SO_PASSCRED:
-        s->passcred = v;
-        return 0;
-    case LX_SO_REUSEADDR:
-    case LX_SO_REUSEPORT: {
-        unsigned bit = a[2] == LX_SO_REUSEADDR ? REUSE_ADDR : REUSE_PORT;
-        s->reuse = v ? s->reuse | bit : s->reuse & ~bit;
-        return 0;
-    }
-    case LX_SO_DEBUG:
-    case LX_SO_BROADCAST:
-    case LX_SO_KEEPALIVE:
-    case LX_SO_OOBINLINE:
-    case LX_SO_PRIORITY:
-    case LX_SO_LINGER:
-    case LX_SO_DONTROUTE:
-    case LX_SO_RCVLOWAT:
-    case LX_SO_TIMESTAMP:
-        return 0; // of no effect between two processes of one machine
-    case LX_SO_SNDBUF:
-    case LX_SO_RCVBUF:
-        return 0; // the queue's bound stays
-    default:
-        return -LX_ENOPROTOOPT;
-    }
 }

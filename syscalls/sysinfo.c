@@ -61,26 +61,6 @@ int64_t sys_syslog(struct task *t, const uint64_t a[6])
     return a[0] == SIZE_BUFFER ? 1 << 17 : 0;
 }
 
-// Only what glibc and CPython ask: private and shared barriers are free on one CPU that runs one thread at a time.
-int64_t sys_membarrier(struct task *t, const uint64_t a[6])
-{
-    enum { QUERY = 0, GLOBAL = 1, GLOBAL_EXPEDITED = 2, REGISTER_GLOBAL = 4, PRIVATE = 8, REGISTER_PRIVATE = 16 };
-    (void)t;
-    if (a[1]) return -LX_EINVAL;
-    switch ((int)a[0]) {
-    case QUERY:
-        return GLOBAL | GLOBAL_EXPEDITED | REGISTER_GLOBAL | PRIVATE | REGISTER_PRIVATE;
-    case GLOBAL:
-    case GLOBAL_EXPEDITED:
-    case REGISTER_GLOBAL:
-    case PRIVATE:
-    case REGISTER_PRIVATE:
-        return 0;
-    default:
-        return -LX_EINVAL;
-    }
-}
-
 int64_t sys_reboot(struct task *t, const uint64_t a[6])
 {
     (void)a;

@@ -60,7 +60,7 @@ static int cpu_clock(struct task *t, int clock, uint64_t *ns)
     return 0;
 }
 
-static int read_clock(struct task *t, int clock, uint64_t *ns)
+int clock_read(struct task *t, int clock, uint64_t *ns)
 {
     switch (clock) {
     case LX_CLOCK_REALTIME:
@@ -141,14 +141,14 @@ static int put_timespec(struct task *t, gaddr at, uint64_t ns)
 int64_t sys_clock_gettime(struct task *t, const uint64_t a[6])
 {
     uint64_t ns;
-    int err = read_clock(t, (int)a[0], &ns);
+    int err = clock_read(t, (int)a[0], &ns);
     return err ? err : put_timespec(t, a[1], ns);
 }
 
 int64_t sys_clock_getres(struct task *t, const uint64_t a[6])
 {
     uint64_t ns;
-    int clock = (int)a[0], err = read_clock(t, clock, &ns);
+    int clock = (int)a[0], err = clock_read(t, clock, &ns);
     if (err || !a[1]) return err;
     return put_timespec(t, a[1], clock == LX_CLOCK_REALTIME_COARSE || clock == LX_CLOCK_MONOTONIC_COARSE ? 4000000 : 1);
 }
@@ -188,6 +188,7 @@ static int64_t set_realtime(struct task *t, uint64_t ns)
     uint64_t now = box_monotonic(t->box);
     if (ns < now) return -LX_EINVAL;
     t->box->boot_realtime_ns = ns - now;
+    waitq_wake(&t->box->clock_set);
     return 0;
 }
 
@@ -270,7 +271,7 @@ int64_t sys_nanosleep(struct task *t, const uint64_t a[6])
 static int64_t sleep_on_cpu_clock(struct task *t, int clock, uint64_t until)
 {
     uint64_t now;
-    int err = read_clock(t, clock, &now);
+    int err = clock_read(t, clock, &now);
     if (err || now >= until) return err;
     t->sys.has_deadline = false;
     task_deadline(t, box_monotonic(t->box) + (until - now));
@@ -283,7 +284,7 @@ int64_t sys_clock_nanosleep(struct task *t, const uint64_t a[6])
     int clock = (int)a[0];
     bool absolute = a[1] & LX_TIMER_ABSTIME;
     uint64_t ns, now;
-    int err = read_clock(t, clock, &now);
+    int err = clock_read(t, clock, &now);
     if (err || clock == LX_CLOCK_THREAD_CPUTIME_ID) return -LX_EINVAL;
     if (clock == LX_CLOCK_MONOTONIC_COARSE || clock == LX_CLOCK_REALTIME_COARSE || clock == LX_CLOCK_MONOTONIC_RAW)
         return -LX_EOPNOTSUPP;

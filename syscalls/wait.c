@@ -7,6 +7,8 @@
 struct wanted {
     int type, id;
     uint64_t options;
+    int thread;    // the caller's: with __WNOTHREAD only its own children
+    bool nonblock; // by its pidfd: EAGAIN where WNOHANG gives 0
 };
 struct news {
     int code, status, raw;
@@ -16,6 +18,7 @@ static bool selected(const struct wanted *w, const struct process *c)
 {
     if (w->type == LX_P_PID && c->pid != w->id) return false;
     if (w->type == LX_P_PGID && c->pgid != w->id) return false;
+    if (w->options & LX_WNOTHREAD && c->parent_tid != w->thread) return false;
     bool is_clone = c->exit_signal != LX_SIGCHLD;
     return w->options & LX_WALL || is_clone == !!(w->options & LX_WCLONE);
 }
@@ -78,10 +81,10 @@ static int put_rusage(struct task *t, gaddr at, struct process *c)
 
 static struct wanted wait4_wanted(struct task *t, int pid, uint64_t options)
 {
-    struct wanted w = {LX_P_ALL, 0, options | LX_WEXITED};
-    if (pid > 0) w = (struct wanted){LX_P_PID, pid, w.options};
-    if (pid == 0) w = (struct wanted){LX_P_PGID, t->proc->pgid, w.options};
-    if (pid < -1) w = (struct wanted){LX_P_PGID, -pid, w.options};
+    struct wanted w = {LX_P_ALL, 0, options | LX_WEXITED, t->tid, false};
+    if (pid > 0) w = (struct wanted){LX_P_PID, pid, w.options, t->tid, false};
+    if (pid == 0) w = (struct wanted){LX_P_PGID, t->proc->pgid, w.options, t->tid, false};
+    if (pid < -1) w = (struct wanted){LX_P_PGID, -pid, w.options, t->tid, false};
     return w;
 }
 
@@ -107,7 +110,7 @@ int64_t sys_wait4(struct task *t, const uint64_t a[6])
 static int waitid_wanted(struct task *t, const uint64_t a[6], struct wanted *w)
 {
     uint64_t options = (uint32_t)a[3];
-    *w = (struct wanted){(int)a[0], (int)a[1], options};
+    *w = (struct wanted){(int)a[0], (int)a[1], options, t->tid, false};
     if (options & ~((uint64_t)LX_WNOHANG | LX_WNOWAIT | LX_WEXITED | LX_WSTOPPED | LX_WCONTINUED | LX_WCLONE | LX_WALL |
                     LX_WNOTHREAD))
         return -LX_EINVAL;
@@ -122,7 +125,11 @@ static int waitid_wanted(struct task *t, const uint64_t a[6], struct wanted *w)
         return w->id > 0 ? 0 : -LX_EINVAL;
     case LX_P_PIDFD:
         w->type = LX_P_PID;
-        w->id = pidfd_pid(t, w->id);
+        w->id = pidfd_pid(t, w->id, &w->nonblock);
+        if (w->nonblock && !(options & LX_WNOHANG))
+            w->options |= LX_WNOHANG;
+        else
+            w->nonblock = false;
         return w->id < 0 ? w->id : 0;
     default:
         return -LX_EINVAL;
@@ -137,6 +144,7 @@ int64_t sys_waitid(struct task *t, const uint64_t a[6])
     int err = waitid_wanted(t, a, &w);
     if (err) return err;
     int64_t r = find(t, &w, &child, &n);
+    if (r == 0 && w.nonblock) r = -LX_EAGAIN;
     if (r < 0) return r;
     struct lx_siginfo info = {0};
     if (r > 0)

@@ -73,11 +73,16 @@ int vfs_anon_file(struct vfs *v, const char *name, uint32_t mode, const struct f
 int vfs_memfd(struct vfs *v, const char *name, struct file **out)
 {
     char text[VFS_NAME_MAX + 16];
+    snprintf(text, sizeof text, "/memfd:%.250s", name);
+    return vfs_shm_file(v, text, out);
+}
+
+int vfs_shm_file(struct vfs *v, const char *text, struct file **out)
+{
     struct inode *i, like = {.mode = LX_S_IFREG | 0777}, *dir = v->shmfs->root;
     int err = dir->ops->create(dir, NULL, 0, &like, NULL, &i);
     if (err) return err;
-    int n = snprintf(text, sizeof text, "/memfd:%.250s", name);
-    struct dentry *d = dentry_new(v->shmfs, NULL, text, (size_t)n, i);
+    struct dentry *d = dentry_new(v->shmfs, NULL, text, strlen(text), i);
     if (!d) return -LX_ENFILE;
     d->deleted = true;
     struct path p = {NULL, d};

@@ -160,6 +160,7 @@ static struct dentry *dentry_free(struct dentry *d)
 {
     struct vfs *v = d->fs->vfs;
     struct dentry *parent = d->parent == d ? NULL : d->parent;
+    if (d->inode) notify_gone(d->inode);
     inode_put(d->inode);
     kmem_free(v, d->name, d->len + 1);
     kmem_free(v, d, sizeof *d);

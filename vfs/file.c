@@ -16,6 +16,7 @@ int vfs_read(struct file *f, struct iob *io, uint64_t *pos)
     if (*pos > INT64_MAX) return -LX_EINVAL;
     err = f->ops->read(f, io, pos);
     if (io->done > 0 && f->mode & FILE_SEEK && !(f->flags & LX_O_NOATIME)) inode_accessed(&f->path);
+    if (io->done > 0) notify_file(f, LX_IN_ACCESS);
     return err;
 }
 
@@ -33,6 +34,7 @@ int vfs_write(struct file *f, struct iob *io, uint64_t *pos)
         inode_drop_suid(f->inode, f->cred);
         inode_touch(f->inode, ATTR_MTIME);
     }
+    if (io->done > before) notify_file(f, LX_IN_MODIFY);
     return err;
 }
 
@@ -94,6 +96,13 @@ static int count_entry(void *ctx, const char *name, size_t len, uint64_t ino, un
     return stop;
 }
 
+static int read_entries(struct file *f, dir_sink *sink, void *ctx)
+{
+    if (dots(f, sink, ctx)) return 0;
+    struct counting_sink c = {f, sink, ctx};
+    return f->inode->ops->readdir(f->inode, f->pos, count_entry, &c);
+}
+
 int vfs_readdir(struct file *f, dir_sink *sink, void *ctx)
 {
     if (f->mode & FILE_PATH) return -LX_EBADF;
@@ -101,9 +110,9 @@ int vfs_readdir(struct file *f, dir_sink *sink, void *ctx)
     if (!f->inode->ops->readdir) return -LX_ENOTDIR;
     if (f->inode->flags & INODE_DEAD) return -LX_ENOENT;
     inode_accessed(&f->path);
-    if (dots(f, sink, ctx)) return 0;
-    struct counting_sink c = {f, sink, ctx};
-    return f->inode->ops->readdir(f->inode, f->pos, count_entry, &c);
+    int err = read_entries(f, sink, ctx);
+    notify_file(f, LX_IN_ACCESS);
+    return err;
 }
 
 const struct file_ops dir_fops = {.open = NULL};
@@ -144,6 +153,7 @@ int vfs_fallocate(struct file *f, int mode, uint64_t off, uint64_t len)
     if (!i->ops->fallocate) return -LX_EOPNOTSUPP;
     err = i->ops->fallocate(i, mode, off, len);
     if (!err) inode_touch(i, ATTR_MTIME);
+    if (!err) notify_file(f, LX_IN_MODIFY);
     return err;
 }
 
@@ -154,6 +164,7 @@ int vfs_ftruncate(struct file *f, uint64_t size)
     if (f->inode->flags & INODE_APPEND) return -LX_EPERM;
     int err = inode_truncate(f->inode, size);
     if (!err) inode_drop_suid(f->inode, f->cred);
+    if (!err) notify_file(f, LX_IN_MODIFY);
     return err;
 }
 
@@ -269,6 +280,7 @@ int vfs_setxattr(const struct path *p, const struct cred *c, const char *name, c
     if (!i->ops->setxattr) return -LX_EOPNOTSUPP;
     err = i->ops->setxattr(i, name, value, size, flags);
     if (!err) inode_touch(i, 0);
+    if (!err) notify_dentry(p->dentry, LX_IN_ATTRIB);
     return err;
 }
 

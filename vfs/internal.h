@@ -104,6 +104,20 @@ void new_inode_like(struct inode *like, const struct path *dir, const struct vfs
 // -- opening (open.c)
 int file_new(const struct path *, const struct cred *, unsigned flags, unsigned mode, struct file **out);
 
+// -- events (notify.c)
+struct move_event {
+    struct inode *from, *to, *moved, *replaced; // from, to: directories; replaced may be NULL
+    const char *old_name, *new_name;
+};
+void notify_inode(struct inode *, uint32_t mask); // LX_IN_*; IN_ISDIR is added
+void notify_name(struct inode *dir, uint32_t mask, const char *name);
+void notify_dentry(struct dentry *, uint32_t mask); // its directory with the name, and itself
+void notify_file(struct file *, uint32_t mask);
+void notify_move(const struct move_event *);
+void notify_change(struct dentry *, unsigned valid); // ATTR_* that were set
+void notify_gone(struct inode *);                    // a name of it is forgotten: tells if it was the last
+void notify_unmounted(struct fs *);
+
 // -- kinds of files
 extern const struct file_ops device_fops, fifo_fops, dir_fops; // device.c, pipe.c, file.c
 void pipe_free(struct inode *);                                // with its inode

@@ -105,6 +105,7 @@ int memfs_make(struct memfs *m, const struct inode *like, const char *target, st
     n->i.rdev = like->rdev;
     n->i.nlink = 0;
     n->i.flags = INODE_DIRTY;
+    if (!m->lower && is_reg(&n->i)) n->i.seals = SEALS_KNOWN | LX_F_SEAL_SEAL; // shmem_get_inode
     n->loaded = true;
     set_ops(&n->i);
     if (is_dir(&n->i)) memfs_dir_size(&n->i);

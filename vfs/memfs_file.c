@@ -253,11 +253,13 @@ static int file_write(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct mnode *n = mnode(f->inode);
     struct ram *ram = n->i.fs->vfs->ram;
-    if (*pos > n->i.size) clear_tail(n);
+    if (n->i.seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) return -LX_EPERM;
+    if (*pos > n->i.size && !(n->i.seals & LX_F_SEAL_GROW)) clear_tail(n);
     while (io->left > 0) {
         uint32_t off = *pos & 4095, frame;
         size_t want = 4096 - off < io->left ? 4096 - off : io->left;
         if (*pos >= MAX_SIZE) return -LX_EFBIG;
+        if (n->i.seals & LX_F_SEAL_GROW && *pos + want > n->i.size) return -LX_EPERM;
         int err = page_for_write(n, (uint32_t)(*pos >> 12), &frame);
         if (err) return err;
         size_t got = iob_get(io, ram_ptr(ram, frame) + off, want);
@@ -289,6 +291,7 @@ static int set_size(struct mnode *n, uint64_t size)
 {
     struct vfs *v = n->i.fs->vfs;
     if (size > MAX_SIZE) return -LX_EFBIG;
+    if (n->i.seals & (size > n->i.size ? LX_F_SEAL_GROW : LX_F_SEAL_SHRINK) && size != n->i.size) return -LX_EPERM;
     if (size >= n->i.size) {
         if (size > n->i.size) clear_tail(n);
         n->i.size = size;
@@ -307,6 +310,7 @@ static int set_size(struct mnode *n, uint64_t size)
 
 int memfs_setattr(struct inode *i, const struct setattr *a)
 {
+    if (a->valid & ATTR_MODE && i->seals & LX_F_SEAL_EXEC && (i->mode ^ a->mode) & 0111) return -LX_EPERM;
     if (a->valid & ATTR_SIZE) {
         int err = set_size(mnode(i), a->size);
         if (err) return err;
@@ -386,6 +390,8 @@ static int reg_fallocate(struct inode *i, int mode, uint64_t off, uint64_t len)
     if (kind != 0 && kind != LX_FALLOC_FL_PUNCH_HOLE && kind != FALLOC_ZERO_RANGE) return -LX_EOPNOTSUPP;
     if (kind == LX_FALLOC_FL_PUNCH_HOLE && !keep) return -LX_EOPNOTSUPP;
     if (end > MAX_SIZE) return -LX_EFBIG;
+    if (kind && i->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) return -LX_EPERM;
+    if (kind != LX_FALLOC_FL_PUNCH_HOLE && !keep && end > i->size && i->seals & LX_F_SEAL_GROW) return -LX_EPERM;
     err = kind ? punch(n, off, end) : allocate(n, off, end);
     if (!err && kind != LX_FALLOC_FL_PUNCH_HOLE && !keep && end > i->size) err = set_size(n, end);
     return err;

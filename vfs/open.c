@@ -37,6 +37,7 @@ void file_put(struct file *f)
     if (!f || --f->refs > 0) return;
     struct vfs *v = f->inode->fs->vfs;
     f->refs = 1; // the ops below may take and give references
+    notify_file(f, f->mode & FILE_WRITE ? LX_IN_CLOSE_WRITE : LX_IN_CLOSE_NOWRITE);
     if (v->host.file_release) v->host.file_release(v->host.ctx, f);
     if (f->ops && f->ops->release && !(f->mode & FILE_PATH) && (f->private || !(f->mode & FILE_UNOPENED)))
         f->ops->release(f); // an open that failed or never ended leaves private NULL, but for a waiting FIFO
@@ -104,8 +105,10 @@ int vfs_open_again(struct file *f)
     // Through /proc/PID/fd: eventfds, sockets and the like cannot be opened again (fs/inode.c, no_open).
     bool anonymous = f->inode->fs == f->inode->fs->vfs->anonfs;
     int err = f->ops && f->ops->open ? f->ops->open(f) : anonymous ? -LX_ENXIO : 0;
-    if (!err) f->mode &= ~(unsigned)FILE_UNOPENED;
-    return err;
+    if (err) return err;
+    f->mode &= ~(unsigned)FILE_UNOPENED;
+    notify_file(f, LX_IN_OPEN);
+    return 0;
 }
 
 static int open_file(const struct path *p, const struct cred *c, unsigned flags, struct file **out)
@@ -120,6 +123,7 @@ static int open_file(const struct path *p, const struct cred *c, unsigned flags,
     if (!err && flags & LX_O_TRUNC && is_reg(i)) {
         inode_drop_suid(i, c);
         err = inode_truncate(i, 0);
+        if (!err) notify_file(f, LX_IN_MODIFY);
     }
     if (err && err != -LX_EPARK) {
         file_put(f);
@@ -156,8 +160,10 @@ static int create_file(struct walk *w, struct path *p, uint32_t mode)
     if (!dir->ops->create) return -LX_EPERM;
     new_inode_like(&like, &w->cur, w->at, LX_S_IFREG | (mode & 07777 & ~w->at->umask), 0);
     err = dir->ops->create(dir, w->name, w->len, &like, NULL, &made);
-    if (!err) dentry_attach(p->dentry, made);
-    return err;
+    if (err) return err;
+    dentry_attach(p->dentry, made);
+    notify_name(dir, LX_IN_CREATE, w->name);
+    return 0;
 }
 
 static int existing(struct walk *w, struct path *p, unsigned flags, bool *follow)
@@ -229,6 +235,7 @@ static int open_tmpfile(struct walk *w, unsigned flags, uint32_t mode, struct fi
     struct dentry *d = dentry_new(dir->fs, w->cur.dentry, name, (size_t)n, made);
     if (!d) return -LX_ENOMEM;
     d->deleted = true;
+    if (!(flags & LX_O_EXCL)) made->flags |= INODE_LINKABLE;
     struct path p = {w->cur.mount, d};
     err = open_file(&p, w->at->cred, flags & ~(unsigned)(LX_O_TMPFILE & ~LX_O_DIRECTORY), out);
     dentry_put(d);
@@ -279,6 +286,7 @@ int vfs_open_exec(struct vfs *v, const struct vfs_at *at, const char *path, unsi
     if (!err) {
         err = file_new(&p, at->cred, LX_O_RDONLY | LX_O_LARGEFILE, FILE_READ | FILE_SEEK | FILE_EXEC, out);
         if (err) inode_allow_write(i);
+        if (!err) notify_file(*out, LX_IN_OPEN);
     }
     path_put(&p);
     return err;

@@ -52,7 +52,7 @@ int inode_permission(struct inode *i, const struct cred *c, unsigned mask)
 
 int mount_writable(const struct path *p)
 {
-    return p->mount && p->mount->flags & MOUNT_RDONLY ? -LX_EROFS : 0;
+    return p->mount && (p->mount->flags | p->dentry->fs->mount_flags) & MOUNT_RDONLY ? -LX_EROFS : 0;
 }
 
 int vfs_access(const struct path *p, const struct cred *c, unsigned mask)
@@ -151,7 +151,9 @@ int vfs_setattr(const struct path *p, const struct cred *c, const struct setattr
         a.valid |= ATTR_MODE;
         a.mode = without_suid(i->mode);
     }
-    return inode_setattr(i, &a);
+    err = inode_setattr(i, &a);
+    if (!err) notify_change(p->dentry, a.valid);
+    return err;
 }
 
 int inode_setattr(struct inode *i, struct setattr *a)
@@ -187,7 +189,9 @@ int vfs_truncate(const struct path *p, const struct cred *c, uint64_t size)
     if (!err && i->deny_write) err = -LX_ETXTBSY;
     if (err) return err;
     inode_drop_suid(i, c);
-    return inode_truncate(i, size);
+    err = inode_truncate(i, size);
+    if (!err) notify_dentry(p->dentry, LX_IN_MODIFY);
+    return err;
 }
 
 void inode_drop_suid(struct inode *i, const struct cred *c)

@@ -1,11 +1,20 @@
-// Pipes and FIFOs (pipe(7), fifo(7), fs/pipe.c): a ring of bytes in kernel memory that grows
-// up to its capacity.
+// Pipes and FIFOs (pipe(7), fifo(7), fs/pipe.c): a ring of bytes in kernel memory that grows up to its capacity.
+//
+// O_DIRECT: writes are packets. The ring then has a list of stretches beside it that says where packets end; as long as
+// no packet is in it, there is none.
 #include "vfs/internal.h"
 #include <string.h>
 
 enum { CAPACITY = 65536, FIRST_SIZE = 4096, MAX_CAPACITY = 1 << 20 };
 
+struct stretch { // of the bytes in the ring, in order: a packet, or plain bytes
+    uint32_t n;
+    bool packet;
+};
+
 struct pipe {
+    struct stretch *stretch; // max_stretches of them, or NULL
+    uint32_t stretch_head, nstretches, max_stretches;
     uint8_t *buf;
     uint32_t size;      // of buf; a power of two, or 0
     uint32_t head, len; // bytes at head .. head + len, modulo size
@@ -78,19 +87,136 @@ static size_t ring_out(struct pipe *p, struct iob *io, uint32_t n)
     return all;
 }
 
+// ---------------------------------------------------------------- packets
+
+static struct stretch *stretch_at(const struct pipe *p, uint32_t i)
+{
+    return &p->stretch[(p->stretch_head + i) % p->max_stretches];
+}
+
+static void stretches_free(struct vfs *v, struct pipe *p)
+{
+    kmem_free(v, p->stretch, p->max_stretches * sizeof *p->stretch);
+    p->stretch = NULL;
+    p->nstretches = p->max_stretches = 0;
+}
+
+// Notes that n bytes follow. A pipe holds as many packets as it has pages (pipe_full).
+static int stretch_add(struct vfs *v, struct pipe *p, uint32_t n, bool packet)
+{
+    if (!p->stretch && !packet) return 0;
+    if (!p->stretch) {
+        p->max_stretches = p->capacity / 4096 + 2;
+        p->stretch_head = 0;
+        p->stretch = kmem_new(v, p->max_stretches * sizeof *p->stretch);
+        if (!p->stretch) return -LX_ENOMEM;
+        if (p->len) p->stretch[p->nstretches++] = (struct stretch){p->len, false};
+    }
+    struct stretch *last = p->nstretches ? stretch_at(p, p->nstretches - 1) : NULL;
+    if (last && !last->packet && !packet) {
+        last->n += n;
+        return 0;
+    }
+    if (p->nstretches == p->max_stretches) return -LX_EAGAIN;
+    *stretch_at(p, p->nstretches++) = (struct stretch){n, packet};
+    return 0;
+}
+
+static void stretch_shrink_last(struct pipe *p, uint32_t by)
+{
+    if (!p->stretch) return;
+    struct stretch *s = stretch_at(p, p->nstretches - 1);
+    s->n -= by;
+    if (!s->n) p->nstretches--;
+}
+
+// As pipe_write: what fits into the page that plain bytes began becomes one with them, also a packet.
+static bool joins_plain(const struct pipe *p, uint32_t n)
+{
+    const struct stretch *last = p->stretch ? stretch_at(p, p->nstretches - 1) : NULL;
+    uint32_t begun = last ? (last->packet ? 0 : last->n) : p->len;
+    return begun && (begun & 4095) + n <= 4096;
+}
+
+static bool packets_full(const struct pipe *p)
+{
+    return p->stretch && p->nstretches >= p->capacity / 4096;
+}
+
 // ---------------------------------------------------------------- read, write, poll
+
+static void throw_away(struct pipe *p, uint32_t n)
+{
+    p->head = (p->head + n) & (p->size - 1);
+    p->len -= n;
+}
+
+static int read_bytes(struct pipe *p, struct iob *io, uint32_t max, size_t *got)
+{
+    uint32_t n = io->left < max ? (uint32_t)io->left : max;
+    *got = ring_out(p, io, n);
+    return *got < n ? -LX_EFAULT : 0;
+}
+
+// One packet, of which what does not fit is lost; or the plain bytes before the next one.
+static int read_stretch(struct vfs *v, struct pipe *p, struct iob *io)
+{
+    size_t got;
+    struct stretch *s = stretch_at(p, 0);
+    int err = read_bytes(p, io, s->n, &got);
+    s->n -= (uint32_t)got;
+    if (err) return err; // the rest of it stays
+    if (s->packet) {
+        throw_away(p, s->n);
+        s->n = 0;
+    }
+    if (s->n) return 0;
+    p->stretch_head = (p->stretch_head + 1) % p->max_stretches;
+    if (--p->nstretches == 0) stretches_free(v, p);
+    return 0;
+}
 
 static int pipe_read(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct pipe *p = pipe_of(f);
+    size_t got;
     (void)pos;
     if (io->left == 0) return 0;
     if (p->len == 0) return p->writers ? -LX_EAGAIN : 0;
-    uint32_t n = io->left < p->len ? (uint32_t)io->left : p->len;
-    size_t got = ring_out(p, io, n);
+    int err = p->stretch ? read_stretch(vfs_of(f), p, io) : read_bytes(p, io, p->len, &got);
     if (p->len == 0) p->head = 0;
+    if (io->done) waitq_wake(&p->wait);
+    return err;
+}
+
+static int put_bytes(struct vfs *v, struct pipe *p, struct iob *io, uint32_t n, bool packet)
+{
+    if (!ring_grow(v, p, p->len + n)) return -LX_ENOMEM;
+    int err = stretch_add(v, p, n, packet);
+    if (err) return err;
+    size_t got = ring_in(p, io, n);
+    if (got < n && packet) { // all of it or nothing
+        p->len -= (uint32_t)got;
+        io->done -= got;
+        io->left += got;
+        stretch_shrink_last(p, n);
+        return -LX_EFAULT;
+    }
+    if (got < n) stretch_shrink_last(p, n - (uint32_t)got);
     if (got) waitq_wake(&p->wait);
     return got < n ? -LX_EFAULT : 0;
+}
+
+// Each PIPE_BUF bytes are a packet of their own.
+static int write_packets(struct vfs *v, struct pipe *p, struct iob *io)
+{
+    while (io->left) {
+        uint32_t n = io->left < LX_PIPE_BUF ? (uint32_t)io->left : LX_PIPE_BUF;
+        if (packets_full(p) || p->capacity - p->len < n) return -LX_EAGAIN;
+        int err = put_bytes(v, p, io, n, !joins_plain(p, n));
+        if (err) return err;
+    }
+    return 0;
 }
 
 // Up to PIPE_BUF bytes go in whole or not at all; more go in as they fit. A restarted longer write (io->done so far is
@@ -101,14 +227,12 @@ static int pipe_write(struct file *f, struct iob *io, uint64_t *pos)
     (void)pos;
     if (!p->readers) return -LX_EPIPE;
     if (io->left == 0) return 0;
+    if (f->flags & LX_O_DIRECT) return write_packets(vfs_of(f), p, io);
     uint32_t room = p->capacity > p->len ? p->capacity - p->len : 0;
     if (room == 0 || (io->left <= LX_PIPE_BUF && room < io->left)) return -LX_EAGAIN;
     uint32_t n = io->left < room ? (uint32_t)io->left : room;
-    if (!ring_grow(vfs_of(f), p, p->len + n)) return -LX_ENOMEM;
-    size_t got = ring_in(p, io, n);
-    if (got) waitq_wake(&p->wait);
-    if (got < n) return -LX_EFAULT;
-    return io->left ? -LX_EAGAIN : 0;
+    int err = put_bytes(vfs_of(f), p, io, n, false);
+    return err ? err : io->left ? -LX_EAGAIN : 0;
 }
 
 static unsigned pipe_poll(struct file *f, struct waitq **queue)
@@ -121,7 +245,7 @@ static unsigned pipe_poll(struct file *f, struct waitq **queue)
         if (!p->writers && p->writer_opens) mask |= LX_POLLHUP;
     }
     if (f->mode & FILE_WRITE) {
-        if (p->capacity - p->len >= LX_PIPE_BUF) mask |= LX_POLLOUT | LX_POLLWRNORM;
+        if (p->capacity - p->len >= LX_PIPE_BUF && !packets_full(p)) mask |= LX_POLLOUT | LX_POLLWRNORM;
         if (!p->readers) mask |= LX_POLLERR;
     }
     return mask;
@@ -140,7 +264,7 @@ int64_t vfs_pipe_size(struct file *f, int64_t set)
     if (set > MAX_CAPACITY) return -LX_EPERM;
     uint32_t size = FIRST_SIZE;
     while (size < (uint64_t)set) size *= 2;
-    if (size < p->len) return -LX_EBUSY;
+    if (size < p->len || p->nstretches) return -LX_EBUSY;
     p->capacity = size;
     waitq_wake(&p->wait);
     return size;
@@ -163,6 +287,7 @@ static void pipe_drop(struct vfs *v, struct inode *i)
     struct pipe *p = i->pipe;
     if (--p->files > 0) return;
     kmem_free(v, p->buf, p->size);
+    stretches_free(v, p);
     kmem_free(v, p, sizeof *p);
     i->pipe = NULL;
 }
@@ -255,12 +380,12 @@ static int open_end(struct inode *i, const struct path *p, unsigned flags, unsig
 int vfs_pipe(struct vfs *v, unsigned flags, struct file **r, struct file **w)
 {
     struct path p;
-    if (flags & ~(unsigned)(LX_O_NONBLOCK | LX_O_CLOEXEC)) return -LX_EINVAL;
+    if (flags & ~(unsigned)(LX_O_NONBLOCK | LX_O_CLOEXEC | LX_O_DIRECT)) return -LX_EINVAL;
     int err = anon_path(v->pipefs, "pipe:", LX_S_IFIFO | 0600, &fifo_fops, &p);
     if (err) return err;
     err = open_end(path_inode(&p), &p, LX_O_RDONLY | (flags & LX_O_NONBLOCK), FILE_READ, r);
     if (!err) {
-        err = open_end(path_inode(&p), &p, LX_O_WRONLY | (flags & LX_O_NONBLOCK), FILE_WRITE, w);
+        err = open_end(path_inode(&p), &p, LX_O_WRONLY | (flags & (LX_O_NONBLOCK | LX_O_DIRECT)), FILE_WRITE, w);
         if (err) file_put(*r);
     }
     path_put(&p);

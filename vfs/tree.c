@@ -36,6 +36,7 @@ static int make(struct vfs *v, const struct vfs_at *at, const char *path, uint32
         new_inode_like(&like, &w.cur, at, mode, rdev);
         err = dir->ops->create ? dir->ops->create(dir, w.name, w.len, &like, target, &inode) : -LX_EPERM;
         if (!err) dentry_attach(p.dentry, inode);
+        if (!err) notify_name(dir, LX_IN_CREATE | (is_dir(inode) ? LX_IN_ISDIR : 0), w.name);
         if (!err && made) {
             *made = p;
             path_get(made);
@@ -81,11 +82,16 @@ static int link_at(struct walk *w, const struct path *old)
         err = -LX_EXDEV;
     else if (i->flags & (INODE_APPEND | INODE_IMMUTABLE) || is_dir(i) || !dir->ops->link)
         err = -LX_EPERM;
-    else if (i->nlink == 0 && !old->dentry->deleted)
+    else if (i->nlink == 0 && !(i->flags & INODE_LINKABLE))
         err = -LX_ENOENT;
     else
         err = dir->ops->link(dir, w->name, w->len, i);
-    if (!err) dentry_attach(p.dentry, inode_get(i));
+    if (!err) {
+        dentry_attach(p.dentry, inode_get(i));
+        i->flags &= ~(uint32_t)INODE_LINKABLE;
+        notify_inode(i, LX_IN_ATTRIB); // its link count
+        notify_name(dir, LX_IN_CREATE, w->name);
+    }
     path_put(&p);
     return err;
 }
@@ -118,6 +124,7 @@ static int remove_name(struct walk *w, struct path *p, bool dir)
     if (!parent->ops->unlink) return -LX_EPERM;
     err = parent->ops->unlink(parent, w->name, w->len, victim);
     if (!err) dentry_deleted(p->dentry);
+    if (!err && !dir) notify_inode(victim, LX_IN_ATTRIB); // its link count
     return err;
 }
 
@@ -137,7 +144,8 @@ static int remove_path(struct vfs *v, const struct vfs_at *at, const char *path,
     int err = walk_start(&w, v, at, path, 0);
     if (!err) err = start_remove(&w, dir, &p);
     if (!err) err = remove_name(&w, &p, dir);
-    path_put(&p);
+    path_put(&p); // IN_DELETE_SELF comes before the directory's event, as d_delete_notify has it
+    if (!err) notify_name(path_inode(&w.cur), LX_IN_DELETE | (dir ? LX_IN_ISDIR : 0), w.name);
     walk_end(&w);
     return err;
 }
@@ -226,12 +234,17 @@ static int do_rename(struct renaming *r)
     if (!a->ops->rename) return -LX_EPERM;
     int err = a->ops->rename(a, r->a.name, r->a.len, b, r->b.name, r->b.len, r->flags);
     if (err) return err;
+    struct move_event moved = {a, b, from, to, r->a.name, r->b.name}, back = {b, a, to, NULL, r->b.name, r->a.name};
     if (r->flags & LX_RENAME_EXCHANGE) {
         dentry_swap(r->from.dentry, r->to.dentry);
+        moved.replaced = NULL;
+        notify_move(&moved);
+        notify_move(&back);
         return 0;
     }
     dentry_deleted(r->to.dentry);
     if (dentry_move(r->from.dentry, r->b.cur.dentry, r->b.name, r->b.len)) dentry_deleted(r->from.dentry);
+    notify_move(&moved);
     return 0;
 }
 

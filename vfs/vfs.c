@@ -111,6 +111,7 @@ struct fs *fs_new(struct vfs *v, const char *type, const struct fs_ops *ops, voi
 void fs_put(struct fs *fs)
 {
     if (!fs || --fs->refs > 0) return;
+    notify_unmounted(fs);
     dcache_forget_fs(fs);
     if (fs->root) inode_put(fs->root);
     if (fs->ops->destroy) fs->ops->destroy(fs);

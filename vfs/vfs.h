@@ -124,11 +124,13 @@ struct inode {
     uint32_t refs;
     uint32_t flags;      // INODE_*
     uint32_t writers;    // files open for writing
+    uint32_t seals;      // LX_F_SEAL_*, SEALS_KNOWN; 0: a file that cannot be sealed
     uint32_t deny_write; // programs running from it: opening for write is ETXTBSY (inode_deny_write)
     struct pipe *pipe;   // a FIFO's, while open
     void *mappings;      // mm's: guest mappings of its pages
     void *locks;         // the kernel's: fcntl, flock
     void *sock;          // the kernel's: the socket bound to it (not a reference)
+    void *watches;       // the kernel's: inotify's
     void *private;       // of an anonymous inode: its maker's, for the open of its file_ops
 };
 enum {
@@ -138,9 +140,12 @@ enum {
     INODE_VOLATILE = 8, // its dentry is checked again at every use (synthetic file systems)
     INODE_IMMUTABLE = 16,
     INODE_APPEND = 32,
+    INODE_LINKABLE = 128, // made by O_TMPFILE without O_EXCL: may get a first name
     INODE_FIXED =
         64, // of procfs: looking up a missing name fails already, so that making one is ENOENT whatever the permissions
 };
+
+enum { SEALS_KNOWN = 1 << 30 }; // tmpfs: F_GET_SEALS tells
 
 struct dentry {
     struct dentry *parent; // referenced; the root of an fs: itself
@@ -180,7 +185,9 @@ struct mount {
     struct dentry *root;  // root of what is mounted
     struct fs *fs;
     uint32_t id, flags, refs;
-    char source[64], place[64]; // for /proc/mounts (place: where it was mounted, at mount time; "/..." )
+    bool expiring;      // umount2(MNT_EXPIRE) was asked once
+    struct mount *copy; // while a tree is bound: of this one, in the new tree
+    char source[256];   // for /proc/mounts
 };
 
 struct fs {
@@ -206,10 +213,10 @@ struct file {
                     // still waiting for its other end. EXEC: denies writing
     uint64_t pos;
     uint32_t refs;
-    struct cred *cred;    // NULL, or of the opener (owned)
-    void *private;        // the ops'
-    void *watch;          // the kernel's: epoll items, leases, ...; host.file_release sees it before the file goes
-    int owner, owner_sig; // F_SETOWN, F_SETSIG
+    struct cred *cred; // NULL, or of the opener (owned)
+    void *private;     // the ops'
+    void *watch;       // the kernel's: epoll items, leases, ...; host.file_release sees it before the file goes
+    void *sigio;       // the kernel's: F_SETOWN, F_SETSIG, O_ASYNC
 };
 
 // Where a path walk starts and whose rights it uses. Borrowed pointers; the kernel fills it from a process.
@@ -283,14 +290,23 @@ struct fs_ops {
 };
 
 // ---------------------------------------------------------------- the box's vfs
-struct vfs_host { // what the file systems ask of the box. All must be set but unmap and file_release
+struct vfs_event {       // something happened to a file or to a name in a directory: LX_IN_* in mask
+    struct inode *inode; // watched; NULL with fs: LX_IN_UNMOUNT, all watches in it end
+    struct fs *fs;
+    const char *name; // of an event on a name in the directory `inode`, else NULL
+    uint32_t mask, cookie;
+    bool unlinked; // the name is not in the directory any more
+};
+
+struct vfs_host { // what the file systems ask of the box. All must be set but unmap, file_release and notify
     void *ctx;
     struct vtime (*now)(void *ctx); // CLOCK_REALTIME
     void (*random)(void *ctx, void *buf, size_t n);
     void (*unmap)(
         void *ctx, struct inode *, uint32_t first,
         uint32_t count); // guest mappings must let go of these pages of the inode (count may reach past the end)
-    void (*file_release)(void *ctx, struct file *); // a file is about to be released: drop its locks and watches
+    void (*file_release)(void *ctx, struct file *);      // a file is about to be released: drop its locks and watches
+    void (*notify)(void *ctx, const struct vfs_event *); // for inodes with watches only, while vfs->watched is not 0
 };
 
 struct vfs {
@@ -299,10 +315,11 @@ struct vfs {
     struct waitq *park;        // after -LX_EPARK: where to wait
     struct mount *mounts;      // the first is the root
     uint64_t kmem, kmem_limit; // bytes of host memory that names, inodes and pipe buffers take; ENOSPC / ENOMEM above
-    uint32_t next_mount_id, next_dev;
-    struct dcache *dcache;  // vfs/dcache.c
-    struct device *devices; // vfs/devfs.c
-    uint8_t *scratch;       // memfs_file.c: image pages [scratch_first, + scratch_count) as last read, or NULL
+    uint32_t next_mount_id, next_dev, nmounts;
+    uint32_t watched, notify_cookie; // watched: inodes with watches, kept by who sets inode->watches
+    struct dcache *dcache;           // vfs/dcache.c
+    struct device *devices;          // vfs/devfs.c
+    uint8_t *scratch;                // memfs_file.c: image pages [scratch_first, + scratch_count) as last read, or NULL
     uint32_t scratch_first, scratch_count;
     struct fs *pipefs, *anonfs, *shmfs; // not in the tree: pipes, eventfds and the like, memfds
 };
@@ -315,7 +332,15 @@ void vfs_root(struct vfs *, struct path *); // "/" of the root mount, with a ref
 // Mounting. `place` is an absolute path, looked up as root; NULL or "/" for the first: the root itself. Takes over the
 // fs's reference, also on failure.
 int vfs_mount(struct vfs *, struct fs *, const char *place, const char *source, unsigned flags);
+int vfs_mount_at(struct vfs *, struct fs *, const struct path *place, const char *source, unsigned flags);
 int vfs_umount(struct vfs *, const struct path *); // EINVAL: no mount's root; EBUSY
+int vfs_detach(struct vfs *,
+               const struct path *); // with all that is mounted below; what is in use lives on, unreachable
+int vfs_bind(struct vfs *, const struct path *what, const struct path *place, bool tree);
+int vfs_move_mount(struct vfs *, const struct path *what, const struct path *place);
+int vfs_pivot(struct vfs *, const struct path *root, const struct path *new_root, const struct path *put_old);
+bool vfs_is_mount_root(const struct path *);
+void vfs_topmost(struct path *); // onto what covers it: "." of a directory that was mounted on
 struct fs *fs_new(struct vfs *, const char *type, const struct fs_ops *,
                   void *private); // with one reference; NULL: no memory
 void fs_put(struct fs *);
@@ -379,8 +404,9 @@ int vfs_anon_file(struct vfs *, const char *name, uint32_t mode, const struct fi
                   struct file **out);
 int vfs_memfd(struct vfs *, const char *name,
               struct file **out); // memfd_create, shmget, shared anonymous memory: "/memfd:name (deleted)"
+int vfs_shm_file(struct vfs *, const char *text, struct file **out); // the same, named so: "/SYSV%08x"
 int vfs_pipe(struct vfs *, unsigned flags, struct file **r,
-             struct file **w); // flags: LX_O_NONBLOCK, LX_O_DIRECT (EINVAL for now), CLOEXEC ignored
+             struct file **w); // flags: LX_O_NONBLOCK, LX_O_DIRECT (packets), CLOEXEC ignored
 
 uint32_t pipe_bytes(struct file *); // FIONREAD of a pipe or FIFO
 int64_t vfs_pipe_size(struct file *,

@@ -89,6 +89,7 @@ static int go_up(struct walk *w)
         if (!mount_up(&w->cur)) break;
         if (w->flags & LOOKUP_NO_XDEV) return -LX_EXDEV;
     }
+    if (vfs_is_mount_root(&w->cur)) return 0; // detached: nothing is above it
     struct path up = {w->cur.mount, w->cur.dentry->parent};
     path_get(&up);
     mount_down(&up);
