@@ -125,3 +125,20 @@ int64_t sys_fanotify_mark(struct task *t, const uint64_t a[6])
 {
     return fd_get(t->proc, (int)a[0]) ? -LX_EINVAL : -LX_EBADF;
 }
+
+// As for a device that holds no mounted file system.
+int64_t sys_ustat(struct task *t, const uint64_t a[6])
+{
+    return (void)t, (void)a, -LX_EINVAL;
+}
+
+// As on file systems that cannot be exported.
+int64_t sys_name_to_handle_at(struct task *t, const uint64_t a[6])
+{
+    return (void)t, (void)a, -LX_EOPNOTSUPP;
+}
+
+int64_t sys_open_by_handle_at(struct task *t, const uint64_t a[6])
+{
+    return (void)t, (void)a, -LX_EPERM;
+}

@@ -342,7 +342,7 @@ static int set_timeout(struct task *t, const uint64_t a[6], uint64_t *ns)
     return 0;
 }
 
-// As told again the double of what was asked for, within bounds; the queue's own bound stays (__sock_set_rcvbuf).
+// The double of what was asked for, within bounds (__sock_set_rcvbuf).
 static int32_t buffer_size(int32_t asked, int32_t min)
 {
     if (asked > SOCK_LIMIT || asked < 0) asked = SOCK_LIMIT;

@@ -105,13 +105,8 @@ struct sock *sock_new(struct box *box, const struct sock_family *family, int typ
 {
     struct sock *s = kmalloc(box->vfs, sizeof *s);
     if (!s) return NULL;
-    *s = (struct sock){.box = box,
-                       .refs = 1,
-                       .family = family,
-                       .type = type,
-                       .limit = SOCK_LIMIT,
-                       .next = box->sockets,
-                       .prev = &box->sockets};
+    *s = (struct sock){
+        .box = box, .refs = 1, .family = family, .type = type, .next = box->sockets, .prev = &box->sockets};
     s->owner = (struct lx_ucred){owner->pid, owner->cred.euid, owner->cred.egid};
     s->last = &s->first;
     if (s->next) s->next->prev = &s->next;
@@ -295,9 +290,20 @@ static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_
     return 0;
 }
 
+// How much may wait at `to` of what `from` sends. A TCP connection holds both buffers, here in one queue; a datagram
+// counts for its receiver, on AF_UNIX, as all does there, for its sender.
+static uint32_t queue_limit(const struct sock *from, const struct sock *to)
+{
+    uint32_t out = from->sndbuf ? (uint32_t)from->sndbuf : SOCK_LIMIT / 2;
+    uint32_t in = to->rcvbuf ? (uint32_t)to->rcvbuf : SOCK_LIMIT / 2;
+    if (sock_is_tcp(from)) return out + in;
+    if (from->family->number == LX_AF_UNIX) return from->sndbuf ? out : SOCK_LIMIT;
+    return to->rcvbuf ? in : SOCK_LIMIT;
+}
+
 int sock_deliver(struct sock *s, const void *bytes, uint32_t n)
 {
-    struct sockmsg *m = s->queued && s->queued + n > s->limit ? NULL : message_new(s, n);
+    struct sockmsg *m = s->queued && s->queued + n > queue_limit(s, s) ? NULL : message_new(s, n);
     if (!m) return -LX_ENOBUFS;
     memcpy(m->data, bytes, n);
     m->cred = (struct lx_ucred){0};
@@ -339,14 +345,16 @@ int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra
     int err = may_send(s, to);
     if (s->error) err = -sock_take_error(s);
     if (err) return err;
+    uint32_t limit = queue_limit(s, to);
     if (!sock_is_stream(s)) {
-        if (io->left > to->limit) return -LX_EMSGSIZE;
-        return to->queued && to->queued + io->left > to->limit ? -LX_EAGAIN
-                                                               : send_message(s, to, io, (uint32_t)io->left, x);
+        if (io->left > limit) return -LX_EMSGSIZE;
+        return to->queued && to->queued + io->left > limit ? -LX_EAGAIN
+                                                           : send_message(s, to, io, (uint32_t)io->left, x);
     }
     while (io->left && !err) {
-        if (to->queued >= to->limit) return -LX_EAGAIN;
-        err = send_message(s, to, io, io->left < SOCK_CHUNK ? (uint32_t)io->left : SOCK_CHUNK, x);
+        if (to->queued >= limit) return -LX_EAGAIN;
+        uint32_t n = limit - to->queued < SOCK_CHUNK ? limit - to->queued : SOCK_CHUNK;
+        err = send_message(s, to, io, io->left < n ? (uint32_t)io->left : n, x);
     }
     return err;
 }
@@ -376,7 +384,7 @@ static unsigned socket_poll(struct file *f, struct waitq **queue)
     if (end) ready |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
     if (s->error) ready |= LX_POLLERR;
     if (dead || (s->shut_rd && s->shut_wr) || (s->type != LX_SOCK_DGRAM && !s->connected)) ready |= LX_POLLHUP;
-    if (dead || !s->peer || s->peer->queued < s->peer->limit) ready |= LX_POLLOUT | LX_POLLWRNORM;
+    if (dead || !s->peer || s->peer->queued < queue_limit(s, s->peer)) ready |= LX_POLLOUT | LX_POLLWRNORM;
     return ready;
 }
 

@@ -57,7 +57,7 @@ struct sock {
     int error;         // pending, positive: SO_ERROR
     struct sock *peer; // referenced
     struct sockmsg *first, **last;
-    uint32_t queued, limit;              // bytes waiting to be read
+    uint32_t queued;                     // bytes waiting to be read
     struct waitq wait;                   // anything about this socket changed
     struct sock_addr addr;               // bound to
     struct sock_addr remote;             // connected datagrams of the inet families: looked up at each send

@@ -93,6 +93,7 @@ static int64_t connect_stream(struct task *t, struct file *f, struct sock *s, st
     server->owner = listener->owner;
     server->addr = *to;
     server->accepted = true;
+    server->sndbuf = listener->sndbuf, server->rcvbuf = listener->rcvbuf;
     s->owner = (struct lx_ucred){t->proc->pid, t->proc->cred.euid, t->proc->cred.egid};
     sock_connect_pair(s, server);
     struct sock **at = &listener->backlog;

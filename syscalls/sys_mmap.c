@@ -139,6 +139,24 @@ int64_t sys_mprotect(struct task *t, const uint64_t a[6])
     return err ? err : whole ? 0 : -LX_ENOMEM;
 }
 
+// Protection keys on a CPU that has none (mm/mprotect.c): there is none to be had, and only "no key" can be used.
+int64_t sys_pkey_mprotect(struct task *t, const uint64_t a[6])
+{
+    return (int)a[3] == -1 ? sys_mprotect(t, a) : -LX_EINVAL;
+}
+
+int64_t sys_pkey_alloc(struct task *t, const uint64_t a[6])
+{
+    enum { DISABLE_ACCESS = 1, DISABLE_WRITE = 2 };
+    (void)t;
+    return a[0] || a[1] & ~(uint64_t)(DISABLE_ACCESS | DISABLE_WRITE) ? -LX_EINVAL : -LX_ENOSPC;
+}
+
+int64_t sys_pkey_free(struct task *t, const uint64_t a[6])
+{
+    return (void)t, (void)a, -LX_EINVAL;
+}
+
 // ---------------------------------------------------------------- brk
 
 static int grow_brk(struct task *t, uint32_t from, uint32_t to)

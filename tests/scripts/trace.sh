@@ -38,6 +38,7 @@ normalise() {
         s/(waitid\(P_PID, )[0-9]+/\1N/
         s/(FUTEX_WAIT_BITSET\|FUTEX_CLOCK_REALTIME, )[0-9]+/\1N/
         s/^([0-9]+ (times|sysinfo)\().*/\1.../
+        s/(TIOCGPTN, \[)[0-9]+/\1N/; s/\/dev\/pts\/[0-9]+/\/dev\/pts\/N/g
         s/(getrandom\()"[^"]*"/\1BYTES/
         s/(readlink\("\/proc\/self\/exe", ).*/\1.../
         s/(1<<CAP_[A-Z_]+\|?)+/CAPS/g

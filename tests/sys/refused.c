@@ -31,6 +31,13 @@ int main(void)
     CHECK_FAILS(call(SYS_ioperm, 65535, 2, 1, 0), EINVAL);
     CHECK_FAILS(call(SYS_swapon, 0, 0, 0, 0), EPERM);
     CHECK_FAILS(call(SYS_fanotify_init, 0, 0, 0, 0), EPERM);
+    CHECK_FAILS(call(SYS_name_to_handle_at, -100, 0, 0, 0), EOPNOTSUPP);
+    CHECK_FAILS(call(SYS_open_by_handle_at, 0, 0, 0, 0), EPERM);
+    CHECK_FAILS(call(SYS_pkey_alloc, 0, 0, 0, 0), ENOSPC);
+    CHECK_FAILS(call(SYS_pkey_alloc, 1, 0, 0, 0), EINVAL);
+    CHECK_FAILS(call(SYS_pkey_free, 1, 0, 0, 0), EINVAL);
+    CHECK_FAILS(call(SYS_pkey_mprotect, 0x1000, 0x1000, 0, 1), EINVAL);
+    CHECK_FAILS(call(SYS_pkey_mprotect, 0x1000, 0x1000, 1, -1), ENOMEM);
     CHECK_FAILS(call(SYS_seccomp, 99, 0, 0, 0), ENOSYS);
     CHECK_FAILS(call(SYS_keyctl, 0, 0, 0, 0), ENOSYS);
     CHECK_FAILS(call(SYS_io_setup, 1, 0, 0, 0), ENOSYS);

@@ -324,14 +324,15 @@ static void more_processes(void)
 {
     int status;
     siginfo_t info;
-    pid_t pid = vfork();
-    if (!pid) _exit(0);
-    wait4(pid, &status, __WALL, NULL);
-    signal(SIGCHLD, nothing);
     sigset_t chld;
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_BLOCK, &chld, NULL); // so that it comes when it is asked for
+    pid_t pid = vfork();
+    if (!pid) _exit(0);
+    wait4(pid, &status, __WALL, NULL);
+    signal(SIGCHLD, SIG_IGN); // drops the pending one
+    signal(SIGCHLD, nothing);
     if (!(pid = fork())) {
         raise(SIGSTOP);
         raise(SIGKILL);

@@ -1,9 +1,9 @@
-# The image's own tree: times, sizes, owners, links, blocks. In the box /dev/shm, /proc and /tmp are other file systems, as natively.
+# The image's own tree: times, sizes, owners, links, blocks. In the box /dev/shm, /proc, /sys and /tmp are other file systems.
 # native: -m
 ls -lR --time-style=full-iso /usr/lib
-ls -la --time-style=full-iso / | grep -vE ' (dev|proc|tmp)$' | tr -s ' '
+ls -la --time-style=full-iso / | grep -vE ' (dev|proc|sys|tmp)$|^total' | tr -s ' '
 ls -laiR /etc; ls -lSr /usr/bin | head -20; ls -lt /usr/bin | head; ls -ls /usr/sbin; ls -F /; ls -x /usr/share; ls -1rv /usr/lib/python3.11 | tail
-find / -xdev ! -path /lost+found ! -path '/dev' ! -path /proc ! -path /tmp -printf '%p %y %s %b %n %m %U %G %i %T@ %l\n' | sort
+find / -xdev ! -path /lost+found ! -path '/dev' ! -path /proc ! -path /sys ! -path /tmp -printf '%p %y %s %b %n %m %U %G %i %T@ %l\n' | sort
 find /usr -name '*.so*' -type f -size +100k | sort; find /usr/bin -type l -lname '*3*' | sort; find / -xdev -links +1 -type f | sort
 find /usr -newer /usr/bin/bash -type d | sort | head; find /etc -type f -empty | sort; find /usr -maxdepth 2 -perm -755 -type d | sort
 find /usr/lib -name '*.py' -exec grep -l 'import ctypes' {} + | sort; find /etc -name 'pass*' -exec stat -c '%n %s %U' {} \;
