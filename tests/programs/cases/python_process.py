@@ -42,7 +42,8 @@ def run_subprocesses():
     p1.stdout.close()
     show(p2.communicate()[0], p1.wait())
     show(os.system("exit 5"), os.waitstatus_to_exitcode(os.system("kill -9 $$")))
-    show(os.popen("echo popen").read())
+    with os.popen("echo popen") as pipe:  # closing waits for the child; otherwise os.wait() below may find it
+        show(pipe.read())
 
 
 def fork_and_wait():
