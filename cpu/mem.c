@@ -368,27 +368,6 @@ int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, 
     return 0;
 }
 
-int mem_break_cow(struct mem *m, uint32_t page)
-{
-    pte_t e = m->table[page];
-    uint32_t frame = pte_frame(e);
-    if (!(e & MEM_COW)) return 0;
-    if (ram_refs(m->ram, frame) == 1) {
-        drop_code(m, page);
-        m->table[page] &= ~(pte_t)MEM_COW;
-        regain_write(m, page, page + 1);
-        show(m, page, page + 1);
-        return 0;
-    }
-    uint32_t copy = ram_alloc(m->ram, 1, false);
-    if (!copy) return -ENOMEM_GUEST;
-    if (e & MEM_SHOWN)
-        ram_fill(m->ram, copy, m->region + ((size_t)page << PAGE_SHIFT));
-    else
-        ram_copy(m->ram, copy, frame);
-    return mem_map(m, page, 1, copy, (unsigned)(e & PROT_BITS));
-}
-
 void mem_move(struct mem *m, uint32_t to, uint32_t from, uint32_t npages)
 {
     uint32_t end = from + npages;

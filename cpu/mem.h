@@ -37,8 +37,8 @@ enum {
     MEM_R = 1,
     MEM_W = 2, // given by mem_map and mem_protect; only effective without MEM_COW and MEM_CODE
     MEM_X = 4,
-    MEM_COW = 8,      // writable only after a copy: mem_break_cow
-    MEM_CODE = 16,    // has decoded instructions: the next write drops them first
+    MEM_COW = 8,   // writable only after a copy, or a mem_map of the frame that nobody else holds (syscalls/mm_fault.c)
+    MEM_CODE = 16, // has decoded instructions: the next write drops them first
     MEM_PRESENT = 32, // set in every page table entry that is not 0
     MEM_SHOWN = 64,   // direct: mapped in the region, readable
     MEM_SHOWN_W = 128 // direct: mapped in the region, writable
@@ -85,9 +85,6 @@ static inline uint32_t pte_frame(pte_t p)
 // pages become MEM_COW on both sides (private mappings); else they stay shared. Nothing is copied, and `to` is mirrored
 // by faults.
 int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, bool cow);
-// Take the MEM_COW mark from a page: the frame itself when nobody else holds it, else a copy of it. The next write then
-// succeeds if prot has W. 0, or -LX_ENOMEM when the box is at its limit.
-int mem_break_cow(struct mem *, uint32_t page);
 // mremap: move the entries of a range (to an empty range that does not overlap); references move along.
 void mem_move(struct mem *, uint32_t to, uint32_t from, uint32_t npages);
 // The first present page in [page, end), or end: skips holes quickly.

@@ -198,25 +198,6 @@ uint32_t ram_refs(const struct ram *r, uint32_t frame)
     return ram_is_file(frame) ? UINT32_MAX : r->state->refs[frame];
 }
 
-void ram_fill(struct ram *r, uint32_t frame, const void *page)
-{
-    if (pwrite(r->state->fd, page, 4096, (off_t)frame << 12) != 4096) memcpy(ram_ptr(r, frame), page, 4096);
-}
-
-void ram_copy(struct ram *r, uint32_t to, uint32_t from)
-{
-    uint8_t page[4096];
-    uint64_t offset;
-    int fd = ram_backing(r, from, &offset);
-    ssize_t n = fd < 0 ? -1 : pread(fd, page, sizeof page, (off_t)offset);
-    if (n < 0) {
-        ram_fill(r, to, ram_ptr(r, from));
-        return;
-    }
-    memset(page + n, 0, sizeof page - (size_t)n); // behind the end of a file
-    ram_fill(r, to, page);
-}
-
 uint32_t ram_used(const struct ram *r)
 {
     return r->state->used;

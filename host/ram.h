@@ -36,11 +36,6 @@ static inline bool ram_is_file(uint32_t frame)
 {
     return frame >= RAM_FILE_BASE;
 }
-// Copy a page into a RAM frame, from memory or from another frame, without mapping either in the window: cheaper than
-// memcpy for a fresh frame, and the host does not count them as resident twice. For whole pages that a guest is about
-// to see.
-void ram_fill(struct ram *, uint32_t frame, const void *page);
-void ram_copy(struct ram *, uint32_t to, uint32_t from);
 uint32_t ram_used(const struct ram *); // frames held now
 uint32_t ram_peak(const struct ram *); // frames held at most so far
 uint32_t ram_limit(const struct ram *);
