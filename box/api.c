@@ -1,6 +1,10 @@
 // Defaults and lists of the public API.
 #include "belljar.h"
+#include "box/box.h"
 #include "cpu/insn.h"
+#include "host/capstone.h"
+#include "jit/lockstep.h"
+#include "jit/verify.h"
 #include "syscalls/kernel.h"
 #include <string.h>
 
@@ -22,6 +26,18 @@ void belljar_options_init(struct belljar_options *o)
     o->pids = o->files = 1024;
     o->cpu_level = CPU_LEVEL_V3;
     o->trace_fd = 2;
+}
+
+int belljar_prepare(const struct belljar_options *o, struct belljar_error *why)
+{
+    if (o->engine == BELLJAR_LOCKSTEP) lockstep_load();
+    if (o->trace & BELLJAR_TRACE_FAULTS && host_capstone_load())
+        return belljar_fail(why, BELLJAR_NO_RESOURCES,
+                            "the tracing of faults needs libcapstone, which is not to be had");
+    char lacks[200];
+    if (o->verify_code && o->engine != BELLJAR_INTERP && !verify_load(lacks, sizeof lacks))
+        return belljar_fail(why, BELLJAR_NO_RESOURCES, "%s", lacks);
+    return BELLJAR_OK;
 }
 
 const char *belljar_version(void)

@@ -29,11 +29,14 @@ struct box_host { // what struct box points to: the outside
     volatile uint64_t signals; // bit sig-1: to be sent
 };
 
+struct engine; // box/engine.c
+
 struct belljar_box {
     struct box box;
     struct box_host host;
     struct trace trace;
     const struct belljar_options *options;
+    struct engine *engine;
     struct path root;
     struct task *first; // of the program's process, until the run begins
     bool ran;
@@ -66,6 +69,13 @@ void terminal_resize(struct belljar_box *);
 void terminal_signal(struct belljar_box *, int sig); // to its foreground group; without one, to the first program
 void terminal_close(struct belljar_box *);           // gives the host's terminal back as it was
 void terminal_free(struct belljar_box *);
+
+// engine.c
+int engine_open(struct belljar_box *, struct belljar_error *);
+void engine_close(struct belljar_box *);
+void engine_start(struct belljar_box *); // around the run, in the thread that runs it
+void engine_stop(struct belljar_box *);
+int engine_failed(const struct belljar_box *, struct belljar_error *); // BELLJAR_DIFFERENT, or 0
 
 // image.c
 int image_mount(struct belljar_box *, const struct belljar_image *, struct belljar_error *);

@@ -252,10 +252,14 @@ static void trace_to_fd(void *ctx, const char *line, size_t n)
     (void)host_write_all(((struct belljar_box *)ctx)->options->trace_fd, line, n);
 }
 
+_Static_assert((int)BELLJAR_TRACE_SYSCALLS == (int)TRACE_SYSCALLS && (int)BELLJAR_TRACE_FAULTS == (int)TRACE_FAULTS,
+               "");
+
 static void set_trace(struct belljar_box *b)
 {
-    if (!b->options->trace) return;
-    b->trace = (struct trace){.what = b->options->trace, .write = trace_to_fd, .fault = report_fault, .ctx = b};
+    unsigned what = b->options->trace & (BELLJAR_TRACE_SYSCALLS | BELLJAR_TRACE_FAULTS); // the kernel's part
+    if (!what) return;
+    b->trace = (struct trace){.what = what, .write = trace_to_fd, .fault = report_fault, .ctx = b};
     b->box.trace = &b->trace;
 }
 
@@ -268,6 +272,7 @@ static int check_options(const struct belljar_options *o, struct belljar_error *
         return belljar_fail(why, BELLJAR_BAD_OPTION, "the memory limit can be at most 8 GiB");
     if (o->cpu_level != CPU_LEVEL_V2 && o->cpu_level != CPU_LEVEL_V3)
         return belljar_fail(why, BELLJAR_BAD_OPTION, "the CPU level is 2 or 3");
+    if (o->engine > BELLJAR_LOCKSTEP) return belljar_fail(why, BELLJAR_BAD_OPTION, "no such engine");
     if (o->pids < 1 || o->files < 4)
         return belljar_fail(why, BELLJAR_BAD_OPTION, "at least 1 process and 4 files a process are needed");
     return BELLJAR_OK;
@@ -285,8 +290,10 @@ static int build(struct belljar_box *b, const struct belljar_image *image, struc
     set_names(&b->box, o);
     set_trace(b);
     box_time_init(&b->box);
+    int code = engine_open(b, why);
+    if (code) return code;
     if (new_vfs(b)) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
-    int code = mount_all(b, image, why);
+    code = mount_all(b, image, why);
     return code ? code : first_process(b, why);
 }
 
@@ -326,6 +333,7 @@ void belljar_box_free(struct belljar_box *b)
     terminal_free(b);
     path_put(&b->root);
     if (b->box.vfs) vfs_free(b->box.vfs);
+    engine_close(b);
     if (b->box.ram.base) ram_close(&b->box.ram);
     if (b->host.wake.r >= 0) host_wake_close(&b->host.wake);
     free(b);

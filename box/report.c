@@ -1,9 +1,9 @@
 // --trace faults: what a program that dies by a fault was doing: signal, place with symbol and file offset,
 // instruction, registers.
 #include "box/box.h"
+#include "host/capstone.h"
 #include "loader/symbols.h"
 #include "syscalls/mm.h"
-#include <capstone/capstone.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -84,19 +84,35 @@ static size_t fetch(struct task *t, uint8_t bytes[15])
     return n;
 }
 
+static void report_bytes(struct task *t, const uint8_t *bytes, size_t n, const char *name, const char *operands)
+{
+    char hex[48] = "";
+    for (size_t i = 0; i < n; i++) snprintf(hex + 3 * i, sizeof hex - 3 * i, " %02x", bytes[i]);
+    line(t, "  code   %s   %s %s", hex, name, operands);
+}
+
 static void report_instruction(struct task *t)
 {
     uint8_t bytes[15];
-    char hex[48] = "";
-    size_t n = fetch(t, bytes);
+    size_t n = fetch(t, bytes), some = n < 8 ? n : 8;
+    struct host_capstone capstone;
     csh handle;
     cs_insn *insn;
-    if (!n || cs_open(CS_ARCH_X86, CS_MODE_64, &handle)) return;
-    size_t got = cs_disasm(handle, bytes, n, t->cpu.rip, 1, &insn), len = got ? insn[0].size : n < 8 ? n : 8;
-    for (size_t i = 0; i < len; i++) snprintf(hex + 3 * i, sizeof hex - 3 * i, " %02x", bytes[i]);
-    line(t, "  code   %s   %s %s", hex, got ? insn[0].mnemonic : "(undefined)", got ? insn[0].op_str : "");
-    if (got) cs_free(insn, got);
-    cs_close(&handle);
+    if (!n) return;
+    if (host_capstone_open(&capstone)) {
+        report_bytes(t, bytes, some, "(no disassembly: libcapstone is not to be had)", "");
+        return;
+    }
+    if (capstone.open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK) {
+        size_t got = capstone.disasm(handle, bytes, n, t->cpu.rip, 1, &insn);
+        if (got)
+            report_bytes(t, bytes, insn[0].size, insn[0].mnemonic, insn[0].op_str);
+        else
+            report_bytes(t, bytes, some, "(undefined)", "");
+        if (got) capstone.free(insn, got);
+        capstone.close(&handle);
+    }
+    host_capstone_close(&capstone);
 }
 
 static void report_registers(struct task *t)

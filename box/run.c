@@ -99,17 +99,20 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     if (code) return code;
     uint64_t start = host_clock_monotonic();
     host_sigpipe_block(&sigpipe);
+    engine_start(b);
     run_until_end(b);
+    engine_stop(b);
     host_sigpipe_restore(&sigpipe);
     terminal_close(b);
     memset(result, 0, sizeof *result);
+    code = engine_failed(b, why);
     tell_end(&b->box, result);
     result->wall_ns = host_clock_monotonic() - start;
     result->cpu_ns = b->box.cpu_ns;
     result->instructions = b->box.insn_count;
     result->peak_memory = (uint64_t)ram_peak(&b->box.ram) * PAGE_BYTES;
     result->live_processes = count_live(&b->box);
-    return BELLJAR_OK;
+    return code;
 }
 
 void belljar_box_signal(struct belljar_box *b, int sig)

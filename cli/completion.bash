@@ -3,7 +3,8 @@ _belljar() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     case $prev in
     --image | --put | --trace-file | --report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
-    --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults syscalls,faults' -- "$cur") && return ;;
+    --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults jit syscalls,faults' -- "$cur") && return ;;
+    --engine) mapfile -t COMPREPLY < <(compgen -W 'jit interp lockstep' -- "$cur") && return ;;
     --cpu) mapfile -t COMPREPLY < <(compgen -W 'v2 v3' -- "$cur") && return ;;
     --jail) mapfile -t COMPREPLY < <(compgen -W 'seccomp none' -- "$cur") && return ;;
     esac

@@ -149,6 +149,24 @@ static int take_cpu(struct command_line *l, char *v)
     return strcmp(v, "v2") && strcmp(v, "v3") ? bad("cpu", v, "v2 or v3") : 0;
 }
 
+static int take_engine(struct command_line *l, char *v)
+{
+    static const char *const names[] = {"jit", "interp", "lockstep"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(v, names[i])) {
+            l->box.engine = (enum belljar_engine)i;
+            return 0;
+        }
+    return bad("engine", v, "jit, interp or lockstep");
+}
+
+static int take_verify_code(struct command_line *l, char *v)
+{
+    (void)v;
+    l->box.verify_code = true;
+    return 0;
+}
+
 static int take_exact(struct command_line *l, char *v)
 {
     (void)v;
@@ -169,8 +187,10 @@ static int take_trace(struct command_line *l, char *v)
             l->box.trace |= BELLJAR_TRACE_SYSCALLS;
         else if (!strcmp(word, "faults"))
             l->box.trace |= BELLJAR_TRACE_FAULTS;
+        else if (!strcmp(word, "jit"))
+            l->box.trace |= BELLJAR_TRACE_JIT;
         else
-            return bad("trace", word, "something that can be traced: syscalls, faults");
+            return bad("trace", word, "something that can be traced: syscalls, faults, jit");
     }
     return 0;
 }

@@ -53,7 +53,7 @@ static void forget_environment(void)
 static void set_signals(void)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2};
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigset_t forwarded;
     for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++) sigaction(ignored[i], &ignore, NULL);
     signal(SIGCONT, SIG_DFL); // the broker catches it
@@ -71,6 +71,16 @@ static void accept_signals(struct belljar_box *b)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// The jail allows no executable memory, so it is made before. Without, the box is interpreted.
+static void make_code(struct worker *w)
+{
+    struct belljar_options *o = &w->line->box;
+    struct belljar_error why;
+    if (o->engine == BELLJAR_INTERP || o->exact || !belljar_code_memory_new(&o->code, &why)) return;
+    if (o->trace & BELLJAR_TRACE_JIT) dprintf(o->trace_fd, "jit: interpreting: %s\n", why.text);
+    o->engine = BELLJAR_INTERP;
+}
+
 static int enter_jail(struct worker *w, int image, int broker)
 {
     struct command_line *l = w->line;
@@ -82,7 +92,10 @@ static int enter_jail(struct worker *w, int image, int broker)
                              .cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
                              .parent = broker};
     char why[256];
+    make_code(w);
+    struct belljar_error unprepared;
     set_signals();
+    if (belljar_prepare(&l->box, &unprepared)) return say_failed(w, unprepared.code, "", unprepared.text);
     if (host_jail_descriptors(&jail))
         return say_failed(w, BELLJAR_NO_RESOURCES, "", "the worker needs numbers for 64 descriptors (ulimit -n)");
     w->channel = CHANNEL;
@@ -156,5 +169,6 @@ int worker_main(struct command_line *l, int channel, int image, int broker)
         belljar_box_free(w.box);
     }
     belljar_image_close(opened);
+    belljar_code_memory_free(l->box.code);
     return 0;
 }

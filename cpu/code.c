@@ -41,6 +41,7 @@ struct jump {
 
 struct code {
     struct mem *mem;
+    struct tier *tier; // NULL: none
     enum cpu_level level;
     bool checked;
     uint8_t *arena;
@@ -99,6 +100,16 @@ void code_flush(struct code *c)
     c->mem->ram->code_bytes -= c->used - UNIT;
     c->used = UNIT;
     c->epoch++;
+}
+
+void code_set_tier(struct code *c, struct tier *tier)
+{
+    c->tier = tier;
+}
+
+struct tier *code_tier(const struct code *c)
+{
+    return c->tier;
 }
 
 size_t code_bytes(const struct code *c)
@@ -368,6 +379,7 @@ void code_invalidate_page(struct code *c, uint32_t page)
         name = b->next_in_page[b->pc >> PAGE_SHIFT != page];
         kill_block(c, b);
     }
+    if (c->tier) c->tier->changed(c->tier, page);
 }
 
 unsigned code_position(const struct insn *in)
@@ -386,14 +398,16 @@ static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
     return NULL;
 }
 
-// At pc, with the budget below cpu->floor: an interrupt is asked for, the slice is over (see code_slice), or less than
-// a whole block's budget is left.
+// At pc, with the budget below cpu->floor: an interrupt is asked for, the slice is over (see code_slice), less than a
+// whole block's budget is left, or there is another tier to ask.
 static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, uint64_t pc)
 {
     cpu->rip = pc;
     if (cpu->interrupt) return stop(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stop(cpu, STOP_BUDGET);
+    struct tier *tier = cpu->code->tier;
+    if (tier && tier->due(tier, cpu, pc)) return stop(cpu, STOP_TIER);
     code_slice(cpu);
     const struct insn *to =
         left >= BLOCK_MAX ? code_find(cpu, pc) : code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
@@ -402,7 +416,7 @@ static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, ui
 
 void code_slice(struct cpu *cpu)
 {
-    int64_t floor = cpu->budget > SLICE ? cpu->budget - SLICE : 0;
+    int64_t floor = cpu->code->tier ? INT64_MAX : cpu->budget > SLICE ? cpu->budget - SLICE : 0;
     __atomic_store_n(&cpu->floor, floor, __ATOMIC_SEQ_CST);
 }
 

@@ -18,6 +18,7 @@
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "cpu/mem.h"
+#include "cpu/tier.h"
 
 enum {
     BLOCK_MAX = 64,
@@ -28,6 +29,11 @@ struct code;
 
 struct code *code_new(struct mem *, enum cpu_level); // registers itself with mem (mem_set_code). NULL: out of memory
 void code_free(struct code *);                       // before its mem is freed
+
+// Another tier takes part in running this code (not owned; NULL: none). It is asked at each branch, so blocks are not
+// chained.
+void code_set_tier(struct code *, struct tier *);
+struct tier *code_tier(const struct code *);
 
 // The first instruction of the block at pc, decoded if need be; valid until the next call. NULL: pc cannot be fetched,
 // *fault says why.

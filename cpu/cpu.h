@@ -59,6 +59,7 @@ enum cpu_stop {
     STOP_BUDGET,  // cpu.budget is spent, at an instruction boundary
     STOP_REQUEST, // cpu_interrupt() was called, at an instruction boundary
     STOP_RANDOM,  // RDRAND or RDSEED: rip is behind it, and cpu_give_random() completes it
+    STOP_TIER,    // within a run only: the other tier goes on at rip (cpu/tier.h)
 };
 
 enum cpu_access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
@@ -115,6 +116,7 @@ struct cpu {
     struct fpu fpu;
     union vec v[16];
     uint64_t tsc_offset;
+    uint64_t tsc_fixed; // not 0: what RDTSC reads instead of the host's clock
     struct {
         uint8_t reg, bytes;
     } random; // STOP_RANDOM: the register that waits for a value

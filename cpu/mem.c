@@ -381,11 +381,68 @@ void mem_move(struct mem *m, uint32_t to, uint32_t from, uint32_t npages)
     }
 }
 
+// ---- keeping ----
+
+static void save_page(struct mem *m, uint32_t page)
+{
+    struct mem_kept *k = m->kept;
+    if (!(m->table[page] & MEM_UNKEPT)) return;
+    m->table[page] &= ~(pte_t)MEM_UNKEPT;
+    if (k->n == k->room) {
+        uint32_t room = k->room ? 2 * k->room : 32;
+        k->page = realloc(k->page, room * sizeof *k->page);
+        k->bytes = realloc(k->bytes, (size_t)room * PAGE_BYTES);
+        if (!k->page || !k->bytes) abort(); // what cannot be undone must not be done
+        k->room = room;
+    }
+    memcpy(k->bytes + (size_t)k->n * PAGE_BYTES, ram_ptr(m->ram, pte_frame(m->table[page])), PAGE_BYTES);
+    k->page[k->n++] = page;
+}
+
+void mem_keep_begin(struct mem *m, struct mem_kept *kept)
+{
+    m->kept = kept;
+    kept->n = 0;
+    withdraw_write(m, 0, MEM_PAGES);
+    for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
+        if ((m->table[p] & (MEM_W | MEM_COW)) == MEM_W) m->table[p] |= MEM_UNKEPT;
+}
+
+void mem_keep_end(struct mem *m)
+{
+    for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
+        m->table[p] &= ~(pte_t)MEM_UNKEPT;
+    m->kept = NULL;
+}
+
+void mem_keep_page(struct mem *m, uint32_t page)
+{
+    save_page(m, page);
+    regain_write(m, page, page + 1);
+}
+
+void mem_undo(struct mem *m, const struct mem_kept *k)
+{
+    for (uint32_t i = k->n; i-- > 0;) {
+        void *to = mem_host(m, k->page[i] << PAGE_SHIFT, MEM_W);
+        if (!to) abort(); // its mapping has changed
+        memcpy(to, k->bytes + (size_t)i * PAGE_BYTES, PAGE_BYTES);
+    }
+}
+
+void mem_kept_free(struct mem_kept *k)
+{
+    free(k->page);
+    free(k->bytes);
+    *k = (struct mem_kept){0};
+}
+
 // ---- access ----
 
 void *mem_host(struct mem *m, uint32_t addr, unsigned need)
 {
     uint32_t page = addr >> PAGE_SHIFT, in_page = addr & (PAGE_BYTES - 1);
+    if (need & MEM_W && m->table[page] & MEM_UNKEPT) save_page(m, page);
     if (need & MEM_W && m->table[page] & MEM_CODE && m->table[page] & MEM_W && !(m->table[page] & MEM_COW))
         drop_code(m, page);
     pte_t e = m->table[page];
@@ -415,9 +472,10 @@ bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
     uint32_t page = addr >> PAGE_SHIFT;
     pte_t e = m->table[page];
     if (!(e & MEM_PRESENT) || (e & need) != need || (need & MEM_W && e & MEM_COW)) return false;
-    bool was_code = need & MEM_W && e & MEM_CODE;
-    if (was_code) drop_code(m, page);
-    if (!m->region) return was_code;
+    bool withheld = need & MEM_W && e & (MEM_CODE | MEM_UNKEPT);
+    if (withheld && e & MEM_UNKEPT) save_page(m, page);
+    if (withheld && e & MEM_CODE) drop_code(m, page);
+    if (!m->region) return withheld;
     // Shown as wanted, yet it faulted: SIGBUS (the file behind the frame has shrunk, or the host is out of memory).
     pte_t wanted = wanted_bits(m->table[page]);
     if ((m->table[page] & SHOWN_BITS) == wanted) return false;

@@ -41,7 +41,8 @@ enum {
     MEM_CODE = 16, // has decoded instructions: the next write drops them first
     MEM_PRESENT = 32, // set in every page table entry that is not 0
     MEM_SHOWN = 64,   // direct: mapped in the region, readable
-    MEM_SHOWN_W = 128 // direct: mapped in the region, writable
+    MEM_SHOWN_W = 128, // direct: mapped in the region, writable
+    MEM_UNKEPT = 256   // the next write has its content saved first (mem_keep_begin)
 };
 
 typedef uint64_t pte_t; // frame << 12 | MEM_* bits; 0: absent
@@ -56,6 +57,7 @@ struct mem {
     struct code *code;                      // told when a code page changes
     uint32_t mappings;                      // host mappings the region is made of, beside the empty one
     uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
+    struct mem_kept *kept;                  // between mem_keep_begin and mem_keep_end
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
 };
 
@@ -106,10 +108,10 @@ static inline bool is_canonical(uint64_t a)
     return (int64_t)(a << 16) >> 16 == (int64_t)a;
 }
 
-// Does the table allow the access now? W: not on MEM_COW and not on MEM_CODE pages.
+// Does the table allow the access now? W: not on MEM_COW, MEM_CODE and MEM_UNKEPT pages.
 static inline bool pte_allows(pte_t p, unsigned need)
 {
-    unsigned withheld = need & MEM_W ? MEM_COW | MEM_CODE : 0;
+    unsigned withheld = need & MEM_W ? MEM_COW | MEM_CODE | MEM_UNKEPT : 0;
     return (p & (need | withheld | MEM_PRESENT)) == (need | MEM_PRESENT);
 }
 
@@ -135,3 +137,17 @@ static inline enum mem_backend mem_backend(const struct mem *m)
 // After a fault at guest address addr: true when the table allows the access and the region has now been brought up to
 // date (mirrored, or a code page made writable): run the instruction again. False: a #PF for the kernel.
 bool mem_mirror(struct mem *, uint32_t addr, unsigned need);
+
+// Keeping: from mem_keep_begin to mem_keep_end the content of a page is saved before its first write, so that what a run
+// wrote can be seen and undone. No mapping may change meanwhile. Pages are in the order of their first write; two that
+// show one frame are undone rightly because it is done backwards.
+struct mem_kept {
+    uint32_t n, room;
+    uint32_t *page;
+    uint8_t *bytes; // PAGE_BYTES each
+};
+void mem_keep_begin(struct mem *, struct mem_kept *); // empties what was kept
+void mem_keep_end(struct mem *);
+void mem_keep_page(struct mem *, uint32_t page); // now, as if it were written; nothing if it cannot be written
+void mem_undo(struct mem *, const struct mem_kept *);
+void mem_kept_free(struct mem_kept *);

@@ -51,7 +51,7 @@ OP(CPUID)
 // The counter runs at 1 GHz.
 static void read_tsc(struct cpu *cpu)
 {
-    uint64_t t = host_clock_monotonic() + cpu->tsc_offset;
+    uint64_t t = cpu->tsc_fixed ? cpu->tsc_fixed : host_clock_monotonic() + cpu->tsc_offset;
     cpu->regs[RAX] = (uint32_t)t;
     cpu->regs[RDX] = t >> 32;
 }

@@ -107,6 +107,8 @@ static const struct insn *enter(struct cpu *cpu)
     if (__atomic_load_n(&cpu->interrupt, __ATOMIC_SEQ_CST)) return stopped(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stopped(cpu, STOP_BUDGET);
+    struct tier *tier = code_tier(cpu->code);
+    if (tier && tier->due(tier, cpu, cpu->rip)) return stopped(cpu, STOP_TIER);
     const struct insn *in = left < BLOCK_MAX ? code_lookup_few(cpu->code, cpu->rip, (unsigned)left, true, &cpu->fault)
                                              : code_find(cpu, cpu->rip);
     return in ? in : stopped(cpu, STOP_FAULT);
@@ -115,12 +117,23 @@ static const struct insn *enter(struct cpu *cpu)
 // Separate from cpu_run, so that nothing that setjmp may clobber lives in it.
 static void run_until_stopped(struct cpu *cpu, const struct insn *in)
 {
-    while (in) in = in->fn(cpu, in);
+    for (;;) {
+        while (in) in = in->fn(cpu, in);
+        if (cpu->stop != STOP_TIER) return;
+        struct tier *tier = code_tier(cpu->code);
+        in = tier->run(tier, cpu);
+        if (!in) return;
+    }
+}
+
+static void on_tick(void *cpu)
+{
+    cpu_interrupt(cpu);
 }
 
 enum cpu_stop cpu_run(struct cpu *cpu)
 {
-    struct host_fault guard = {0};
+    struct host_fault guard = {.tick = on_tick, .tick_arg = cpu};
     if (cpu->region) {
         guard.lo = (uintptr_t)cpu->region - GUARD_BELOW;
         guard.hi = (uintptr_t)cpu->region + GUARD_TOP;

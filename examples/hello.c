@@ -1,5 +1,5 @@
 // The smallest program with belljar in it: runs python3 in a box and catches what it prints.
-//     cc hello.c -lbelljar -lelf -lcapstone -lext2fs -lcom_err -lm && ./a.out python3.ext2
+//     cc hello.c -lbelljar -lelf -lext2fs -lcom_err -lm && ./a.out python3.ext2
 #include <belljar.h>
 #include <stdio.h>
 

@@ -3,17 +3,26 @@
 //
 // The static state below is the one exception to "no state outside the box": signal dispositions belong to the process.
 #include "host/fault.h"
+#include "host/pages.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 static _Thread_local struct host_fault *volatile active;
 static _Thread_local volatile sig_atomic_t
     passing; // in pass_on: a handler that calls ours again must not go round in circles
+// Reached by name from the assembly in jit/enter.c.
+__attribute__((tls_model("initial-exec"))) _Thread_local uint64_t host_words[HOST_WORDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sigaction previous_segv, previous_bus; // guarded by lock; the handler only reads them
+enum { CAUGHT = 5 };
+static const int caught[CAUGHT] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+static struct sigaction previous[CAUGHT]; // guarded by lock; the handlers only read them
 
 #if defined(__x86_64__)
 // Error code bit 1 (W/R) of the page fault: SDM vol. 3, 4.7.
@@ -89,7 +98,9 @@ static void restore_fp_control(const ucontext_t *uc)
 // process.
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
-    const struct sigaction *old = sig == SIGBUS ? &previous_bus : &previous_segv;
+    unsigned which = 0;
+    while (which < CAUGHT - 1 && caught[which] != sig) which++;
+    const struct sigaction *old = &previous[which];
     bool none =
         passing || (!(old->sa_flags & SA_SIGINFO) && (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN));
     if (none) {
@@ -105,11 +116,90 @@ static void pass_on(int sig, siginfo_t *info, void *context)
     passing = 0;
 }
 
+// ---------------------------------------------------------------- emitted code
+
+#if defined(__x86_64__)
+enum { EFLAGS_TF = 0x100 };
+
+static void divert(struct host_divert *d, ucontext_t *uc, int sig)
+{
+    greg_t *reg = uc->uc_mcontext.gregs;
+    d->rip = (uintptr_t)reg[REG_RIP];
+    d->sig = sig;
+    d->stepping = false;
+    reg[REG_EFL] &= ~(greg_t)EFLAGS_TF;
+    reg[REG_RIP] = (greg_t)d->leave;
+}
+
+// The thread is in emitted code: is this fault the code's own? Then it goes on elsewhere.
+static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
+{
+    struct host_divert *d = g->divert;
+    if (!d || !*d->in) return false;
+    uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+    if (rip == 0 && sig == SIGSEGV) { // as if the table's entry had led there
+        uc->uc_mcontext.gregs[REG_RIP] = (greg_t)d->missed;
+        return true;
+    }
+    if (rip < d->lo || rip >= d->hi) return false;
+    if (sig == SIGTRAP) {
+        if (d->is_boundary(d->arg, rip)) divert(d, uc, 0);
+        return true;
+    }
+    g->addr = (uintptr_t)(sig == SIGSEGV || sig == SIGBUS ? uc->uc_mcontext.gregs[REG_CR2] : 0);
+    divert(d, uc, sig);
+    return true;
+}
+
+// A step that has led out of the emitted code: it leaves by itself, and whoever is there sees the request.
+static bool end_steps(const struct host_fault *g, ucontext_t *uc)
+{
+    if (!g->divert || !g->divert->stepping) return false;
+    g->divert->stepping = false;
+    uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)EFLAGS_TF;
+    return true;
+}
+
+static void divert_tick(struct host_divert *d, ucontext_t *uc)
+{
+    uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+    if (!*d->in || rip < d->lo || rip >= d->hi) return;
+    if (d->is_boundary(d->arg, rip)) {
+        divert(d, uc, 0);
+        return;
+    }
+    d->stepping = true;
+    uc->uc_mcontext.gregs[REG_EFL] |= EFLAGS_TF;
+}
+#else
+static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
+{
+    (void)g, (void)uc, (void)sig;
+    return false;
+}
+static bool end_steps(const struct host_fault *g, ucontext_t *uc)
+{
+    (void)g, (void)uc;
+    return false;
+}
+static void divert_tick(struct host_divert *d, ucontext_t *uc)
+{
+    (void)d, (void)uc;
+}
+#endif
+
+// ---------------------------------------------------------------- the handlers
+
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
     struct host_fault *g = active;
     uintptr_t addr = (uintptr_t)info->si_addr;
-    if (!g || info->si_code <= 0 || addr < g->lo || addr >= g->hi) {
+    if (g && info->si_code > 0) {
+        if (divert_fault(g, context, sig)) return;
+        if (sig == SIGTRAP && end_steps(g, context)) return;
+    }
+    bool memory = sig == SIGSEGV || sig == SIGBUS;
+    if (!g || !memory || info->si_code <= 0 || addr < g->lo || addr >= g->hi) {
         pass_on(sig, info, context);
         return;
     }
@@ -119,7 +209,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     siglongjmp(g->env, 1);
 }
 
-static int install(int sig, struct sigaction *previous)
+static int install(int sig, struct sigaction *before)
 {
     struct sigaction now;
     // NODEFER: the jump leaves the handler without sigreturn, so the signal must not be blocked meanwhile.
@@ -127,15 +217,15 @@ static int install(int sig, struct sigaction *previous)
     sigemptyset(&ours.sa_mask);
     if (sigaction(sig, NULL, &now) != 0) return -errno;
     if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_fault) return 0;
-    *previous = now;
+    *before = now;
     return sigaction(sig, &ours, NULL) == 0 ? 0 : -errno;
 }
 
 int host_fault_install(void)
 {
+    int err = 0;
     pthread_mutex_lock(&lock);
-    int err = install(SIGSEGV, &previous_segv);
-    if (!err) err = install(SIGBUS, &previous_bus);
+    for (unsigned i = 0; i < CAUGHT && !err; i++) err = install(caught[i], &previous[i]);
     pthread_mutex_unlock(&lock);
     return err;
 }
@@ -148,7 +238,87 @@ struct host_fault *host_fault_enter(struct host_fault *g)
     return before;
 }
 
-void host_fault_leave(struct host_fault *previous)
+void host_fault_leave(struct host_fault *before)
 {
-    active = previous;
+    active = before;
+}
+
+struct host_fault *host_fault_active(void)
+{
+    return active;
+}
+
+// ---------------------------------------------------------------- what belongs to the thread
+
+uint64_t *host_thread_words(int32_t *displacement)
+{
+#if defined(__x86_64__)
+    uintptr_t fs;
+    __asm__("mov %%fs:0, %0" : "=r"(fs)); // the thread pointer points to itself (System V ABI, TLS variant II)
+    *displacement = (int32_t)((uintptr_t)host_words - fs);
+#else
+    *displacement = 0;
+#endif
+    return host_words;
+}
+
+enum { SIGNAL_STACK = 128 << 10 };
+
+void *host_signal_stack_new(void)
+{
+    stack_t now, ours = {.ss_size = SIGNAL_STACK};
+    if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return NULL;
+    ours.ss_sp = pages_new(SIGNAL_STACK);
+    if (ours.ss_sp && sigaltstack(&ours, NULL) == 0) return ours.ss_sp;
+    pages_free(ours.ss_sp, SIGNAL_STACK);
+    return NULL;
+}
+
+void host_signal_stack_free(void *stack)
+{
+    stack_t none = {.ss_flags = SS_DISABLE};
+    if (!stack) return;
+    sigaltstack(&none, NULL);
+    pages_free(stack, SIGNAL_STACK);
+}
+
+struct host_ticker {
+    timer_t timer;
+};
+
+#define TICK_SIGNAL (SIGRTMAX - 1)
+
+static void on_tick(int sig, siginfo_t *info, void *context)
+{
+    struct host_fault *g = active;
+    int saved = errno;
+    (void)sig, (void)info;
+    if (g && g->tick) g->tick(g->tick_arg);
+    if (g && g->divert) divert_tick(g->divert, context);
+    errno = saved;
+}
+
+struct host_ticker *host_ticker_start(uint64_t ns)
+{
+    struct host_ticker *t = calloc(1, sizeof *t);
+    struct sigaction act = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    struct sigevent to = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TICK_SIGNAL};
+    struct timespec every = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    struct itimerspec at = {.it_interval = every, .it_value = every};
+    if (!t) return NULL;
+    sigemptyset(&act.sa_mask);
+    to._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+    if (sigaction(TICK_SIGNAL, &act, NULL) == 0 && timer_create(CLOCK_THREAD_CPUTIME_ID, &to, &t->timer) == 0) {
+        if (timer_settime(t->timer, 0, &at, NULL) == 0) return t;
+        timer_delete(t->timer);
+    }
+    free(t);
+    return NULL;
+}
+
+void host_ticker_stop(struct host_ticker *t)
+{
+    if (!t) return;
+    timer_delete(t->timer);
+    free(t);
 }

@@ -1,14 +1,14 @@
 // 4 GiB of host address space for one guest address space, with guards; frames are mapped into it. See region.h for the
 // layout.
-//
-// The translator's target table (R + 8 GiB .. R + 40 GiB) is not reserved yet: RESERVE_ABOVE grows when it comes.
 #include "host/region.h"
 #include <errno.h>
 #include <sys/mman.h>
 
 #define GIB           (1ull << 30)
 #define GUARD_BELOW   (2 * GIB + (1ull << 20))
-#define RESERVE_ABOVE (8 * GIB) // the guest's 4 GiB and the guard behind them
+#define TABLE_OFFSET  (8 * GIB) // the guest's 4 GiB and the guard behind them
+#define TABLE_BYTES   (32 * GIB)
+#define RESERVE_ABOVE (TABLE_OFFSET + TABLE_BYTES)
 #define ALIGN         (4 * GIB)
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
@@ -28,6 +28,20 @@ uint8_t *region_new(void)
 void region_free(uint8_t *region)
 {
     if (region) munmap(region - GUARD_BELOW, GUARD_BELOW + RESERVE_ABOVE);
+}
+
+uint64_t *region_table_new(uint8_t *region)
+{
+    void *p = mmap(region + TABLE_OFFSET, TABLE_BYTES, PROT_READ | PROT_WRITE, NOTHING | MAP_FIXED, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    (void)madvise(p, TABLE_BYTES, MADV_NOHUGEPAGE);
+    (void)madvise(p, TABLE_BYTES, MADV_DONTDUMP);
+    return p;
+}
+
+void region_table_clear(uint8_t *region)
+{
+    (void)madvise(region + TABLE_OFFSET, TABLE_BYTES, MADV_DONTNEED);
 }
 
 int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *ram, uint32_t frame, int prot)

@@ -1,6 +1,6 @@
 // A guest process's host address space: 4 GiB at a 4 GiB boundary with guards of PROT_NONE around it, and room for the
 // translator's table (docs/design.md). R - (2 GiB + 1 MiB) .. R: guard;  R .. R + 4 GiB: guest;  R + 4 GiB .. R + 8
-// GiB: guard.
+// GiB: guard;  R + 8 GiB .. R + 40 GiB: the table of targets, 8 bytes for each guest byte.
 #pragma once
 #include "host/ram.h"
 #include <stddef.h>
@@ -8,6 +8,9 @@
 
 uint8_t *region_new(void); // NULL: no address space left. All of it PROT_NONE
 void region_free(uint8_t *region);
+// The table of targets becomes memory, zeros at first. NULL: the host does not overcommit.
+uint64_t *region_table_new(uint8_t *region);
+void region_table_clear(uint8_t *region); // zeros again
 // Map n frames consecutive in their backing at byte offset addr. prot: host PROT_READ | PROT_WRITE. 0 or -errno.
 int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *, uint32_t frame, int prot);
 int region_protect(uint8_t *region, uint32_t addr, uint32_t n, int prot);

@@ -39,6 +39,8 @@ enum belljar_code {
     BELLJAR_NOT_EXECUTABLE, // it is there and cannot be run: a directory, another machine's, no permission, not a
                             // program
     BELLJAR_NO_RESOURCES,   // the host has no memory, address space or descriptors left
+    BELLJAR_BUG,            // belljar has caught itself in a mistake and ended the box
+    BELLJAR_DIFFERENT,      // BELLJAR_LOCKSTEP: interpreter and translator made different things of the same code
 };
 
 struct belljar_error {
@@ -79,7 +81,19 @@ struct belljar_stream {
     void *ctx;
 };
 
-enum belljar_trace { BELLJAR_TRACE_SYSCALLS = 1, BELLJAR_TRACE_FAULTS = 2 };
+enum belljar_trace { BELLJAR_TRACE_SYSCALLS = 1, BELLJAR_TRACE_FAULTS = 2, BELLJAR_TRACE_JIT = 4 };
+
+enum belljar_engine {
+    BELLJAR_JIT,    // hot code is translated; where the host does not allow that, as BELLJAR_INTERP
+    BELLJAR_INTERP, // interpreted only
+    BELLJAR_LOCKSTEP,
+};
+
+// Memory for translated code. A box makes its own, unless it is given one that was made before: by a process that closes
+// a sandbox around itself in which no executable memory can be had. One box at a time uses it.
+struct belljar_code_memory;
+BELLJAR_API int belljar_code_memory_new(struct belljar_code_memory **, struct belljar_error *why);
+BELLJAR_API void belljar_code_memory_free(struct belljar_code_memory *);
 
 struct belljar_options {
     const char *program;     // a name looked up in PATH, or a path with '/'. NULL: argv[0]
@@ -96,6 +110,10 @@ struct belljar_options {
     uint64_t tmp_bytes;               // size of /tmp; 0: bounded by memory
     unsigned pids, files;             // threads in all; descriptors a process; 1024, 1024
     int cpu_level;                    // 2: x86-64-v2, 3: x86-64-v3 and AES, SHA, ... (the default)
+    enum belljar_engine engine;       // BELLJAR_JIT
+    struct belljar_code_memory *code;        // NULL: the box makes its own
+    bool jit_eager;                   // for tests: translate whatever runs, at once
+    bool verify_code; // an independent verifier proves each piece of translated code before it runs; needs libZydis
     bool exact;                       // software-checked memory: wild 64-bit pointers fault as on hardware, slower
     bool deterministic; // clock, randomness and scheduling are functions of the seed and the instruction count
     uint64_t seed;
@@ -104,6 +122,9 @@ struct belljar_options {
 };
 BELLJAR_API void belljar_options_init(struct belljar_options *); // fills in the defaults above
 BELLJAR_API extern const char *const belljar_default_env[];      // PATH, HOME, LANG, ...
+// Only for a process that can open no files when it makes and runs the box: loads now what these options would load
+// then (the disassembler of BELLJAR_TRACE_FAULTS, the one of verify_code).
+BELLJAR_API int belljar_prepare(const struct belljar_options *, struct belljar_error *why);
 
 // ---------------------------------------------------------------- running
 

@@ -188,8 +188,18 @@ struct box_limits {
 // How a box ended. BOX_END_EXIT: the first program did, with init_status (as wait4 reports it).
 enum box_end { BOX_RUNNING, BOX_END_EXIT, BOX_END_TIMEOUT, BOX_END_CPU_TIME, BOX_END_OUTPUT, BOX_END_ASKED };
 
+// A second tier that takes part in running guest code (cpu/tier.h); all NULL: the interpreter alone. `enter` is called
+// for each address space; what it returns, NULL too, goes to `leave`.
+struct box_tier {
+    void *ctx;
+    void *(*enter)(void *ctx, struct mem *, struct code *);
+    void (*leave)(void *ctx, void *space);
+    enum cpu_stop (*run)(void *ctx, struct cpu *); // NULL: cpu_run
+};
+
 struct box {
     struct ram ram;
+    struct box_tier tier;
     enum mem_backend backend;
     enum cpu_level level;
     struct vfs *vfs;

@@ -15,7 +15,10 @@ struct mm *mm_new(struct box *box)
     mm->refs = 1;
     mm->mem = mem_new(&box->ram, box->backend);
     mm->code = mm->mem ? code_new(mm->mem, box->level) : NULL;
-    if (mm->code) return mm;
+    if (mm->code) {
+        if (box->tier.enter) mm->tier = box->tier.enter(box->tier.ctx, mm->mem, mm->code);
+        return mm;
+    }
     if (mm->mem) mem_free(mm->mem);
     free(mm);
     return NULL;
@@ -44,6 +47,7 @@ void mm_unref(struct mm *mm)
     if (!mm || --mm->refs) return;
     for (unsigned i = 0; i < mm->nvma; i++) vma_free(mm->vma[i]);
     free(mm->vma);
+    if (mm->tier) mm->box->tier.leave(mm->box->tier.ctx, mm->tier);
     code_free(mm->code);
     mem_free(mm->mem);
     free(mm);
@@ -267,7 +271,7 @@ static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npag
 {
     uint64_t hint = m->addr & ~(uint64_t)(PAGE_BYTES - 1);
     bool fixed = m->flags & (LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE);
-    bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MEM_PAGES - 1;
+    bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MM_STACK_TOP;
     uint32_t page = (uint32_t)(hint >> PAGE_SHIFT);
     if (fixed) {
         if (m->addr & (PAGE_BYTES - 1)) return -LX_EINVAL;

@@ -42,6 +42,7 @@ struct mm {
     struct box *box;
     struct mem *mem;
     struct code *code;
+    void *tier; // box_tier's own
     unsigned refs;
     struct vma **vma; // sorted by start
     unsigned nvma, cap;

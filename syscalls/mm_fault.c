@@ -70,16 +70,22 @@ static int fault_file_read(struct vma *v, uint32_t page)
     return err ? err : map_file_run(v, page, frame, vma_mem_prot(v) | MEM_COW);
 }
 
+// Shown before it is filled: filled through the region, the host maps the frame once.
 static int copy_frame(struct vma *v, uint32_t page, uint32_t from)
 {
+    struct mem *mem = v->mm->mem;
     struct ram *ram = &v->mm->box->ram;
     uint32_t frame = take_frames(v->mm->box, 1, false);
     if (!frame) return -LX_ENOMEM;
-    if (ram_read(ram, from, 0, ram_ptr(ram, frame), PAGE_BYTES)) {
-        ram_unref(ram, frame);
-        return -LX_EIO;
+    ram_ref(ram, from); // the page may hold the last one
+    int err = mem_map(mem, page, 1, frame, vma_mem_prot(v));
+    void *to = mem_host(mem, page << PAGE_SHIFT, MEM_W);
+    if (ram_read(ram, from, 0, to ? to : ram_ptr(ram, frame), PAGE_BYTES)) {
+        mem_unmap(mem, page, 1);
+        err = -LX_EIO;
     }
-    return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
+    ram_unref(ram, from);
+    return err;
 }
 
 static int fault_file_write(struct vma *v, uint32_t page)

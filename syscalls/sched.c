@@ -126,13 +126,18 @@ static void give_random(struct task *t)
     cpu_give_random(&t->cpu, value);
 }
 
+static enum cpu_stop run_cpu(struct box *box, struct cpu *c)
+{
+    return box->tier.run ? box->tier.run(box->tier.ctx, c) : cpu_run(c);
+}
+
 // Runs guest code until the slice is used up (true) or the thread cannot go on (false).
 static bool run_slice(struct task *t)
 {
     struct cpu *c = &t->cpu;
     while (c->budget > 0) {
         int64_t left = c->budget;
-        enum cpu_stop stop = cpu_run(c);
+        enum cpu_stop stop = run_cpu(t->box, c);
         t->box->insn_count += (uint64_t)(left - c->budget);
         if (stop == STOP_SYSCALL) {
             run_syscall(t);

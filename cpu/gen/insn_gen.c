@@ -5,6 +5,7 @@
 //   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, the fused pairs,
 //   insn_rows[], insn_features[] (for
 //                           cpu/decode.c)
+//   OUTDIR/insn_encodings.inc  how each row is encoded (for cpu/insn_encoding.c)
 //
 // The tables' format is described at the head of cpu/insn.def. A malformed row or two rows for the same bytes end it
 // with file:line: message.
@@ -188,6 +189,9 @@ static void write_tables(const char *dir)
     write_trees(out);
     write_rows(out);
     write_features(out);
+    finish(out);
+    out = create(dir, "insn_encodings.inc");
+    write_encodings(out);
     finish(out);
 }
 

@@ -152,7 +152,7 @@ static void one_case(struct judge *j)
 
 static bool open_judge(struct judge *j)
 {
-    j->guest = guest_open(true); // addresses above 4 GiB fault, as on the host
+    j->guest = guest_open(GUEST_CHECKED); // addresses above 4 GiB fault, as on the host
     j->host = j->guest ? hostcpu_open() : NULL;
     if (!j->host) return false;
     hostcpu_limit(j->host, 10);

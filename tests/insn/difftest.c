@@ -1,8 +1,8 @@
-// difftest: random cases of every row of cpu/insn*.def, on the host CPU and in the interpreter with both memory back
-// ends.
+// difftest: random cases of every row of cpu/insn*.def, on the host CPU, in the interpreter with both memory back ends,
+// and translated.
 //
-//     difftest [--cases N] [--seed S] [--row NAME]... [--file insn_sse.def] [--part I/N] [--jobs J] [--report FILE]
-//     [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]
+//     difftest [--engine interp|jit|all] [--cases N] [--seed S] [--row NAME]... [--file insn_sse.def] [--part I/N]
+//     [--jobs J] [--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]
 //
 // --part 2/4 takes every fourth row; --row may name one row or a prefix ending in `*`. --report also writes the
 // failures to FILE. --host-only runs each case twice on the host, to test the runner. --record writes what the host
@@ -11,6 +11,7 @@
 // rows behind it run in a new process. Exit status: 0 when all rows agree.
 #include "bounds.h"
 #include "cpu/insn.h"
+#include "host/exec.h"
 #include "record.h"
 #include "report.h"
 #include "sides.h"
@@ -31,6 +32,7 @@ struct options {
     const char *rows[MAX_ROW_NAMES], *file, *report, *record, *replay, *tally;
     int row_count;
     bool host_only;
+    unsigned engines; // bits by enum guest_engine
     int record_fd;
     struct recording recording;
 };
@@ -39,6 +41,7 @@ struct options {
 struct result {
     bool taken, skipped, done;
     unsigned cases, failures, faults, kind_count[DIFF_KINDS], told;
+    unsigned translated; // cases that the translator ran, at least in part, in emitted code
     unsigned settled;    // outcomes that differ within the row's bound
     unsigned kinds_told; // sets of kinds that have an example, as bits by lowest kind
     char text[ROW_TEXT];
@@ -83,7 +86,8 @@ static void record(struct result *r, const struct options *o, const struct sides
     size_t used = strlen(r->text);
     if (ROW_TEXT - used < 2500) return;
     FILE *f = fmemopen(r->text + used, ROW_TEXT - used, "w");
-    fprintf(f, "  [case %u, %s memory]\n", r->cases, side ? "checked" : "direct");
+    const char *complaint = guest_complaint(s->guest[side]);
+    fprintf(f, "  [case %u, %s%s%s]\n", r->cases, guest_engine_names[side], *complaint ? ": " : "", complaint);
     report_difference(f, c, &s->before, host, guest, &s->memories[side], diff);
     fclose(f);
     r->kinds_told |= lowest;
@@ -93,8 +97,11 @@ static void record(struct result *r, const struct options *o, const struct sides
 static void judge(struct sides *s, const struct options *o, struct result *r, const struct outcome *host)
 {
     struct outcome guest;
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < GUEST_ENGINES; k++) {
+        if (!s->guest[k]) continue;
+        uint64_t entered = guest_entered(s->guest[k]);
         run_guest(s->guest[k], &r->now, &guest);
+        r->translated += guest_entered(s->guest[k]) > entered;
         r->settled += bound_settle(&r->now, host, &guest);
         unsigned diff = compare(&r->now, host, &guest, &s->memories[k]);
         if (diff) record(r, o, s, &r->now, k, host, &guest, diff);
@@ -205,7 +212,7 @@ static void work(const struct options *o, const struct row_table *t, struct resu
 {
     static struct sides s;
     unsigned n = 0;
-    sides_open(&s, o->replay ? SIDES_GUEST : o->host_only || o->record ? SIDES_HOST : SIDES_BOTH);
+    sides_open(&s, o->replay ? SIDES_GUEST : o->host_only || o->record ? SIDES_HOST : SIDES_BOTH, o->engines);
     for (int i = 0; i < t->count; i++) {
         if (!shared(o, &t->row[i], i, share, &n) || results[i].taken) continue;
         results[i].skipped = !has_judge(o, &t->row[i]);
@@ -264,9 +271,14 @@ static void run_all(const struct options *o, const struct row_table *t, struct r
     }
 }
 
-static void print_result(FILE *f, const struct row *row, const struct result *r)
+static unsigned outcomes(const struct options *o, const struct result *r)
 {
-    fprintf(f, "%s (%s): %u of %u cases differ:", row->id, row->file, r->failures, r->cases * 2);
+    return r->cases * (unsigned)__builtin_popcount(o->engines);
+}
+
+static void print_result(FILE *f, const struct options *o, const struct row *row, const struct result *r)
+{
+    fprintf(f, "%s (%s): %u of %u cases differ:", row->id, row->file, r->failures, outcomes(o, r));
     for (int i = 0; i < DIFF_KINDS; i++)
         if (r->kind_count[i]) fprintf(f, " %s %u", diff_names[i], r->kind_count[i]);
     fprintf(f, "\n%s\n", r->text);
@@ -274,21 +286,24 @@ static void print_result(FILE *f, const struct row *row, const struct result *r)
 
 static int summarize(FILE *f, const struct options *o, const struct row_table *t, const struct result *results)
 {
-    unsigned rows = 0, cases = 0, faults = 0, bad = 0, skipped = 0;
+    unsigned rows = 0, cases = 0, faults = 0, bad = 0, skipped = 0, translated = 0;
     for (int i = 0; i < t->count; i++) {
         const struct result *r = &results[i];
         if (!r->taken) continue;
+        translated += r->translated;
         const char *bound = bound_of(&t->row[i]);
         if (r->skipped)
             fprintf(f, "%s: not run, %s has no %s\n", t->row[i].id, o->replay ? o->recording.cpu : "this host",
                     t->row[i].feature);
         else if (bound && !o->record)
             fprintf(f, "%s: judged within %s; %u of %u outcomes are not the same bits\n", t->row[i].id, bound,
-                    r->settled, r->cases * 2);
-        if (r->failures || (!r->skipped && r->cases == 0)) print_result(f, &t->row[i], r), bad++;
+                    r->settled, outcomes(o, r));
+        if (r->failures || (!r->skipped && r->cases == 0)) print_result(f, o, &t->row[i], r), bad++;
         rows += !r->skipped, skipped += r->skipped, cases += r->cases, faults += r->faults;
     }
     if (o->replay) fprintf(f, "difftest: judged by a record of %s\n", o->recording.cpu);
+    if (o->engines >> GUEST_JIT & 1 && !o->record && !o->host_only)
+        fprintf(f, "difftest: %u cases ran in emitted code\n", translated);
     fprintf(f, "difftest: %u rows, %u cases (%u faults), seed %llu: %u rows differ, %u not run\n", rows, cases, faults,
             (unsigned long long)o->seed, bad, skipped);
     return bad || rows == 0;
@@ -321,14 +336,25 @@ static int count_in(const struct options *o, const struct row_table *t, const st
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: difftest [--cases N] [--seed S] [--row NAME]... [--file DEF] [--part I/N] [--jobs J] "
+    fprintf(stderr, "usage: difftest [--engine interp|jit|all] [--cases N] [--seed S] [--row NAME]... [--file DEF] "
+                    "[--part I/N] [--jobs J] "
                     "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]\n");
     exit(2);
 }
 
+// All there are, but for what this host cannot run.
+static unsigned parse_engines(const char *value)
+{
+    enum { INTERP = 1 << GUEST_DIRECT | 1 << GUEST_CHECKED, JIT = 1 << GUEST_JIT };
+    if (!strcmp(value, "all")) return host_exec_lacks() ? INTERP : INTERP | JIT;
+    if (strcmp(value, "interp") != 0 && strcmp(value, "jit") != 0) usage();
+    return value[0] == 'i' ? INTERP : JIT;
+}
+
 static struct options parse(int argc, char **argv)
 {
-    struct options o = {.cases = 2000, .parts = 1, .jobs = 1, .seed = 1, .examples = 1};
+    struct options o = {
+        .cases = 2000, .parts = 1, .jobs = 1, .seed = 1, .examples = 1, .engines = parse_engines("all")};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--host-only")) {
@@ -342,6 +368,8 @@ static struct options parse(int argc, char **argv)
             o.seed = strcmp(value, "time") ? strtoull(value, NULL, 0) : (uint64_t)time(NULL);
         else if (!strcmp(argv[i], "--row") && o.row_count < MAX_ROW_NAMES)
             o.rows[o.row_count++] = value;
+        else if (!strcmp(argv[i], "--engine"))
+            o.engines = parse_engines(value);
         else if (!strcmp(argv[i], "--file"))
             o.file = value;
         else if (!strcmp(argv[i], "--jobs"))

@@ -4,11 +4,14 @@
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "host/ram.h"
+#include "tests/eager_jit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUEST_FRAMES = 64 };
+const char *const guest_engine_names[GUEST_ENGINES] = {"direct memory", "checked memory", "translated"};
+
+enum { GUEST_FRAMES = 64, ENOUGH = 1000 /* instructions, to pay for a block and what is behind it */ };
 
 struct guest {
     struct ram ram;
@@ -16,6 +19,9 @@ struct guest {
     struct code *code;
     struct cpu cpu;
     uint8_t *code_bytes, *data[DATA_PAGES];
+    struct eager_jit translator;
+    struct jit_space *space; // NULL: interpreted
+    char complaint[VERIFY_WHY + 100];
 };
 
 // Maps fresh frames at addr; returns their host address.
@@ -38,22 +44,34 @@ static bool map_arena(struct guest *g)
     return ok;
 }
 
-struct guest *guest_open(bool checked)
+static bool start_jit(struct guest *g)
+{
+    char why[200];
+    if (!eager_jit_open(&g->translator, CPU_LEVEL_V3, why, sizeof why))
+        return fprintf(stderr, "guest_run: no translator: %s\n", why), false;
+    g->space = jit_space_new(g->translator.jit, g->mem, g->code);
+    if (!g->space) fprintf(stderr, "guest_run: no room for the table of targets\n");
+    return g->space != NULL;
+}
+
+struct guest *guest_open(enum guest_engine engine)
 {
     struct guest *g = aligned_alloc(64, (sizeof *g + 63) & ~(size_t)63);
     if (!g) return NULL;
     memset(g, 0, sizeof *g);
     if (ram_open(&g->ram, GUEST_FRAMES)) return fprintf(stderr, "guest_run: no memory\n"), free(g), NULL;
-    g->mem = mem_new(&g->ram, checked ? MEM_CHECKED : MEM_DIRECT);
+    g->mem = mem_new(&g->ram, engine == GUEST_CHECKED ? MEM_CHECKED : MEM_DIRECT);
     g->code = g->mem ? code_new(g->mem, CPU_LEVEL_V3) : NULL;
     if (!g->code || !map_arena(g)) return fprintf(stderr, "guest_run: cannot make an address space\n"), NULL;
     cpu_init(&g->cpu, CPU_LEVEL_V3);
     cpu_attach(&g->cpu, g->mem, g->code);
-    return g;
+    return engine != GUEST_JIT || start_jit(g) ? g : NULL;
 }
 
 void guest_close(struct guest *g)
 {
+    jit_space_free(g->space);
+    if (g->translator.jit) eager_jit_close(&g->translator);
     code_free(g->code);
     mem_free(g->mem);
     ram_close(&g->ram);
@@ -84,7 +102,7 @@ static void save_fpu(struct fx_image *fx, const struct fpu *f)
     for (unsigned i = 0; i < 8; i++) fx->st[i].frac = f->st[(top + i) & 7].frac, fx->st[i].se = f->st[(top + i) & 7].se;
 }
 
-static void load_state(struct cpu *cpu, const struct machine *m)
+void guest_load_state(struct cpu *cpu, const struct machine *m)
 {
     memcpy(cpu->regs, m->gpr, sizeof m->gpr);
     cpu->rip = m->rip;
@@ -122,10 +140,8 @@ static void save_fault(struct outcome *out, const struct cpu_fault *f)
     out->fault_addr = f->addr;
 }
 
-void guest_run(struct guest *g, const struct machine *in, struct outcome *out)
+static void interpret(struct guest *g, struct outcome *out)
 {
-    memset(out, 0, sizeof *out);
-    load_state(&g->cpu, in);
     g->cpu.budget = 1;
     enum cpu_stop stop = cpu_run(&g->cpu);
     out->vector = stop == STOP_BUDGET ? VECTOR_NONE : stop == STOP_SYSCALL ? VECTOR_SYSCALL : VECTOR_LOST;
@@ -134,5 +150,73 @@ void guest_run(struct guest *g, const struct machine *in, struct outcome *out)
         out->vector = VECTOR_NONE;
     }
     if (stop == STOP_FAULT) save_fault(out, &g->cpu.fault);
+}
+
+// As the host's runner sees it (host_run.c): where the instruction has gone on to is INT3, or a page that cannot be
+// executed. Returns how many instructions are to be counted.
+static unsigned judge_fault(struct guest *g, uint64_t start, struct outcome *out)
+{
+    struct cpu *cpu = &g->cpu;
+    save_fault(out, &cpu->fault);
+    bool trap = out->vector == VEC_BP || out->vector == VEC_DB || out->vector == VEC_OF;
+    bool behind = out->vector == VEC_BP && cpu->insn_count != 1;
+    bool fetch = out->vector == VEC_PF && out->exec && cpu->rip != start;
+    if (!behind && !fetch) return trap;
+    memset(out, 0, sizeof *out);
+    out->vector = VECTOR_NONE;
+    cpu->rip -= behind;
+    return behind ? 2 : 1;
+}
+
+// What was decoded and translated before is dropped, as by a write of the guest's.
+static void code_is_new(struct guest *g)
+{
+    for (unsigned i = 0; i < CODE_PAGES; i++) (void)mem_host(g->mem, CODE_BASE + i * PAGE, MEM_W);
+}
+
+static void translate_and_run(struct guest *g, uint64_t start, struct outcome *out)
+{
+    struct cpu *cpu = &g->cpu;
+    unsigned counted = 1;
+    code_is_new(g);
+    cpu->insn_count = 0;
+    cpu->budget = ENOUGH;
+    enum cpu_stop stop = cpu_run(cpu);
+    host_set_gs(0); // the C library's, and the host runner's
+    out->vector = stop == STOP_SYSCALL ? VECTOR_SYSCALL : stop == STOP_RANDOM ? VECTOR_NONE : VECTOR_LOST;
+    if (stop == STOP_RANDOM) cpu_give_random(cpu, GUEST_RANDOM);
+    if (stop == STOP_FAULT) counted = judge_fault(g, start, out);
+    g->complaint[0] = 0;
+    if (g->translator.check.refused[0])
+        snprintf(g->complaint, sizeof g->complaint, "refused: %s", g->translator.check.refused);
+    else if (out->vector == VECTOR_LOST)
+        snprintf(g->complaint, sizeof g->complaint, "stopped for reason %d", (int)stop);
+    else if (cpu->insn_count != counted || cpu->budget != ENOUGH - (int64_t)counted)
+        snprintf(g->complaint, sizeof g->complaint, "counted %llu instructions instead of %u, vector %d, rip %#llx",
+                 (unsigned long long)cpu->insn_count, counted, out->vector, (unsigned long long)cpu->rip);
+    if (g->complaint[0]) out->vector = VECTOR_LOST;
+    g->translator.check.refused[0] = 0;
+}
+
+void guest_run(struct guest *g, const struct machine *in, struct outcome *out)
+{
+    memset(out, 0, sizeof *out);
+    guest_load_state(&g->cpu, in);
+    if (g->space)
+        translate_and_run(g, in->rip, out);
+    else
+        interpret(g, out);
     save_state(&out->after, &g->cpu);
+}
+
+const char *guest_complaint(const struct guest *g)
+{
+    return g->complaint;
+}
+
+uint64_t guest_entered(const struct guest *g)
+{
+    struct jit_stats stats = {0};
+    if (g->space) jit_stats(g->translator.jit, &stats);
+    return stats.exits;
 }

@@ -1,11 +1,12 @@
 // properties: the rows that cannot be compared with the host (properties.def) do what the manual and Linux say, in both
-// memory back ends.
+// memory back ends and translated.
 //
 // Also: every row that the table marks `prop` has a test here, and no other; no row is marked `vector`, for there are
 // no vectors. Exit status: 0 when all holds.
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "guest_run.h"
+#include "host/exec.h"
 #include "values.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ enum { RUN_AT = CODE_BASE + 0x100, DATA = DATA_BASE + 0x100 };
 
 struct bench {
     struct guest *guest;
-    const char *test;
+    const char *engine, *test;
     unsigned failures;
     struct machine in;  // state before the next instruction: every register has a value of its own
     struct outcome out; // what the last one did
@@ -24,7 +25,7 @@ struct bench {
 static void check(struct bench *b, bool holds, const char *what, int line)
 {
     if (holds) return;
-    printf("properties.c:%d: %s: %s\n", line, b->test, what);
+    printf("properties.c:%d: %s, %s: %s %s\n", line, b->test, b->engine, what, guest_complaint(b->guest));
     b->failures++;
 }
 #define CHECK(condition) check(b, condition, #condition, __LINE__)
@@ -675,8 +676,8 @@ static bool first_of_test(int i)
 int main(void)
 {
     unsigned failures = check_list(), tests = 0;
-    for (int checked = 0; checked < 2; checked++) {
-        struct bench b = {.guest = guest_open(checked)};
+    for (int engine = 0; engine < (host_exec_lacks() ? GUEST_JIT : GUEST_ENGINES); engine++) {
+        struct bench b = {.engine = guest_engine_names[engine], .guest = guest_open((enum guest_engine)engine)};
         if (!b.guest) return 2;
         for (int i = 0; i < PROPERTIES; i++) {
             if (!first_of_test(i)) continue;

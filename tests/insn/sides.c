@@ -26,25 +26,26 @@ static void open_memory(struct sides *s)
 
 static void open_guest(struct sides *s, int side)
 {
-    if (!(s->guest[side] = guest_open(side == 1))) exit(2);
+    if (!(s->guest[side] = guest_open((enum guest_engine)side))) exit(2);
     for (unsigned i = 0; i < DATA_PAGES; i++) s->memories[side].guest[i] = guest_data(s->guest[side], i);
 }
 
-void sides_open(struct sides *s, enum sides_which which)
+void sides_open(struct sides *s, enum sides_which which, unsigned engines)
 {
-    for (int k = 0; k < 2 && which != SIDES_HOST; k++) open_guest(s, k);
+    for (int k = 0; k < GUEST_ENGINES && which != SIDES_HOST; k++)
+        if (engines >> k & 1) open_guest(s, k);
     if (which == SIDES_GUEST)
         open_memory(s);
     else
         open_host(s);
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < GUEST_ENGINES; k++)
         for (unsigned i = 0; i < DATA_PAGES; i++) s->memories[k].host[i] = s->host_data[i];
 }
 
 void sides_clean(struct sides *s)
 {
     if (s->host) memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < GUEST_ENGINES; k++)
         if (s->guest[k]) memset(guest_code(s->guest[k]), 0xcc, CODE_PAGES * PAGE);
 }
 
@@ -70,7 +71,7 @@ void sides_sync(struct sides *s)
             sync_read_only_page(s, from);
         else
             sync_page(s->host_data[i], from);
-        for (int k = 0; k < 2; k++)
+        for (int k = 0; k < GUEST_ENGINES; k++)
             if (s->guest[k]) sync_page(s->memories[k].guest[i], from);
     }
 }

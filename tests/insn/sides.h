@@ -1,4 +1,4 @@
-// The host and the interpreter, with both memory back ends, side by side with the same memory.
+// The host, the interpreter with both memory back ends and the translator, side by side with the same memory.
 #pragma once
 #include "compare.h"
 #include "guest_run.h"
@@ -11,13 +11,13 @@ enum sides_which {
 };
 
 struct sides {
-    struct host_runner *host;       // NULL: SIDES_GUEST
-    struct guest *guest[2];         // direct, checked; NULL: SIDES_HOST
-    struct data_image before;       // what data memory holds before a case
-    uint8_t *host_data[DATA_PAGES]; // NULL: absent
-    struct memories memories[2];
+    struct host_runner *host;           // NULL: SIDES_GUEST
+    struct guest *guest[GUEST_ENGINES]; // NULL: not wanted
+    struct data_image before;           // what data memory holds before a case
+    uint8_t *host_data[DATA_PAGES];     // NULL: absent
+    struct memories memories[GUEST_ENGINES];
 };
 
-void sides_open(struct sides *, enum sides_which); // exits when it cannot
+void sides_open(struct sides *, enum sides_which, unsigned engines); // bits by enum guest_engine; exits when it cannot
 void sides_clean(struct sides *); // nothing is left in code memory of a case that did not come to an end
 void sides_sync(struct sides *);  // all memories are as `before`

@@ -38,6 +38,8 @@ END
 trace() { strace -f -o "$1" "${@:2}" >/dev/null 2>&1; }
 box=("$BELLJAR" --image "$BELLJAR_IMAGE")
 trace fault "${box[@]}" --files 100000 --put program.py:/tmp/program.py --get /etc/passwd:got --trace faults -- python3 /tmp/program.py
+# A host without WRGSBASE (tests/engine).
+trace fallback "$BELLJAR_BUILD/tests/engine/engine-no_fsgsbase" --image "$BELLJAR_IMAGE" -- true
 trace signal "${box[@]}" -- bash -c 'trap "exit 0" TERM; echo ready >/dev/stderr; while :; do sleep 0.1; done' &
 for _ in $(seq 200); do
     sleep 0.1
@@ -54,7 +56,7 @@ awk 'inside[$1] && match($0, /[a-z_0-9]+\(/) {
         print substr($0, RSTART, RLENGTH - 1)
         if (match($0, /ioctl\([^{]*/)) print substr($0, RSTART, RLENGTH)
     }
-    /seccomp\(SECCOMP_SET_MODE_FILTER.* = 0$/ { inside[$1] = 1 }' fault signal terminal | sort -u >used
+    /seccomp\(SECCOMP_SET_MODE_FILTER.* = 0$/ { inside[$1] = 1 }' fault fallback signal terminal | sort -u >used
 while read -r request; do
     grep -q "^ioctl(.*$request" used || {
         echo "FAILED: ioctl $request is allowed and not used"

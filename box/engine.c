@@ -1,0 +1,205 @@
+// How a box runs its guest's code: interpreted only, or with the translator as a second tier (jit/).
+//
+// What a host lacks for the translator is no error: the box is interpreted then, and says why with --trace jit.
+#include "box/box.h"
+#include "host/fault.h"
+#include "jit/check.h"
+#include "jit/lockstep.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_NS = 4000000 };
+
+struct belljar_code_memory {
+    struct host_exec memory;
+};
+
+struct engine {
+    struct jit *jit;
+    struct lockstep *lockstep;
+    struct jit_check check;          // --verify-code
+    struct belljar_code_memory *own; // made for this box, when the options bring none
+    struct host_ticker *ticker;
+    void *stack;
+    bool told;
+};
+
+int belljar_code_memory_new(struct belljar_code_memory **out, struct belljar_error *why)
+{
+    struct belljar_code_memory *c = calloc(1, sizeof *c);
+    int err = c ? host_exec_new(&c->memory, JIT_BYTES) : -LX_ENOMEM;
+    *out = err ? NULL : c;
+    if (!err) return BELLJAR_OK;
+    free(c);
+    return belljar_fail(why, BELLJAR_NO_RESOURCES, "the host gives no executable memory: %s", strerror(-err));
+}
+
+void belljar_code_memory_free(struct belljar_code_memory *c)
+{
+    if (!c) return;
+    host_exec_free(&c->memory);
+    free(c);
+}
+
+// Said once a box.
+static void fall_back(struct belljar_box *b, const char *why)
+{
+    char line[200];
+    int n = snprintf(line, sizeof line, "jit: interpreting: %s\n", why);
+    if (b->engine->told || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
+    b->engine->told = true;
+    (void)host_write_all(b->options->trace_fd, line, (size_t)n);
+}
+
+static void *enter_space(void *ctx, struct mem *mem, struct code *code)
+{
+    struct belljar_box *b = ctx;
+    void *space = jit_space_new(b->engine->jit, mem, code);
+    if (!space)
+        fall_back(b, "no room for the table of targets (vm.overcommit_memory is 2, or a limit on address space)");
+    return space;
+}
+
+static void leave_space(void *ctx, void *space)
+{
+    (void)ctx;
+    jit_space_free(space);
+}
+
+static const struct host_exec *code_memory(struct belljar_box *b)
+{
+    struct belljar_error why;
+    if (b->options->code) return &b->options->code->memory;
+    if (belljar_code_memory_new(&b->engine->own, &why)) {
+        fall_back(b, why.text);
+        return NULL;
+    }
+    return &b->engine->own->memory;
+}
+
+static void end_early(struct belljar_box *b)
+{
+    b->box.end_reason = BOX_END_ASKED;
+    b->box.dying = true;
+}
+
+// What is refused is not run: its code is interpreted until this turn ends, and with it the box.
+static bool judge(void *ctx, const struct jit *jit, uint32_t block)
+{
+    struct belljar_box *b = ctx;
+    if (jit_check_block(&b->engine->check, jit, block)) return true;
+    end_early(b);
+    return false;
+}
+
+static void set_tier(struct belljar_box *b)
+{
+    const struct belljar_options *o = b->options;
+    struct jit_options options = {.level = b->box.level,
+                                  .fuel = o->deterministic,
+                                  .eager = o->jit_eager,
+                                  .verify = o->verify_code ? judge : NULL,
+                                  .verify_ctx = b};
+    const char *why;
+    const struct host_exec *memory = code_memory(b);
+    if (!memory) return;
+    b->engine->jit = jit_new(memory, &options, &why);
+    if (b->engine->jit)
+        b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space};
+    else
+        fall_back(b, why);
+}
+
+// ---- side by side ----
+
+static void *enter_lockstep(void *ctx, struct mem *mem, struct code *code)
+{
+    struct belljar_box *b = ctx;
+    return lockstep_enter(b->engine->lockstep, mem, code);
+}
+
+static void leave_lockstep(void *ctx, void *space)
+{
+    (void)ctx;
+    lockstep_leave(space);
+}
+
+static void end_different(struct belljar_box *b, const char *text)
+{
+    (void)host_write_all(b->options->trace_fd, text, strlen(text));
+    end_early(b);
+}
+
+static enum cpu_stop run_lockstep(void *ctx, struct cpu *cpu)
+{
+    struct belljar_box *b = ctx;
+    enum cpu_stop stop = lockstep_run(b->engine->lockstep, cpu);
+    const char *difference = lockstep_difference(b->engine->lockstep);
+    if (difference && !b->box.dying) end_different(b, difference);
+    return stop;
+}
+
+static void set_lockstep(struct belljar_box *b)
+{
+    const char *why;
+    const struct host_exec *memory = code_memory(b);
+    if (!memory) return;
+    b->engine->lockstep = lockstep_new(memory, b->box.level, &why);
+    if (b->engine->lockstep)
+        b->box.tier =
+            (struct box_tier){.ctx = b, .enter = enter_lockstep, .leave = leave_lockstep, .run = run_lockstep};
+    else
+        fall_back(b, why);
+}
+
+int engine_failed(const struct belljar_box *b, struct belljar_error *why)
+{
+    const char *text = b->engine->lockstep ? lockstep_difference(b->engine->lockstep) : NULL;
+    if (b->engine->check.refused[0])
+        return belljar_fail(why, BELLJAR_BUG, "a mistake of the translator's, caught by the verifier: %s",
+                            b->engine->check.refused);
+    if (!text) return 0;
+    return belljar_fail(why, BELLJAR_DIFFERENT, "lockstep: %.*s", (int)strcspn(text, "\n"), text);
+}
+
+// ---- life ----
+
+int engine_open(struct belljar_box *b, struct belljar_error *why)
+{
+    const struct belljar_options *o = b->options;
+    char lacks[200];
+    b->engine = calloc(1, sizeof *b->engine);
+    if (!b->engine) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
+    if (o->verify_code && o->engine == BELLJAR_JIT && !jit_check_open(&b->engine->check, lacks, sizeof lacks))
+        return belljar_fail(why, BELLJAR_NO_RESOURCES, "%s", lacks);
+    if (b->options->engine == BELLJAR_JIT && !b->options->exact) set_tier(b);
+    if (b->options->engine == BELLJAR_LOCKSTEP && !b->options->exact) set_lockstep(b);
+    return 0;
+}
+
+void engine_close(struct belljar_box *b)
+{
+    if (!b->engine) return;
+    jit_free(b->engine->jit);
+    if (b->engine->check.verifier) jit_check_close(&b->engine->check);
+    lockstep_free(b->engine->lockstep);
+    belljar_code_memory_free(b->engine->own);
+    free(b->engine);
+}
+
+// The thread that runs the box: ticks end the turns of guest threads, since translated code counts no instructions.
+void engine_start(struct belljar_box *b)
+{
+    if (!b->engine->jit && !b->engine->lockstep) return;
+    b->engine->stack = host_signal_stack_new();
+    if (b->engine->jit && !b->options->deterministic) b->engine->ticker = host_ticker_start(TICK_NS);
+}
+
+void engine_stop(struct belljar_box *b)
+{
+    host_ticker_stop(b->engine->ticker);
+    host_signal_stack_free(b->engine->stack);
+    b->engine->ticker = NULL;
+    b->engine->stack = NULL;
+}

@@ -1,0 +1,3 @@
+// The table of insn_encoding.h.
+#include "cpu/insn_encoding.h"
+#include "cpu/insn_encodings.inc"

@@ -1,0 +1,134 @@
+// What was translated: blocks, their exits, the way from one to the next. All of it lies in pools of fixed size, named
+// by index (0: none), and goes at once when one is full (cache_flush).
+//
+// A block is the translation of a trace, for one view of memory: code at the same address in two views is translated
+// twice. Blocks of one view are chained to each other directly; whatever computes its target, or leaves the view, goes
+// through the space's table of targets.
+#pragma once
+#include "cpu/code.h"
+#include "jit/jit.h"
+#include "jit/slots.h"
+
+enum {
+    MAX_BLOCKS = 1 << 19,
+    MAX_EXITS = 1 << 20,
+    MAX_OPS = 1 << 17,
+    MAX_MAP = 1 << 22,
+    MAX_LISTED = 1 << 20,
+    HASH_BITS = 16,
+    HEAT_BITS = 16,
+    TRACE_INSNS = 128,               // and the map entries of probes,
+    TRACE_ENTRIES = TRACE_INSNS + 3, // which come before the last instruction and behind it, too
+    TRACE_PAGES = 4,
+    BLOCK_BYTES = 12 << 10, // more than any block takes
+};
+
+// Where the guest's r11 is.
+enum r11 { R11_REG = 1, R11_SLOT = 2, R11_BOTH = 3 };
+
+struct block {
+    uint32_t pc, view;
+    uint32_t host, size;    // in the code memory
+    uint32_t map;           // its first map entry
+    uint32_t first_exit;    //
+    uint16_t insns, nexits; // map entries, exits
+    uint16_t charged;       // instructions paid at its head (fuel)
+    uint8_t r11;            // what it expects at its head: R11_REG or R11_SLOT
+    bool dead;              // its guest code has changed
+    uint32_t next;          // in the hash chain
+    uint32_t incoming;      // exits that are chained to it
+};
+
+// Each guest instruction of a block, in the order of the host's code.
+struct map_entry {
+    uint32_t pc;
+    uint16_t host;  // from the block's start
+    uint16_t flags; // MAP_*
+};
+enum {
+    MAP_R11_REG = 1,   // at its start the guest's r11 is in the register alone
+    MAP_SCRATCHED = 2, // it saves r11 to its slot before it does anything
+    MAP_OP = 4,        // handed to the interpreter, or a probe before an instruction: not paid at the head
+};
+
+enum exit_kind {
+    EXIT_BRANCH,  // to pc, which may be chained
+    EXIT_INTERP,  // the interpreter goes on at pc
+    EXIT_SYSCALL, // pc is behind it
+    EXIT_OP,      // the interpreter does one instruction, then the block goes on at `resume`
+    EXIT_X87,     // wants the x87 state loaded, then goes on at `resume`
+    EXIT_FUEL,    // not enough left for the block at pc
+};
+
+struct exit {
+    uint32_t pc;
+    uint32_t block;
+    uint32_t site, stub; // EXIT_BRANCH: where its rel32 is, and where that leads unchained
+    uint32_t to, next;   // the block it is chained to, the next one chained to that
+    uint32_t resume;     // in the code memory
+    uint32_t op;
+    uint16_t insn; // map entries up to it; the last one's instruction is the one at pc, unless it leaves behind it
+    uint8_t kind, r11;
+};
+
+struct op { // an instruction for the interpreter, and what leads back
+    struct insn in[2];
+};
+
+struct listed {
+    uint32_t block, next;
+};
+
+struct jit {
+    struct host_exec memory;
+    struct jit_options options;
+    int32_t slots;
+    bool ymm;
+    uint32_t start, used, settled;   // bytes of the code memory: the fixed pieces, all, written back
+    uint32_t missed, faulted, enter; // the fixed pieces
+    struct block *blocks;
+    struct exit *exits;
+    struct op *ops;
+    struct map_entry *map;
+    struct listed *listed;
+    uint32_t nblocks, nexits, nops, nmap, nlisted;
+    uint32_t *hash;
+    uint8_t *heat;
+    uint8_t *row_can; // by row: 0 not asked yet, 1 the host has it, 2 not
+    struct jit_space *spaces;
+    uint32_t views; // the last one given
+    struct jit_stats stats;
+    bool refused; // options.verify has said no
+};
+
+struct jit_space {
+    struct tier tier; // first
+    struct jit *jit;
+    struct mem *mem;
+    struct code *code;
+    uint64_t *table;
+    uint64_t *table_filled; // a bit per page of the table that leads to `missed` where it leads nowhere else
+    uint32_t *page_head;    // by guest page: blocks with code from it (struct listed)
+    uint32_t view;
+    uint32_t resume; // the exit whose instruction the interpreter does
+    struct jit_space *next, **prev;
+};
+
+bool cache_open(struct jit *);
+void cache_close(struct jit *);
+bool cache_is_full(const struct jit *);
+void cache_flush(struct jit *);
+
+uint32_t cache_find(const struct jit *, uint32_t view, uint32_t pc, unsigned r11); // r11: R11_BOTH: any
+void cache_add(struct jit *, struct jit_space *, uint32_t block, const uint32_t *pages, unsigned npages);
+uint32_t cache_block_at(const struct jit *, uint32_t host); // the block whose code has this place, 0: none
+void cache_chain(struct jit *, uint32_t exit, uint32_t block);
+void cache_page_changed(struct jit_space *, uint32_t page);
+void cache_kill(struct jit_space *, uint32_t block);             // nothing leads there any more
+void cache_aim(struct jit_space *, uint32_t pc, uint32_t block); // the table leads there now
+void cache_fill(struct jit_space *, uint32_t pc);                // the table leads somewhere around pc
+void space_forget(struct jit_space *);
+void space_forget_targets(struct jit_space *); // the table alone: another space of the same region has used it
+
+uint32_t translate(struct jit_space *, uint32_t pc,
+                   unsigned r11); // 0: cannot be fetched, or nothing there to translate

@@ -1,0 +1,229 @@
+// Instructions by their class in insn.def's jit column: copied ones here, with r11, memory operands and x87 taken care
+// of; rewritten and expanded ones have an emitter each; the rest is the interpreter's.
+#include "jit/trace.h"
+#include "cpu/insn_ids.h"
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+// ---- what an instruction names ----
+
+static bool field_is(const struct insn_encoding *c, bool byte, unsigned role, unsigned value, unsigned reg)
+{
+    (void)c;
+    return role != ROLE_NONE && (byte ? value >> 3 : value) == reg;
+}
+
+bool trace_names(const struct insn *in, unsigned reg)
+{
+    const struct insn_encoding *c = &insn_encodings[in->id];
+    return field_is(c, c->byte_reg, c->reg_role, in->reg, reg) ||
+           (in->rm != INSN_MEM && field_is(c, c->byte_rm, c->rm_role, in->rm, reg)) ||
+           (c->vvvv_role != ROLE_NONE && in->vvvv == reg);
+}
+
+static bool addresses(const struct insn *in, unsigned reg)
+{
+    if (in->rm != INSN_MEM) return false;
+    return in->base == reg || (in->index == reg && !insn_encodings[in->id].vsib);
+}
+
+bool trace_uses(const struct insn *in, unsigned reg)
+{
+    return trace_names(in, reg) || addresses(in, reg);
+}
+
+// Rows that write more general registers than their first operand.
+static bool writes_all(const struct insn *in)
+{
+    static const uint16_t ids[] = {INSN_XCHG_EbGb, INSN_XCHG_EvGv, INSN_XADD_EbGb, INSN_XADD_EvGv, INSN_MULX_GyByEy};
+    for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (in->id == ids[i]) return true;
+    return false;
+}
+
+static bool only_reads(const struct insn *in)
+{
+    const char *name = insn_rows[in->id].mnemonic;
+    return !strcmp(name, "cmp") || !strcmp(name, "test") || !strcmp(name, "bt") || !strcmp(name, "push");
+}
+
+bool trace_writes(const struct insn *in, unsigned reg)
+{
+    const struct insn_encoding *c = &insn_encodings[in->id];
+    if (!trace_names(in, reg)) return false;
+    if (writes_all(in)) return true;
+    if (only_reads(in)) return false;
+    return field_is(c, c->byte_reg, c->reg_role == ROLE_FIRST, in->reg, reg) ||
+           (in->rm != INSN_MEM && field_is(c, c->byte_rm, c->rm_role == ROLE_FIRST, in->rm, reg)) ||
+           (c->vvvv_role == ROLE_FIRST && in->vvvv == reg);
+}
+
+// ---- r11 ----
+
+void trace_scratch(struct trace *t)
+{
+    if (t->r11 == R11_REG) {
+        emit_store_slot(&t->e, 8, SLOT_R11, R11);
+        t->map[t->ninsns - 1].flags |= MAP_SCRATCHED;
+    }
+    t->r11 = R11_SLOT;
+}
+
+void trace_need_r11(struct trace *t)
+{
+    if (t->r11 != R11_SLOT) return;
+    emit_load_slot(&t->e, 8, R11, SLOT_R11, 0);
+    t->r11 = R11_BOTH;
+}
+
+// ---- memory operands ----
+
+static bool is_stack(const struct insn *in)
+{
+    return in->base == RSP && in->index == REG_NONE && !in->seg && !(in->pfx & PFX_ADDR32);
+}
+
+// A segment base takes r11, so the instruction must not use the guest's.
+bool trace_operand_ok(const struct insn *in)
+{
+    return in->rm != INSN_MEM || !in->seg || !trace_uses(in, R11);
+}
+
+// seg_base + base + index * scale + disp, with the segment base in r11.
+static void add_segment(struct trace *t, struct insn *in)
+{
+    trace_scratch(t);
+    emit_load_slot(&t->e, 4, R11, in->seg == SEG_FS ? SLOT_FS_BASE : SLOT_GS_BASE, 0);
+    if (in->base != REG_NONE && in->index == REG_NONE) {
+        in->index = R11;
+        in->scale = 0;
+        return;
+    }
+    if (in->base != REG_NONE) emit_lea(&t->e, 4, R11, in->base, R11, 0);
+    in->base = R11;
+}
+
+// With a segment the address will name r11, which takes REX.
+static bool encodable(const struct insn *in)
+{
+    struct insn as_emitted = *in;
+    if (in->rm == INSN_MEM && in->seg) as_emitted.base = R11;
+    return emit_can(&as_emitted);
+}
+
+enum reach trace_operand(struct trace *t, struct insn *in)
+{
+    if (in->rm != INSN_MEM) return REACH_NONE;
+    if (in->seg) add_segment(t, in);
+    return is_stack(in) ? REACH_STACK : REACH_GUEST;
+}
+
+// ---- copying ----
+
+static void x87_ready(struct trace *t)
+{
+    if (t->x87) return;
+    trace_scratch(t);
+    uint32_t resume = t->jit->used + t->e.n;
+    emit_mov(&t->e, 8, R11, RCX);
+    emit_load_slot(&t->e, 4, RCX, SLOT_X87_ABSENT, 0);
+    uint32_t ready = emit_jecxz(&t->e);
+    emit_mov(&t->e, 8, RCX, R11);
+    trace_leave(t, EXIT_X87, t->in.pc);
+    t->jit->exits[t->jit->nexits - 1].resume = resume;
+    emit_here8(&t->e, ready);
+    emit_mov(&t->e, 8, RCX, R11);
+    t->x87 = true;
+    t->gap = GAP_AT_EXIT; // for all the verifier knows of who comes in at `resume`
+}
+
+// Instructions that surely access their operand: not those that may not (CMOVcc, shifts by 0) or raise something else
+// first.
+static bool counts_as_touch(const struct insn *in)
+{
+    static const char *const kinds[] = {"mov", "add", "sub", "and", "or", "xor", "cmp", "test", "lea", "inc", "dec"};
+    const char *name = insn_rows[in->id].mnemonic;
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(name, kinds[i])) return true;
+    return false;
+}
+
+// BT and its like with a register as the bit's number reach far beyond their operand.
+static bool reaches_far(const struct insn *in)
+{
+    return in->rm == INSN_MEM &&
+           (in->id == INSN_BT_EvGv || in->id == INSN_BTS_EvGv || in->id == INSN_BTR_EvGv || in->id == INSN_BTC_EvGv);
+}
+
+static enum step copy(struct trace *t, struct insn *in)
+{
+    const struct insn_encoding *c = &insn_encodings[in->id];
+    bool lea = in->id == INSN_LEA_GvM;
+    if (reaches_far(in)) return STEP_CALL;
+    if (trace_names(in, RSP)) return emit_with_rsp(t, in);
+    if (!trace_operand_ok(in) || !encodable(in)) return STEP_CALL;
+    if (c->x87) {
+        if (trace_uses(in, R11)) return STEP_CALL;
+        x87_ready(t);
+    }
+    bool writes_r11 = trace_writes(in, R11);
+    if (trace_uses(in, R11)) trace_need_r11(t);
+    enum reach reach = trace_operand(t, in);
+    emit_insn(&t->e, in, reach);
+    if (reach == REACH_STACK && !lea && counts_as_touch(in) && in->disp >= -TOUCH && in->disp <= TOUCH)
+        trace_touched(t, (uint32_t)(in->disp < 0 ? -in->disp : in->disp));
+    if (writes_r11) t->r11 = R11_REG;
+    return STEP_ON;
+}
+
+#if defined(__x86_64__)
+// CPUID's own word; AVX also needs the host kernel to save it, which it says elsewhere (jit.c).
+static bool feature_there(const char *name)
+{
+    for (unsigned i = 0; i < insn_feature_count; i++) {
+        const struct insn_feature *f = &insn_features[i];
+        unsigned reg[4];
+        if (strcmp(f->name, name) != 0) continue;
+        if (!__get_cpuid_count(f->leaf, f->leaf == 0xd, &reg[0], &reg[1], &reg[2], &reg[3])) return false;
+        return reg[f->reg] >> f->bit & 1;
+    }
+    return true; // base
+}
+#else
+static bool feature_there(const char *name)
+{
+    (void)name;
+    return false;
+}
+#endif
+
+// Does the host have what the row needs?
+static bool host_can(struct jit *j, unsigned id)
+{
+    if (!j->row_can[id]) j->row_can[id] = feature_there(insn_rows[id].feature) ? 1 : 2;
+    return j->row_can[id] == 1;
+}
+
+// Instructions that do nothing: hints that this host need not know.
+static bool is_hint(unsigned id)
+{
+    const char *name = insn_rows[id].mnemonic;
+    return !strncmp(name, "nop", 3) || !strncmp(name, "endbr", 5) || !strncmp(name, "prefetch", 8) ||
+           !strcmp(name, "cldemote") || !strcmp(name, "rdssp");
+}
+
+static emit_fn *const emitters[INSN_COUNT] = {
+#define EMITTER(row, name) [INSN_##row] = emit_##name,
+#include "jit/emitters.def"
+#undef EMITTER
+};
+
+enum step trace_insn(struct trace *t, struct insn *in)
+{
+    if (is_hint(in->id)) return STEP_ON;
+    if (emitters[in->id]) return emitters[in->id](t, in);
+    if (insn_rows[in->id].jit != JIT_COPY || !host_can(t->jit, in->id)) return STEP_CALL;
+    return copy(t, in);
+}

@@ -1,0 +1,119 @@
+// The translator's life: its memory and fixed pieces of code, its spaces. run.c has the way through the tiers.
+#include "jit/cache.h"
+#include "jit/emit.h"
+#include "jit/enter.h"
+#include "jit/run.h"
+#include "host/fault.h"
+#include "host/pages.h"
+#include "host/region.h"
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(SLOT_COUNT <= (int)HOST_WORDS, "slots are words of the thread");
+enum { VIEW_TABLE_PAGES = 1 << 23 };
+
+#if defined(__x86_64__)
+static bool host_has_avx(void)
+{
+    return __builtin_cpu_supports("avx2") != 0; // and the kernel saves it
+}
+
+// r11 is the last register to be loaded; what a table jump found nothing for is told with the exit 0.
+static void emit_pieces(struct jit *j)
+{
+    struct emitter e = {.at = j->memory.rw, .size = 4096, .slots = j->slots};
+    j->enter = e.n;
+    emit_load_slot(&e, 8, R11, SLOT_R11, 0);
+    emit_jump_slot(&e, SLOT_TARGET);
+    j->missed = e.n;
+    emit_store_slot(&e, 8, SLOT_TMP2, R11);
+    emit_store_slot_imm(&e, SLOT_PC, LEFT_MISSED);
+    emit_jump_slot(&e, SLOT_EXIT);
+    j->faulted = e.n;
+    emit_store_slot(&e, 8, SLOT_TMP2, R11);
+    emit_store_slot_imm(&e, SLOT_PC, LEFT_FAULTED);
+    emit_jump_slot(&e, SLOT_EXIT);
+    j->start = (e.n + 63) & ~63u;
+}
+#else
+static bool host_has_avx(void)
+{
+    return false;
+}
+static void emit_pieces(struct jit *j)
+{
+    (void)j;
+}
+#endif
+
+struct jit *jit_new(const struct host_exec *memory, const struct jit_options *options, const char **why)
+{
+    struct jit *j = calloc(1, sizeof *j);
+    *why = host_exec_lacks();
+    if (!j || *why) {
+        free(j);
+        return NULL;
+    }
+    j->memory = *memory;
+    j->options = *options;
+    host_thread_words(&j->slots);
+    j->ymm = options->level >= CPU_LEVEL_V3 && host_has_avx();
+    emit_pieces(j);
+    *why = "out of memory";
+    if (cache_open(j)) return j;
+    jit_free(j);
+    return NULL;
+}
+
+void jit_free(struct jit *j)
+{
+    if (!j) return;
+    cache_close(j);
+    free(j);
+}
+
+static void leave_list(struct jit_space *s)
+{
+    if (!s->prev) return;
+    *s->prev = s->next;
+    if (s->next) s->next->prev = s->prev;
+}
+
+void jit_space_free(struct jit_space *s)
+{
+    if (!s) return;
+    if (s->code) code_set_tier(s->code, NULL);
+    leave_list(s);
+    pages_free(s->table_filled, VIEW_TABLE_PAGES / 8);
+    pages_free(s->page_head, sizeof(uint32_t) * MEM_PAGES);
+    free(s);
+}
+
+struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *code)
+{
+    struct jit_space *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->tier = (struct tier){.due = jit_due, .run = jit_run, .changed = jit_changed};
+    s->jit = j;
+    s->mem = mem;
+    s->view = ++j->views;
+    s->table_filled = pages_new(VIEW_TABLE_PAGES / 8);
+    s->page_head = pages_new(sizeof(uint32_t) * MEM_PAGES);
+    s->table = mem_region(mem) ? region_table_new(mem_region(mem)) : NULL;
+    if (!s->table_filled || !s->page_head || !s->table) {
+        jit_space_free(s);
+        return NULL;
+    }
+    s->code = code;
+    s->next = j->spaces;
+    s->prev = &j->spaces;
+    if (s->next) s->next->prev = &s->next;
+    j->spaces = s;
+    code_set_tier(code, &s->tier);
+    return s;
+}
+
+void jit_stats(const struct jit *j, struct jit_stats *to)
+{
+    *to = j->stats;
+}

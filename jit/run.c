@@ -1,0 +1,376 @@
+// Running translated code, and everything that makes it leave: the way back to a precise instruction of the guest.
+//
+// A fault or a tick inside emitted code is diverted (host/fault.h) to a piece that saves the registers and returns
+// here; the instruction is found by the block's map, and the interpreter does it again from its start, which then
+// faults, or does not, as the hardware would have it. So there is one place that knows faults: cpu/run.c.
+#include "jit/run.h"
+#include "cpu/flags.h"
+#include "cpu/hostfp.h"
+#include "cpu/op.h"
+#include "host/fault.h"
+#include "jit/cache.h"
+#include "jit/enter.h"
+#include "jit/x87.h"
+
+enum {
+    EDGE = 64 << 10, // never mapped, at both ends of the guest's memory
+    HEAT = 24,       // times that code is interpreted first
+    LEAST_FUEL = 2 * TRACE_INSNS,
+};
+
+struct run {
+    struct jit_space *space;
+    struct jit *jit;
+    struct cpu *cpu;
+    uint64_t *words;
+    struct host_divert divert;
+};
+
+// ---- may it run here? ----
+
+// The guest's flags and rsp are in the host's registers: nothing there that host code or a signal would stumble over.
+static bool can_enter(const struct cpu *cpu)
+{
+    uint64_t sp = cpu->regs[RSP];
+    return !(cpu->flags_other & (FLAG_DF | FLAG_TF | FLAG_AC)) && sp >= EDGE && sp < MEM_TOP - EDGE &&
+           (cpu->mxcsr & MXCSR_MASKS) == MXCSR_MASKS;
+}
+
+static bool has_fuel(const struct jit *j, const struct cpu *cpu)
+{
+    return !j->options.fuel || cpu->budget >= LEAST_FUEL;
+}
+
+static bool is_hot(struct jit_space *s, uint32_t pc)
+{
+    struct jit *j = s->jit;
+    if (j->options.eager) return true;
+    uint8_t *heat = &j->heat[((pc ^ s->view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - HEAT_BITS)];
+    unsigned enough = j->options.heat ? j->options.heat : HEAT;
+    if (*heat < enough) ++*heat;
+    return *heat >= enough;
+}
+
+bool jit_due(struct tier *tier, const struct cpu *cpu, uint64_t pc)
+{
+    struct jit_space *s = (void *)tier;
+    if (pc >= MEM_TOP || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
+    return cache_find(s->jit, s->view, (uint32_t)pc, R11_BOTH) || is_hot(s, (uint32_t)pc);
+}
+
+void jit_changed(struct tier *tier, uint32_t page)
+{
+    cache_page_changed((void *)tier, page);
+}
+
+// A block for pc whose r11 is where `r11` allows, if the code there is worth one.
+static uint32_t find_or_translate(struct run *r, uint64_t pc, unsigned r11)
+{
+    struct jit_space *s = r->space;
+    if (pc >= MEM_TOP) return 0;
+    uint32_t block = cache_find(r->jit, s->view, (uint32_t)pc, r11);
+    if (block) return block;
+    bool known = cache_find(r->jit, s->view, (uint32_t)pc, R11_BOTH) != 0;
+    if (!known && !is_hot(s, (uint32_t)pc)) return 0;
+    block = translate(s, (uint32_t)pc, r11 & R11_SLOT ? R11_SLOT : R11_REG);
+    if (r->jit->refused) cpu_interrupt(r->cpu); // whoever runs it has something to decide
+    return block;
+}
+
+// ---- in and out ----
+
+static bool uppers_used(const struct cpu *cpu)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < 16; i++) any |= cpu->v[i].u64[2] | cpu->v[i].u64[3];
+    return any != 0;
+}
+
+static uint64_t address_of(const struct jit *j, uint32_t host)
+{
+    return (uint64_t)(uintptr_t)(j->memory.rx + host);
+}
+
+static void load_state(struct run *r, uint32_t host)
+{
+    struct cpu *cpu = r->cpu;
+    uint64_t *w = r->words;
+    w[SLOT_TARGET] = address_of(r->jit, host);
+    w[SLOT_RSP] = (uint64_t)(uintptr_t)cpu->region + cpu->regs[RSP];
+    w[SLOT_FS_BASE] = cpu->seg_base[SEG_FS];
+    w[SLOT_GS_BASE] = cpu->seg_base[SEG_GS];
+    w[SLOT_FLAGS] = flags_get(cpu);
+    w[SLOT_VECTOR] = r->jit->ymm && uppers_used(cpu) ? VECTOR_YMM : VECTOR_XMM;
+    w[SLOT_FUEL] = (uint64_t)cpu->budget;
+}
+
+// AH of LAHF: SF ZF AF PF CF where EFLAGS has them; AL: OF.
+static void store_state(struct run *r)
+{
+    struct cpu *cpu = r->cpu;
+    const uint64_t *w = r->words;
+    uint32_t flags = (uint32_t)w[SLOT_FLAGS];
+    cpu->regs[RSP] = w[SLOT_RSP] - (uint64_t)(uintptr_t)cpu->region;
+    flags_set(cpu, (flags >> 8 & 0xd5) | (flags & 1 ? FLAG_OF : 0));
+    if (r->jit->options.fuel) cpu->budget = (int64_t)w[SLOT_FUEL];
+}
+
+static void enter(struct run *r, uint32_t host)
+{
+    load_state(r, host);
+    jit_enter(r->cpu, r->words);
+    store_state(r);
+    r->jit->stats.exits++;
+}
+
+// ---- where it stands ----
+
+// The map entry of the instruction whose code has this place of the block.
+static uint32_t entry_at(const struct jit *j, const struct block *b, uint32_t host)
+{
+    uint32_t lo = 0, hi = b->insns;
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (j->map[b->map + mid].host <= host)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static bool is_boundary(void *arg, uintptr_t rip)
+{
+    const struct jit *j = arg;
+    uint32_t host = (uint32_t)(rip - (uintptr_t)j->memory.rx), block = cache_block_at(j, host);
+    if (!block) return false;
+    const struct block *b = &j->blocks[block];
+    return j->map[b->map + entry_at(j, b, host - b->host)].host == host - b->host;
+}
+
+// What was paid for instructions of the block from the i-th on, which have not run, is given back.
+static void refund(const struct jit *j, struct cpu *cpu, const struct block *b, uint32_t i)
+{
+    if (!j->options.fuel) return;
+    for (; i < b->insns; i++) cpu->budget += !(j->map[b->map + i].flags & MAP_OP);
+}
+
+// Paid again, when the interpreter has come through.
+static void charge(const struct jit *j, struct cpu *cpu, const struct block *b, uint32_t i)
+{
+    if (!j->options.fuel) return;
+    for (; i < b->insns; i++) cpu->budget -= !(j->map[b->map + i].flags & MAP_OP);
+}
+
+// After a fault or a tick: the guest's state at the start of the instruction.
+static void recover(struct run *r)
+{
+    struct jit *j = r->jit;
+    uint32_t host = (uint32_t)(r->divert.rip - (uintptr_t)j->memory.rx);
+    const struct block *b = &j->blocks[cache_block_at(j, host)];
+    uint32_t i = entry_at(j, b, host - b->host);
+    const struct map_entry *m = &j->map[b->map + i];
+    bool at_start = m->host == host - b->host;
+    if (m->flags & MAP_R11_REG && (at_start || !(m->flags & MAP_SCRATCHED))) r->cpu->regs[R11] = r->words[SLOT_TMP2];
+    r->cpu->rip = m->pc;
+    refund(j, r->cpu, b, i);
+}
+
+// ---- what comes after ----
+
+static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
+{
+    cpu->stop = (uint8_t)why;
+    return NULL;
+}
+
+static const struct insn *interpret(struct cpu *cpu)
+{
+    const struct insn *in = code_find(cpu, cpu->rip);
+    return in ? in : stop(cpu, STOP_FAULT);
+}
+
+// One instruction alone, not watching its own page (cpu/run.c says why).
+static const struct insn *interpret_one(struct cpu *cpu)
+{
+    const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, true, &cpu->fault);
+    return in ? in : stop(cpu, STOP_FAULT);
+}
+
+static const struct insn *syscall_stop(struct cpu *cpu, uint32_t next)
+{
+    cpu->regs[RCX] = next;
+    cpu->regs[R11] = cpu_eflags(cpu);
+    cpu->rip = next;
+    return stop(cpu, STOP_SYSCALL);
+}
+
+enum { GO_INTERPRET, GO_HOST, GO_RETURN };
+struct next { // where to go on: `host`, or with the interpreter, or out of cpu_run with `insn`
+    int go;
+    uint32_t host;
+    const struct insn *insn;
+};
+
+static struct next to_insn(const struct insn *in)
+{
+    return (struct next){.go = GO_RETURN, .insn = in};
+}
+
+static struct next to_block(const struct run *r, uint32_t block)
+{
+    return (struct next){.go = GO_HOST, .host = r->jit->blocks[block].host};
+}
+
+// A table jump that found nothing.
+static struct next missed(struct run *r)
+{
+    uint32_t pc = (uint32_t)(r->words[SLOT_TMP2] - 0x40000000);
+    r->cpu->rip = pc;
+    uint32_t block = find_or_translate(r, pc, R11_SLOT);
+    if (block)
+        cache_aim(r->space, pc, block);
+    else
+        cache_fill(r->space, pc);
+    return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
+}
+
+static struct next branched(struct run *r, uint32_t exit)
+{
+    struct jit *j = r->jit;
+    uint32_t pc = j->exits[exit].pc;
+    unsigned r11 = j->exits[exit].r11;
+    uint64_t flushes = j->stats.flushes;
+    r->cpu->rip = pc;
+    uint32_t block = find_or_translate(r, pc, r11);
+    if (!block) return (struct next){.go = GO_INTERPRET};
+    if (flushes == j->stats.flushes && !j->blocks[j->exits[exit].block].dead && !j->exits[exit].to)
+        cache_chain(j, exit, block);
+    return to_block(r, block);
+}
+
+static struct next wants_x87(struct run *r, const struct exit *x)
+{
+    r->cpu->rip = x->pc; // should the run end before it goes on
+    if (jit_x87_can(r->cpu)) {
+        jit_x87_load(r->cpu);
+        r->words[SLOT_X87_ABSENT] = 0;
+        return (struct next){.go = GO_HOST, .host = x->resume};
+    }
+    refund(r->jit, r->cpu, &r->jit->blocks[x->block], x->insn - 1u);
+    return (struct next){.go = GO_INTERPRET};
+}
+
+static struct next left_by_exit(struct run *r, uint32_t exit)
+{
+    const struct exit *x = &r->jit->exits[exit];
+    const struct block *b = &r->jit->blocks[x->block];
+    struct cpu *cpu = r->cpu;
+    switch ((enum exit_kind)x->kind) {
+    case EXIT_BRANCH:
+        return branched(r, exit);
+    case EXIT_X87:
+        return wants_x87(r, x);
+    case EXIT_SYSCALL:
+        return to_insn(syscall_stop(cpu, x->pc));
+    case EXIT_OP:
+        r->space->resume = exit;
+        refund(r->jit, cpu, b, x->insn);
+        return to_insn(r->jit->ops[x->op].in);
+    case EXIT_FUEL:
+        cpu->rip = x->pc;
+        refund(r->jit, cpu, b, 0);
+        return (struct next){.go = GO_INTERPRET};
+    case EXIT_INTERP:
+        break;
+    }
+    cpu->rip = x->pc;
+    if (x->insn && r->jit->map[b->map + x->insn - 1].pc == x->pc) refund(r->jit, cpu, b, x->insn - 1u);
+    return (struct next){.go = GO_INTERPRET};
+}
+
+static struct next left(struct run *r)
+{
+    uint32_t why = (uint32_t)r->words[SLOT_PC];
+    if (why == LEFT_MISSED) return missed(r);
+    if (why != LEFT_FAULTED) return left_by_exit(r, why);
+    recover(r);
+    if (!r->divert.sig) return to_insn(stop(r->cpu, STOP_REQUEST));
+    return to_insn(interpret_one(r->cpu));
+}
+
+// ---- the tier ----
+
+static struct next begin(struct run *r)
+{
+    struct jit_space *s = r->space;
+    struct cpu *cpu = r->cpu;
+    uint32_t exit = s->resume;
+    s->resume = 0;
+    if (!can_enter(cpu) || !has_fuel(r->jit, cpu)) return (struct next){.go = GO_INTERPRET};
+    if (exit) {
+        const struct exit *x = &r->jit->exits[exit];
+        const struct block *b = &r->jit->blocks[x->block];
+        if (x->pc == cpu->rip && !b->dead) {
+            charge(r->jit, cpu, b, x->insn);
+            return (struct next){.go = GO_HOST, .host = x->resume};
+        }
+    }
+    uint32_t block = find_or_translate(r, cpu->rip, R11_BOTH);
+    return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
+}
+
+static void open_run(struct run *r, struct host_fault *guard)
+{
+    struct jit *j = r->jit;
+    uint64_t *w = r->words;
+    uintptr_t rx = (uintptr_t)j->memory.rx;
+    uint64_t region = (uint64_t)(uintptr_t)r->cpu->region;
+    r->divert = (struct host_divert){.lo = rx,
+                                     .hi = rx + j->memory.bytes,
+                                     .leave = rx + j->faulted,
+                                     .missed = rx + j->missed,
+                                     .in = &w[SLOT_IN],
+                                     .is_boundary = is_boundary,
+                                     .arg = j};
+    host_set_gs((uintptr_t)region);
+    w[SLOT_REGION] = region;
+    w[SLOT_X87_ABSENT] = 1;
+    w[SLOT_EXIT] = (uint64_t)(uintptr_t)jit_leave;
+    w[SLOT_ENTER] = address_of(j, j->enter);
+    w[SLOT_SAVE] = j->ymm;
+    guard->divert = &r->divert;
+}
+
+static void close_run(struct run *r, struct host_fault *guard)
+{
+    guard->divert = NULL;
+    if (!r->words[SLOT_X87_ABSENT]) jit_x87_save(r->cpu);
+}
+
+// Between two stretches of emitted code: does somebody want the run to end?
+static bool asked_to_stop(struct run *r)
+{
+    struct cpu *cpu = r->cpu;
+    if (__atomic_load_n(&cpu->interrupt, __ATOMIC_SEQ_CST)) return true;
+    return cpu->budget + BLOCK_MAX <= 0;
+}
+
+const struct insn *jit_run(struct tier *tier, struct cpu *cpu)
+{
+    struct jit_space *s = (void *)tier;
+    int32_t displacement;
+    struct run r = {.space = s, .jit = s->jit, .cpu = cpu, .words = host_thread_words(&displacement)};
+    struct host_fault *guard = host_fault_active();
+    open_run(&r, guard);
+    struct next n = begin(&r);
+    while (n.go == GO_HOST) {
+        if (asked_to_stop(&r)) break;
+        enter(&r, n.host);
+        n = left(&r);
+    }
+    close_run(&r, guard);
+    if (n.go == GO_RETURN) return n.insn;
+    if (asked_to_stop(&r)) return stop(cpu, cpu->interrupt ? STOP_REQUEST : STOP_BUDGET);
+    return interpret(cpu);
+}

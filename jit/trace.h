@@ -1,0 +1,76 @@
+// A trace while it is translated: what translate.c (the way of the trace) and insn_*.c (the instructions) share.
+#pragma once
+#include "cpu/insn_encoding.h"
+#include "jit/cache.h"
+#include "jit/emit.h"
+
+enum {
+    GAP_AT_EXIT = 4096, // how far rsp may be from an address that was accessed, at heads and exits
+    GAP_MAX = 36864,    // and anywhere. The pages at both ends of the guest's memory are never mapped, 64 KiB each, so
+                        // what was accessed lies between them, and rsp stays in the region
+    TOUCH = 4096,       // an access this near is one of rsp's neighbourhood
+    ADJUST_MAX = 16384, // what rsp is moved by at once, in one instruction
+    MAX_PENDING = 2 * TRACE_INSNS,
+};
+
+struct pending { // an exit whose stub comes behind the trace
+    struct exit exit;
+    uint32_t rel32;   // in the buffer, the jump that leads to it
+    bool to_head;     // not an exit: r11 is brought where the head wants it
+};
+
+struct trace {
+    struct jit_space *space;
+    struct jit *jit;
+    struct emitter e;
+    struct insn in; // the instruction at hand
+    uint32_t head;  // where the trace begins
+    uint32_t pc;    // the instruction at hand, then the next one
+    uint8_t head_r11, r11;
+    uint32_t gap;
+    bool x87; // the x87 state is known to be in the host's registers
+    uint32_t pages[TRACE_PAGES];
+    unsigned npages;
+    struct pending pending[MAX_PENDING];
+    unsigned npending;
+    struct map_entry map[TRACE_ENTRIES];
+    unsigned ninsns;
+    uint16_t charged;
+};
+
+// What an instruction's emitter says: go on behind it, the trace ends, or nothing was emitted and the interpreter is to
+// do it.
+enum step { STEP_ON, STEP_END, STEP_CALL };
+typedef enum step emit_fn(struct trace *, struct insn *);
+
+enum step trace_insn(struct trace *, struct insn *); // insn_copy.c: by the row's class
+emit_fn emit_with_rsp;                               // insn_stack.c: rsp as an operand that is no address
+
+// Rewritten and expanded rows.
+#define EMITTER(row, name) extern emit_fn emit_##name;
+#include "jit/emitters.def"
+#undef EMITTER
+
+// r11.
+void trace_scratch(struct trace *);  // the host's r11 is free: the guest's is in its slot
+void trace_need_r11(struct trace *); // the guest's r11 is in the register
+
+// rsp.
+void trace_touched(struct trace *, uint32_t distance);
+bool trace_adjusted(struct trace *, uint32_t by); // false: too far, nothing may be emitted
+void trace_probe(struct trace *);                 // an access at rsp, so that the gap is small
+
+// Memory. Chooses how the operand is reached, after it has changed it and emitted what that needs. Ask trace_operand_ok
+// before anything is emitted.
+bool trace_operand_ok(const struct insn *);
+enum reach trace_operand(struct trace *, struct insn *);
+bool trace_uses(const struct insn *, unsigned reg); // as an operand or in an address
+bool trace_names(const struct insn *, unsigned reg); // as an operand
+bool trace_writes(const struct insn *, unsigned reg); // perhaps
+
+// Ways out.
+void trace_exit(struct trace *, uint32_t rel32, enum exit_kind, uint32_t pc); // the jump at rel32 leads there
+void trace_leave(struct trace *, enum exit_kind, uint32_t pc);                // leave here
+bool trace_known(const struct trace *, uint32_t pc); // the trace should not go on into what is at pc
+void trace_go(struct trace *, uint32_t pc);          // a jump
+void trace_go_if(struct trace *, unsigned cc, uint32_t pc);

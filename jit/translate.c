@@ -1,0 +1,357 @@
+// Translating a trace: from its head along the code, through branches that are always taken, past those that may not
+// be, until something computes its target or leaves, or there is a block already.
+//
+// Host code is written where it will run; its exits, operations and map entries are taken from the pools as they come.
+// If nothing comes of it all of that is given back.
+#include "jit/trace.h"
+#include "cpu/mem.h"
+#include "jit/verify.h"
+#include <string.h>
+
+#define SAME(slot) _Static_assert((int)SLOT_##slot == (int)VERIFY_SLOT_##slot, "the verifier's list of slots");
+SAME(R11)
+SAME(TMP)
+SAME(TMP2) SAME(FS_BASE) SAME(GS_BASE) SAME(REGION) SAME(X87_ABSENT) SAME(EXIT) SAME(FUEL) SAME(PC)
+#undef SAME
+
+    enum {
+        MAX_INSN = 15,
+        HEAD_ALIGN = 32,
+        STUB_ROOM = 2048
+    };
+
+// ---- exits ----
+
+static uint32_t new_exit(struct trace *t, enum exit_kind kind, uint32_t pc)
+{
+    struct jit *j = t->jit;
+    j->exits[j->nexits] =
+        (struct exit){.kind = (uint8_t)kind, .pc = pc, .block = j->nblocks, .r11 = t->r11, .insn = (uint16_t)t->ninsns};
+    return j->nexits++;
+}
+
+static uint32_t here(const struct trace *t)
+{
+    return t->jit->used + t->e.n;
+}
+
+static void emit_leave(struct trace *t, uint32_t exit)
+{
+    emit_store_slot_imm(&t->e, SLOT_PC, exit);
+    emit_jump_slot(&t->e, SLOT_EXIT);
+}
+
+void trace_leave(struct trace *t, enum exit_kind kind, uint32_t pc)
+{
+    if (t->r11 == R11_REG) {
+        emit_store_slot(&t->e, 8, SLOT_R11, R11);
+        t->r11 = R11_BOTH;
+    }
+    emit_leave(t, new_exit(t, kind, pc));
+}
+
+static void pend(struct trace *t, const struct pending *p)
+{
+    if (t->npending < MAX_PENDING)
+        t->pending[t->npending++] = *p;
+    else
+        t->e.full = true;
+}
+
+void trace_exit(struct trace *t, uint32_t rel32, enum exit_kind kind, uint32_t pc)
+{
+    struct pending p = {.exit = {.kind = (uint8_t)kind, .pc = pc, .r11 = t->r11}, .rel32 = rel32};
+    pend(t, &p);
+}
+
+// Back to the head: r11 may have to be moved first, which a stub does.
+static void to_head(struct trace *t, uint32_t rel32)
+{
+    if (t->r11 & t->head_r11) {
+        emit_to32(&t->e, rel32, 0);
+        return;
+    }
+    struct pending p = {.exit = {.r11 = t->r11}, .rel32 = rel32, .to_head = true};
+    pend(t, &p);
+}
+
+// Blocks whose r11 is where it is now.
+static uint32_t find_like(const struct trace *t, uint32_t pc)
+{
+    return cache_find(t->jit, t->space->view, pc, t->r11);
+}
+
+bool trace_known(const struct trace *t, uint32_t pc)
+{
+    if (pc == t->head || find_like(t, pc)) return true;
+    for (unsigned i = 0; i < t->ninsns; i++)
+        if (t->map[i].pc == pc) return true;
+    return false;
+}
+
+void trace_go(struct trace *t, uint32_t pc)
+{
+    uint32_t rel32 = emit_jump(&t->e);
+    if (pc == t->head)
+        to_head(t, rel32);
+    else
+        trace_exit(t, rel32, EXIT_BRANCH, pc);
+}
+
+void trace_go_if(struct trace *t, unsigned cc, uint32_t pc)
+{
+    uint32_t rel32 = emit_jcc(&t->e, cc);
+    if (pc == t->head)
+        to_head(t, rel32);
+    else
+        trace_exit(t, rel32, EXIT_BRANCH, pc);
+}
+
+static void move_r11(struct trace *t, unsigned from, unsigned to)
+{
+    if (from & to) return;
+    if (to == R11_REG)
+        emit_load_slot(&t->e, 8, R11, SLOT_R11, 0);
+    else
+        emit_store_slot(&t->e, 8, SLOT_R11, R11);
+}
+
+static void emit_stub(struct trace *t, const struct pending *p)
+{
+    struct jit *j = t->jit;
+    emit_here32(&t->e, p->rel32);
+    if (p->to_head) {
+        move_r11(t, p->exit.r11, t->head_r11);
+        emit_to32(&t->e, emit_jump(&t->e), 0);
+        return;
+    }
+    uint32_t stub = here(t), exit = j->nexits++;
+    j->exits[exit] = p->exit;
+    j->exits[exit].block = j->nblocks;
+    j->exits[exit].site = j->used + p->rel32;
+    j->exits[exit].stub = stub;
+    if (p->exit.r11 == R11_REG) emit_store_slot(&t->e, 8, SLOT_R11, R11);
+    emit_leave(t, exit);
+}
+
+// ---- instructions of the guest ----
+
+static bool in_pages(struct trace *t, uint32_t page)
+{
+    for (unsigned i = 0; i < t->npages; i++)
+        if (t->pages[i] == page) return true;
+    if (t->npages == TRACE_PAGES) return false;
+    t->pages[t->npages++] = page;
+    return true;
+}
+
+// Decodes the instruction at t->pc. False: it cannot be fetched, is none, or lies on a page too many.
+static bool fetch(struct trace *t)
+{
+    uint8_t bytes[2 * MAX_INSN];
+    uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT;
+    const uint8_t *at = mem_host(t->space->mem, t->pc, MEM_X), *more = NULL;
+    if (!at || !in_pages(t, page)) return false;
+    if (avail < MAX_INSN && page + 1 < MEM_PAGES) more = mem_host(t->space->mem, (page + 1) << PAGE_SHIFT, MEM_X);
+    if (more) {
+        memcpy(bytes, at, avail);
+        memcpy(bytes + avail, more, MAX_INSN);
+        at = bytes;
+    }
+    int n = insn_decode(&t->in, at, more ? avail + MAX_INSN : avail, t->pc, t->jit->options.level, false);
+    return n > 0 && ((unsigned)n <= avail || in_pages(t, page + 1)) && insn_next_pc(&t->in) < MEM_TOP;
+}
+
+static bool touches_stack(const struct insn *in)
+{
+    static const uint16_t ids[] = {INSN_PUSH_Zv, INSN_PUSH_Iz, INSN_PUSH_Ibs, INSN_POP_Zv,
+                                   INSN_CALL_Jz, INSN_RET,     INSN_RET_Iw};
+    for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (in->id == ids[i]) return true;
+    return false;
+}
+
+static const struct insn *op_resume(struct cpu *cpu, const struct insn *in)
+{
+    cpu->budget -= in->run;
+    cpu->rip = insn_target(in);
+    cpu->stop = STOP_TIER;
+    return NULL;
+}
+
+// The interpreter does it, then the trace goes on; branches and the like end it.
+static enum step hand_over(struct trace *t, const struct insn *in)
+{
+    struct jit *j = t->jit;
+    if (t->gap > GAP_AT_EXIT) trace_probe(t); // a push or pop that is not emitted after all
+    t->map[t->ninsns - 1].flags |= MAP_OP;
+    if (insn_rows[in->id].attr & INSN_ATTR_BRANCH || j->nops == MAX_OPS) {
+        trace_leave(t, EXIT_INTERP, in->pc);
+        return STEP_END;
+    }
+    uint32_t next = (uint32_t)insn_next_pc(in);
+    struct insn end = {.fn = op_resume, .id = INSN_COUNT, .run = 1, .pc = next - 1, .len = 1};
+    j->ops[j->nops] = (struct op){{*in, end}};
+    trace_leave(t, EXIT_OP, next);
+    struct exit *x = &j->exits[j->nexits - 1];
+    x->op = j->nops++;
+    x->resume = here(t);
+    t->r11 = R11_BOTH;
+    t->gap = GAP_AT_EXIT;
+    t->x87 = false;
+    return STEP_ON;
+}
+
+static void note(struct trace *t, uint32_t pc, unsigned flags)
+{
+    t->map[t->ninsns++] = (struct map_entry){
+        .pc = pc, .host = (uint16_t)t->e.n, .flags = (uint16_t)(flags | (t->r11 == R11_REG ? MAP_R11_REG : 0))};
+}
+
+// A probe between two instructions: when it faults, the one behind it is the next.
+static void probe_before(struct trace *t, uint32_t pc)
+{
+    if (t->gap <= GAP_AT_EXIT) return;
+    note(t, pc, MAP_OP);
+    trace_probe(t);
+}
+
+static enum step one(struct trace *t)
+{
+    uint32_t next = (uint32_t)insn_next_pc(&t->in);
+    if (!touches_stack(&t->in)) probe_before(t, t->in.pc);
+    note(t, t->in.pc, 0);
+    t->pc = next;
+    struct insn in = t->in;
+    enum step step = trace_insn(t, &in);
+    if (step == STEP_CALL) step = hand_over(t, &t->in);
+    if (!(t->map[t->ninsns - 1].flags & MAP_OP)) t->charged++;
+    return step;
+}
+
+// ---- paying for instructions ----
+
+// Where they are counted: takes what the block costs, or leaves when there is not enough. Returns where the cost
+// stands.
+static uint32_t emit_toll(struct trace *t)
+{
+    struct emitter *e = &t->e;
+    if (t->r11 == R11_REG) emit_store_slot(e, 8, SLOT_R11, R11);
+    t->r11 = R11_SLOT;
+    emit_mov(e, 8, R11, RCX);
+    emit_load_slot(e, 8, RCX, SLOT_FUEL, 0);
+    emit_bytes(e, "\x48\x8d\x89\0\0\0\0", 7); // lea rcx, [rcx + disp32]
+    uint32_t cost = e->n - 4;
+    emit_store_slot(e, 8, SLOT_FUEL, RCX);
+    emit_load_slot(e, 4, RCX, SLOT_FUEL, 4);
+    uint32_t paid = emit_jecxz(e);
+    emit_mov(e, 8, RCX, R11);
+    trace_leave(t, EXIT_FUEL, t->head);
+    emit_here8(e, paid);
+    emit_mov(e, 8, RCX, R11);
+    return cost;
+}
+
+static void set_toll(struct trace *t, uint32_t cost)
+{
+    if (t->e.full) return;
+    uint32_t v = 0u - t->charged;
+    memcpy(t->e.at + cost, &v, sizeof v);
+}
+
+// ---- the trace ----
+
+static bool has_room(const struct trace *t)
+{
+    return t->ninsns < TRACE_INSNS && t->e.n + STUB_ROOM + 40 * t->npending < t->e.size;
+}
+
+static void walk(struct trace *t)
+{
+    enum step step = STEP_ON;
+    while (step == STEP_ON) {
+        bool turned = t->ninsns > 0 && (insn_rows[t->in.id].attr & INSN_ATTR_BRANCH);
+        bool around = t->ninsns > 0 && t->pc == t->head;
+        if (!has_room(t) || around || (turned && trace_known(t, t->pc))) {
+            probe_before(t, t->pc);
+            trace_go(t, t->pc);
+            return;
+        }
+        if (!fetch(t)) {
+            probe_before(t, t->pc);
+            trace_leave(t, EXIT_INTERP, t->pc);
+            return;
+        }
+        step = one(t);
+    }
+}
+
+static void give_back(struct jit *j, uint32_t exits, uint32_t ops)
+{
+    j->nexits = exits;
+    j->nops = ops;
+}
+
+static void keep(struct trace *t, uint32_t first_exit)
+{
+    struct jit *j = t->jit;
+    uint32_t block = j->nblocks;
+    memcpy(j->map + j->nmap, t->map, t->ninsns * sizeof *t->map);
+    j->blocks[block] = (struct block){.pc = t->head,
+                                      .view = t->space->view,
+                                      .host = j->used,
+                                      .size = t->e.n,
+                                      .map = j->nmap,
+                                      .first_exit = first_exit,
+                                      .insns = (uint16_t)t->ninsns,
+                                      .nexits = (uint16_t)(j->nexits - first_exit),
+                                      .charged = t->charged,
+                                      .r11 = t->head_r11};
+    j->nmap += t->ninsns;
+    j->nblocks++;
+    j->used = (j->used + t->e.n + HEAD_ALIGN - 1) & ~(uint32_t)(HEAD_ALIGN - 1);
+    j->stats.blocks++;
+    j->stats.insns += t->ninsns;
+    j->stats.bytes += t->e.n;
+    cache_add(j, t->space, block, t->pages, t->npages);
+    for (uint32_t i = first_exit; i < j->nexits; i++) {
+        struct exit *x = &j->exits[i];
+        if (x->kind != EXIT_BRANCH) continue;
+        uint32_t to = cache_find(j, t->space->view, x->pc, x->r11);
+        if (to) cache_chain(j, i, to);
+    }
+}
+
+// The pages of code memory behind us are complete.
+static void settle(struct jit *j)
+{
+    enum { PIECE = 256 << 10 };
+    if (j->used - j->settled < PIECE) return;
+    host_exec_settle(&j->memory, j->settled, j->used);
+    j->settled = j->used;
+}
+
+uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
+{
+    struct jit *j = s->jit;
+    if (cache_is_full(j)) cache_flush(j);
+    uint32_t exits = j->nexits, ops = j->nops, cost = 0;
+    struct trace t = {.space = s, .jit = j, .head = pc, .pc = pc, .gap = GAP_AT_EXIT};
+    t.e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
+    t.head_r11 = t.r11 = (uint8_t)r11;
+    if (j->options.fuel) cost = emit_toll(&t);
+    walk(&t);
+    for (unsigned i = 0; i < t.npending; i++) emit_stub(&t, &t.pending[i]);
+    if (t.e.full || t.ninsns == 0) {
+        give_back(j, exits, ops);
+        return 0;
+    }
+    if (j->options.fuel) set_toll(&t, cost);
+    keep(&t, exits);
+    settle(j);
+    uint32_t block = j->nblocks - 1;
+    if (!j->options.verify || j->options.verify(j->options.verify_ctx, j, block)) return block;
+    cache_kill(s, block);
+    j->refused = true;
+    return 0;
+}

@@ -1,0 +1,149 @@
+// See fuzz_box.h.
+#include "fuzz_box.h"
+#include "cpu/code.h"
+#include "cpu/cpu.h"
+#include "cpu/insn.h"
+#include "guest_run.h"
+#include "host/exec.h"
+#include "host/fault.h"
+#include "jit/jit.h"
+#include "jit/lockstep.h"
+#include <stdlib.h>
+
+enum { FRAMES = 64, BUDGET = 3000, MOST_STOPS = 80 };
+
+struct fuzz_box {
+    struct ram ram;
+    struct mem *mem;
+    struct code *code;
+    struct host_exec exec;
+    struct lockstep *lockstep;
+    void *space, *signal_stack;
+    struct cpu cpu;
+};
+
+static bool map(struct fuzz_box *b, uint32_t addr, uint32_t pages, unsigned prot)
+{
+    uint32_t frame = ram_alloc(&b->ram, pages, true);
+    return frame && mem_map(b->mem, addr >> PAGE_SHIFT, pages, frame, prot) == 0;
+}
+
+// The first data page's frame at a second address.
+static bool map_shared(struct fuzz_box *b)
+{
+    uint32_t frame = pte_frame(mem_pte(b->mem, DATA_BASE >> PAGE_SHIFT));
+    ram_ref(&b->ram, frame);
+    return mem_map(b->mem, SHARED_BASE >> PAGE_SHIFT, 1, frame, MEM_R | MEM_W) == 0;
+}
+
+static bool map_all(struct fuzz_box *b)
+{
+    bool ok = map(b, CODE_BASE, CODE_PAGES, MEM_R | MEM_X) && map(b, STACK_BASE, STACK_PAGES, MEM_R | MEM_W) &&
+              map(b, MIXED_BASE, 1, MEM_R | MEM_W | MEM_X);
+    for (unsigned i = 0; i < DATA_PAGES && ok; i++)
+        if (data_present(i)) ok = map(b, DATA_BASE + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
+    return ok && map_shared(b);
+}
+
+struct fuzz_box *fuzz_box_open(void)
+{
+    const char *why = "out of memory";
+    struct fuzz_box *b = aligned_alloc(64, (sizeof *b + 63) & ~(size_t)63);
+    if (!b) return NULL;
+    memset(b, 0, sizeof *b);
+    if (ram_open(&b->ram, FRAMES) || host_exec_new(&b->exec, JIT_BYTES)) return NULL;
+    b->mem = mem_new(&b->ram, MEM_DIRECT);
+    b->code = b->mem ? code_new(b->mem, CPU_LEVEL_V3) : NULL;
+    if (b->code && map_all(b)) b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, &why);
+    if (b->lockstep) b->space = lockstep_enter(b->lockstep, b->mem, b->code);
+    b->signal_stack = host_signal_stack_new();
+    if (b->space) return b;
+    fprintf(stderr, "jit-fuzz: %s\n", why);
+    return NULL;
+}
+
+void fuzz_box_close(struct fuzz_box *b)
+{
+    lockstep_leave(b->space);
+    lockstep_free(b->lockstep);
+    code_free(b->code);
+    mem_free(b->mem);
+    ram_close(&b->ram);
+    host_exec_free(&b->exec);
+    host_signal_stack_free(b->signal_stack);
+    free(b);
+}
+
+// ---- a case ----
+
+// Of a page that the guest cannot write, too.
+static uint8_t *page_bytes(struct fuzz_box *b, uint32_t page)
+{
+    return ram_ptr(&b->ram, pte_frame(mem_pte(b->mem, page)));
+}
+
+static void fill_pages(struct fuzz_box *b, uint32_t addr, uint32_t pages, struct rng *r)
+{
+    for (uint32_t i = 0; i < pages; i++) {
+        uint32_t page = (addr >> PAGE_SHIFT) + i;
+        if (!mem_pte(b->mem, page)) continue;
+        (void)mem_host(b->mem, page << PAGE_SHIFT, MEM_W);
+        uint8_t *to = page_bytes(b, page);
+        for (unsigned k = 0; k < PAGE; k += 8) {
+            uint64_t v = rng_next(r) & (rng_below(r, 4) ? ~0ull : 0xffff);
+            memcpy(to + k, &v, 8);
+        }
+    }
+}
+
+static void put_code(struct fuzz_box *b, const struct program *p)
+{
+    uint32_t page = CODE_BASE >> PAGE_SHIFT;
+    mem_protect(b->mem, page, CODE_PAGES, MEM_R | MEM_X); // drops what was made of the code before
+    memset(page_bytes(b, page), 0xcc, CODE_PAGES * PAGE);
+    (void)mem_host(b->mem, MIXED_BASE, MEM_W);
+    memset(page_bytes(b, MIXED_BASE >> PAGE_SHIFT), 0xcc, PAGE);
+    memcpy(page_bytes(b, p->base >> PAGE_SHIFT) + p->base % PAGE, p->code, p->n);
+}
+
+// Past an instruction that faults. False: there is none.
+static bool step_over(struct fuzz_box *b)
+{
+    struct insn in;
+    uint64_t pc = b->cpu.rip;
+    const uint8_t *at = pc < MEM_TOP ? mem_host(b->mem, (uint32_t)pc, MEM_X) : NULL;
+    if (!at || b->cpu.fault.vector == VEC_BP) return false;
+    unsigned avail = PAGE - (unsigned)(pc % PAGE);
+    int n = insn_decode(&in, at, avail < 15 ? avail : 15, (uint32_t)pc, CPU_LEVEL_V3, false);
+    b->cpu.rip += n > 0 ? (unsigned)n : 1;
+    return true;
+}
+
+static bool goes_on(struct fuzz_box *b, enum cpu_stop stop, struct rng *r, struct fuzz_counts *counts)
+{
+    counts->stops++;
+    if (stop == STOP_RANDOM) cpu_give_random(&b->cpu, rng_next(r));
+    if (stop == STOP_SYSCALL) b->cpu.regs[RAX] = rng_next(r) & 0xff;
+    counts->faults += stop == STOP_FAULT;
+    return stop != STOP_BUDGET && (stop != STOP_FAULT || step_over(b));
+}
+
+const char *fuzz_run(struct fuzz_box *b, const struct program *p, struct rng *r, struct fuzz_counts *counts)
+{
+    enum cpu_stop stop;
+    unsigned left = MOST_STOPS;
+    fill_pages(b, DATA_BASE, DATA_PAGES, r);
+    fill_pages(b, STACK_BASE, STACK_PAGES, r);
+    put_code(b, p);
+    cpu_init(&b->cpu, CPU_LEVEL_V3);
+    cpu_attach(&b->cpu, b->mem, b->code);
+    guest_load_state(&b->cpu, &p->in);
+    do {
+        b->cpu.budget = BUDGET;
+        stop = lockstep_run(b->lockstep, &b->cpu);
+        if (lockstep_difference(b->lockstep)) return lockstep_difference(b->lockstep);
+    } while (goes_on(b, stop, r, counts) && --left);
+    counts->cases++;
+    counts->insns += b->cpu.insn_count;
+    return NULL;
+}
