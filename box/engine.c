@@ -5,6 +5,7 @@
 #include "host/fault.h"
 #include "jit/check.h"
 #include "jit/lockstep.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,7 @@ static void set_tier(struct belljar_box *b)
     struct jit_options options = {.level = b->box.level,
                                   .fuel = o->deterministic,
                                   .eager = o->jit_eager,
+                                  .timed = o->trace & BELLJAR_TRACE_JIT,
                                   .verify = o->verify_code ? judge : NULL,
                                   .verify_ctx = b};
     const char *why;
@@ -145,7 +147,7 @@ static void set_lockstep(struct belljar_box *b)
     const char *why;
     const struct host_exec *memory = code_memory(b);
     if (!memory) return;
-    b->engine->lockstep = lockstep_new(memory, b->box.level, &why);
+    b->engine->lockstep = lockstep_new(memory, b->box.level, b->options->deterministic, &why);
     if (b->engine->lockstep)
         b->box.tier =
             (struct box_tier){.ctx = b, .enter = enter_lockstep, .leave = leave_lockstep, .run = run_lockstep};
@@ -196,8 +198,28 @@ void engine_start(struct belljar_box *b)
     if (b->engine->jit && !b->options->deterministic) b->engine->ticker = host_ticker_start(TICK_NS);
 }
 
+// What the translator did, for --trace jit.
+static void tell_stats(const struct belljar_box *b)
+{
+    struct jit_stats s;
+    char line[600];
+    if (!b->engine->jit || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
+    jit_stats(b->engine->jit, &s);
+    int n = snprintf(line, sizeof line,
+                     "jit: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+                     " bytes, in %.1f ms; emptied %" PRIu64 " times\n"
+                     "jit: left %" PRIu64 " times: %" PRIu64 " system calls, %" PRIu64
+                     " instructions for the interpreter, %" PRIu64 " other code for it, %" PRIu64 " branches, %" PRIu64
+                     " computed branches, %" PRIu64 " faults, %" PRIu64 " ticks, %" PRIu64 " x87 loads, %" PRIu64
+                     " out of fuel\n",
+                     s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls,
+                     s.operations, s.interpreted, s.branches, s.missed, s.faulted, s.ticks, s.x87, s.fuel);
+    (void)host_write_all(b->options->trace_fd, line, (size_t)n);
+}
+
 void engine_stop(struct belljar_box *b)
 {
+    tell_stats(b);
     host_ticker_stop(b->engine->ticker);
     host_signal_stack_free(b->engine->stack);
     b->engine->ticker = NULL;

@@ -352,6 +352,14 @@ const struct insn *code_find(struct cpu *cpu, uint64_t pc)
     return to;
 }
 
+// With another tier that wants the code when it has run a few times, it is not worth keeping.
+const struct insn *code_next(struct cpu *cpu, uint64_t pc, int64_t left)
+{
+    struct tier *tier = cpu->code->tier;
+    if (left >= BLOCK_MAX && !(tier && tier->counts(tier, cpu, pc))) return code_find(cpu, pc);
+    return code_lookup_few(cpu->code, pc, left < BLOCK_MAX ? (unsigned)left : BLOCK_MAX, true, &cpu->fault);
+}
+
 static void unhash(struct code *c, const struct block *b)
 {
     uint32_t *slot = hash_slot(c, b->pc), name = block_name(c, b);
@@ -409,8 +417,7 @@ static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, ui
     struct tier *tier = cpu->code->tier;
     if (tier && tier->due(tier, cpu, pc)) return stop(cpu, STOP_TIER);
     code_slice(cpu);
-    const struct insn *to =
-        left >= BLOCK_MAX ? code_find(cpu, pc) : code_lookup_few(cpu->code, pc, (unsigned)left, true, &cpu->fault);
+    const struct insn *to = code_next(cpu, pc, left);
     return to ? to : stop(cpu, STOP_FAULT);
 }
 

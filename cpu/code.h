@@ -38,7 +38,9 @@ struct tier *code_tier(const struct code *);
 // The first instruction of the block at pc, decoded if need be; valid until the next call. NULL: pc cannot be fetched,
 // *fault says why.
 const struct insn *code_lookup(struct code *, uint64_t pc, struct cpu_fault *fault);
-// The same for this cpu, in its fault; its guesses that a flush has made void are forgotten.
+// What is executed next at pc, with `left` instructions to go; for this cpu as code_find.
+const struct insn *code_next(struct cpu *, uint64_t pc, int64_t left);
+// The same as code_lookup for this cpu, in its fault; its guesses that a flush has made void are forgotten.
 const struct insn *code_find(struct cpu *, uint64_t pc);
 // At most n instructions from pc, decoded afresh into a place of their own, valid until the next call. `mark`: their
 // pages are watched for writes meanwhile (a store into the code behind itself then stops the block); without, only n =

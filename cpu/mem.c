@@ -2,6 +2,12 @@
 //
 // The mirror: MEM_SHOWN and MEM_SHOWN_W in an entry say what the region maps at that page now. A page may be shown with
 // less than the table allows (not at all after mem_clone, without W on code pages), never with more.
+//
+// Code pages: a frame with decoded code has its bit in ram->code, and MEM_CODE stands in each entry that has code or
+// could be written through: of a frame with code, no entry with MEM_W lacks both MEM_COW and MEM_CODE. The other
+// entries of a frame are found by searching the chunks where frames are held by more than one; private memory is not
+// among them, so this is short, and it happens only when such a frame first gets code or is written to while it has
+// some. (Frames of files never change, and have no bit.)
 #include "cpu/mem.h"
 #include "cpu/code.h"
 #include "host/fault.h"
@@ -22,12 +28,30 @@ enum {
 #define SHOWN_BITS ((pte_t)(MEM_SHOWN | MEM_SHOWN_W))
 #define PROT_BITS  ((pte_t)(MEM_R | MEM_W | MEM_X))
 
+static void forget_frame_code(struct ram *, uint32_t frame);
+
+static void join_spaces(struct mem *m)
+{
+    m->ram->code_changes = forget_frame_code;
+    m->next = m->ram->spaces;
+    m->prev = &m->ram->spaces;
+    if (m->next) m->next->prev = &m->next;
+    m->ram->spaces = m;
+}
+
+static void leave_spaces(struct mem *m)
+{
+    *m->prev = m->next;
+    if (m->next) m->next->prev = m->prev;
+}
+
 struct mem *mem_new(struct ram *ram, enum mem_backend backend)
 {
     struct mem *m = calloc(1, sizeof *m);
     if (!m) return NULL;
     m->ram = ram;
     m->frames = ram->base;
+    join_spaces(m);
     m->table = pages_new(MEM_PAGES * sizeof(pte_t));
     if (backend == MEM_DIRECT && host_fault_install() == 0) m->region = region_new();
     if (!m->table || (backend == MEM_DIRECT && !m->region)) {
@@ -37,10 +61,16 @@ struct mem *mem_new(struct ram *ram, enum mem_backend backend)
     return m;
 }
 
-static bool chunk_used(const struct mem *m, uint32_t page)
+static void chunk_set(uint64_t *chunks, uint32_t page)
 {
     uint32_t c = page >> CHUNK_SHIFT;
-    return m->chunks[c / 64] >> (c % 64) & 1;
+    chunks[c / 64] |= 1ull << (c % 64);
+}
+
+static bool chunk_in(const uint64_t *chunks, uint32_t page)
+{
+    uint32_t c = page >> CHUNK_SHIFT;
+    return chunks[c / 64] >> (c % 64) & 1;
 }
 
 static void use_chunks(struct mem *m, uint32_t page, uint32_t npages)
@@ -52,7 +82,7 @@ static void use_chunks(struct mem *m, uint32_t page, uint32_t npages)
 uint32_t mem_next_present(const struct mem *m, uint32_t page, uint32_t end)
 {
     while (page < end) {
-        if (!chunk_used(m, page)) {
+        if (!chunk_in(m->chunks, page)) {
             page = ((page >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
             continue;
         }
@@ -76,6 +106,7 @@ void mem_free(struct mem *m)
     if (!m) return;
     m->ram->mappings -= m->mappings;
     leave_mirrors(m);
+    leave_spaces(m);
     region_free(m->region); // before the references go: a frame must not be reused while something shows it
     for (uint32_t p = mem_next_present(m, 0, MEM_PAGES); p < MEM_PAGES; p = mem_next_present(m, p + 1, MEM_PAGES))
         ram_unref(m->ram, pte_frame(m->table[p]));
@@ -270,6 +301,23 @@ static void show(struct mem *m, uint32_t page, uint32_t end)
 
 // ---- decoded code ----
 
+// The first page from `page` on, in these chunks, that shows the frame; MEM_PAGES: none.
+static uint32_t next_showing(const struct mem *m, const uint64_t *chunks, uint32_t frame, uint32_t page)
+{
+    while (page < MEM_PAGES) {
+        if (!chunks[page >> CHUNK_SHIFT >> 6])
+            page = ((page >> CHUNK_SHIFT >> 6) + 1) << 6 << CHUNK_SHIFT;
+        else if (!chunk_in(chunks, page))
+            page = ((page >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
+        else if (m->table[page] && pte_frame(m->table[page]) == frame)
+            return page;
+        else
+            page++;
+    }
+    return MEM_PAGES;
+}
+
+// Of this mapping alone.
 static void drop_code(struct mem *m, uint32_t page)
 {
     if (!(m->table[page] & MEM_CODE)) return;
@@ -282,11 +330,61 @@ static void drop_code_in(struct mem *m, uint32_t page, uint32_t end)
     for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p + 1, end)) drop_code(m, p);
 }
 
+// Of all mappings of a frame that others may hold, too.
+static void forget_frame_code(struct ram *ram, uint32_t frame)
+{
+    ram_set_code(ram, frame, false);
+    for (struct mem *m = ram->spaces; m; m = m->next)
+        for (uint32_t p = 0; (p = next_showing(m, m->shared, frame, p)) < MEM_PAGES; p++) drop_code(m, p);
+}
+
+// Before a write through this mapping.
+static void forget_code(struct mem *m, uint32_t page)
+{
+    uint32_t frame = pte_frame(m->table[page]);
+    drop_code(m, page);
+    if (!ram_has_code(m->ram, frame)) return;
+    if (ram_refs(m->ram, frame) > 1)
+        forget_frame_code(m->ram, frame);
+    else
+        ram_set_code(m->ram, frame, false);
+}
+
+static void watch_frame(struct ram *ram, uint32_t frame)
+{
+    if (ram_is_file(frame) || ram_has_code(ram, frame)) return;
+    ram_set_code(ram, frame, true);
+    if (ram_refs(ram, frame) == 1) return;
+    for (struct mem *m = ram->spaces; m; m = m->next)
+        for (uint32_t p = 0; (p = next_showing(m, m->shared_w, frame, p)) < MEM_PAGES; p++) {
+            if ((m->table[p] & (MEM_W | MEM_COW)) != MEM_W) continue;
+            withdraw_write(m, p, p + 1);
+            m->table[p] |= MEM_CODE;
+        }
+}
+
 void mem_mark_code(struct mem *m, uint32_t page)
 {
     if (m->table[page] & MEM_CODE || !m->table[page]) return;
+    watch_frame(m->ram, pte_frame(m->table[page]));
     withdraw_write(m, page, page + 1);
     m->table[page] |= MEM_CODE;
+}
+
+// An entry has come to show its frame, or to allow more: keep what is said about code above.
+static void note_holders(struct mem *m, uint32_t page)
+{
+    pte_t e = m->table[page];
+    uint32_t frame = pte_frame(e);
+    if (ram_is_file(frame)) return;
+    bool writable = (e & (MEM_W | MEM_COW)) == MEM_W, alone = ram_refs(m->ram, frame) == 1;
+    if (!alone) chunk_set(m->shared, page);
+    if (!alone && writable) chunk_set(m->shared_w, page);
+    if (!writable || e & MEM_CODE || !ram_has_code(m->ram, frame)) return;
+    if (alone)
+        ram_set_code(m->ram, frame, false); // whoever had some is gone
+    else
+        m->table[page] |= MEM_CODE;
 }
 
 // ---- changes ----
@@ -298,6 +396,7 @@ static void put_entries(struct mem *m, uint32_t page, uint32_t npages, uint32_t 
         uint32_t f = frame + i;
         pte_t own = ram_is_file(f) && !(prot & MEM_COW) ? prot & ~(unsigned)MEM_W : prot;
         m->table[page + i] = (pte_t)f << PAGE_SHIFT | own | MEM_PRESENT;
+        note_holders(m, page + i);
     }
 }
 
@@ -316,9 +415,9 @@ int mem_map(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsig
         drop_code(m, page);
         uint32_t old = pte_frame(m->table[page]);
         set_shown(m, page, page + 1, 0); // what is there is about to be replaced
+        ram_unref(m->ram, old);
         put_entries(m, page, 1, frame, prot);
         if (!show_run(m, page, page + 1)) drop_mirror(m);
-        ram_unref(m->ram, old);
         return 0;
     }
     mem_map_lazily(m, page, npages, frame, prot);
@@ -343,15 +442,28 @@ void mem_protect(struct mem *m, uint32_t page, uint32_t npages, unsigned prot)
     uint32_t end = page + npages;
     prot &= PROT_BITS;
     if (prot & (MEM_W | MEM_X)) prot |= MEM_R;
-    drop_code_in(m, page, end);
+    if (!(prot & MEM_X)) drop_code_in(m, page, end);
     if (!(prot & MEM_R)) hide(m, page, end);
     if (!(prot & MEM_W)) withdraw_write(m, page, end);
     for (uint32_t p = mem_next_present(m, page, end); p < end; p = mem_next_present(m, p + 1, end)) {
         pte_t e = m->table[p];
         unsigned own = ram_is_file(pte_frame(e)) && !(e & MEM_COW) ? prot & ~(unsigned)MEM_W : prot;
         m->table[p] = (e & ~PROT_BITS) | own;
+        if (own & ~e & MEM_W) note_holders(m, p);
     }
     if (prot & MEM_W) regain_write(m, page, end);
+}
+
+static void share_entry(struct mem *to, struct mem *from, uint32_t p)
+{
+    pte_t e = from->table[p];
+    bool writable = (e & (MEM_W | MEM_COW)) == MEM_W;
+    chunk_set(to->chunks, p);
+    to->table[p] = e & ~(SHOWN_BITS | (writable ? 0 : MEM_CODE));
+    if (ram_is_file(pte_frame(e))) return;
+    chunk_set(to->shared, p);
+    chunk_set(from->shared, p);
+    if (writable) chunk_set(to->shared_w, p); // and so it is in `from`
 }
 
 int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, bool cow)
@@ -361,9 +473,8 @@ int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, 
     if (cow) withdraw_write(from, page, end);
     for (uint32_t p = mem_next_present(from, page, end); p < end; p = mem_next_present(from, p + 1, end)) {
         if (cow) from->table[p] |= MEM_COW;
-        to->chunks[p >> CHUNK_SHIFT >> 6] |= 1ull << ((p >> CHUNK_SHIFT) % 64);
-        to->table[p] = from->table[p] & ~(SHOWN_BITS | MEM_CODE);
         ram_ref(from->ram, pte_frame(from->table[p]));
+        share_entry(to, from, p);
     }
     return 0;
 }
@@ -378,6 +489,7 @@ void mem_move(struct mem *m, uint32_t to, uint32_t from, uint32_t npages)
     for (uint32_t p = mem_next_present(m, from, end); p < end; p = mem_next_present(m, p + 1, end)) {
         m->table[to + (p - from)] = m->table[p] & ~SHOWN_BITS;
         m->table[p] = 0;
+        note_holders(m, to + (p - from));
     }
 }
 
@@ -444,7 +556,7 @@ void *mem_host(struct mem *m, uint32_t addr, unsigned need)
     uint32_t page = addr >> PAGE_SHIFT, in_page = addr & (PAGE_BYTES - 1);
     if (need & MEM_W && m->table[page] & MEM_UNKEPT) save_page(m, page);
     if (need & MEM_W && m->table[page] & MEM_CODE && m->table[page] & MEM_W && !(m->table[page] & MEM_COW))
-        drop_code(m, page);
+        forget_code(m, page);
     pte_t e = m->table[page];
     if (!pte_allows(e, need)) return NULL;
     // Through the region where it shows the page: the host then counts and maps the frame once.
@@ -474,7 +586,7 @@ bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
     if (!(e & MEM_PRESENT) || (e & need) != need || (need & MEM_W && e & MEM_COW)) return false;
     bool withheld = need & MEM_W && e & (MEM_CODE | MEM_UNKEPT);
     if (withheld && e & MEM_UNKEPT) save_page(m, page);
-    if (withheld && e & MEM_CODE) drop_code(m, page);
+    if (withheld && e & MEM_CODE) forget_code(m, page);
     if (!m->region) return withheld;
     // Shown as wanted, yet it faulted: SIGBUS (the file behind the frame has shrunk, or the host is out of memory).
     pte_t wanted = wanted_bits(m->table[page]);

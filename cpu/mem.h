@@ -38,9 +38,9 @@ enum {
     MEM_W = 2, // given by mem_map and mem_protect; only effective without MEM_COW and MEM_CODE
     MEM_X = 4,
     MEM_COW = 8,   // writable only after a copy, or a mem_map of the frame that nobody else holds (syscalls/mm_fault.c)
-    MEM_CODE = 16, // has decoded instructions: the next write drops them first
-    MEM_PRESENT = 32, // set in every page table entry that is not 0
-    MEM_SHOWN = 64,   // direct: mapped in the region, readable
+    MEM_CODE = 16, // its frame has decoded instructions: the next write drops them first
+    MEM_PRESENT = 32,  // set in every page table entry that is not 0
+    MEM_SHOWN = 64,    // direct: mapped in the region, readable
     MEM_SHOWN_W = 128, // direct: mapped in the region, writable
     MEM_UNKEPT = 256   // the next write has its content saved first (mem_keep_begin)
 };
@@ -57,8 +57,10 @@ struct mem {
     struct code *code;                      // told when a code page changes
     uint32_t mappings;                      // host mappings the region is made of, beside the empty one
     uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
+    uint64_t shared[32], shared_w[32];      // chunks with RAM frames that others may hold, too; writable ones
     struct mem_kept *kept;                  // between mem_keep_begin and mem_keep_end
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
+    struct mem *next, **prev;               // ram->spaces
 };
 
 struct mem *mem_new(struct ram *, enum mem_backend); // NULL: out of host address space
@@ -98,7 +100,8 @@ uint32_t mem_next_present(const struct mem *, uint32_t page, uint32_t end);
 void *mem_host(struct mem *, uint32_t addr, unsigned need);
 
 // Code pages: the decoder marks a page before it caches instructions from it; a guest write to it (or mem_host for W,
-// map, unmap, protect) drops them.
+// map, unmap, the loss of MEM_X) drops them. What is watched is the frame: a write through any other mapping of it, in
+// any address space of the box, and one of the kernel's to a file's page (ram_writing) drops them, too.
 void mem_mark_code(struct mem *, uint32_t page);
 void mem_set_code(struct mem *, struct code *); // who is told (code_invalidate_page) when a code page changes
 
@@ -138,9 +141,9 @@ static inline enum mem_backend mem_backend(const struct mem *m)
 // date (mirrored, or a code page made writable): run the instruction again. False: a #PF for the kernel.
 bool mem_mirror(struct mem *, uint32_t addr, unsigned need);
 
-// Keeping: from mem_keep_begin to mem_keep_end the content of a page is saved before its first write, so that what a run
-// wrote can be seen and undone. No mapping may change meanwhile. Pages are in the order of their first write; two that
-// show one frame are undone rightly because it is done backwards.
+// Keeping: from mem_keep_begin to mem_keep_end the content of a page is saved before its first write, so that what a
+// run wrote can be seen and undone. No mapping may change meanwhile. Pages are in the order of their first write; two
+// that show one frame are undone rightly because it is done backwards.
 struct mem_kept {
     uint32_t n, room;
     uint32_t *page;

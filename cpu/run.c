@@ -109,8 +109,7 @@ static const struct insn *enter(struct cpu *cpu)
     if (left <= 0) return stopped(cpu, STOP_BUDGET);
     struct tier *tier = code_tier(cpu->code);
     if (tier && tier->due(tier, cpu, cpu->rip)) return stopped(cpu, STOP_TIER);
-    const struct insn *in = left < BLOCK_MAX ? code_lookup_few(cpu->code, cpu->rip, (unsigned)left, true, &cpu->fault)
-                                             : code_find(cpu, cpu->rip);
+    const struct insn *in = code_next(cpu, cpu->rip, left);
     return in ? in : stopped(cpu, STOP_FAULT);
 }
 

@@ -7,6 +7,8 @@
 struct tier {
     // Should the tier go on at pc? Asked often: cheap, and free to count.
     bool (*due)(struct tier *, const struct cpu *, uint64_t pc);
+    // Will it be due at pc after a few more questions? Then the interpreter does not keep what it decodes there.
+    bool (*counts)(struct tier *, const struct cpu *, uint64_t pc);
     // Runs from cpu->rip on. Returns what the interpreter executes next (decoded code that ends as blocks do:
     // cpu/code.h), or NULL when the run ends: cpu->stop and cpu->rip are set then, and the budget is charged.
     const struct insn *(*run)(struct tier *, struct cpu *);

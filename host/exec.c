@@ -64,9 +64,14 @@ void host_exec_clear(const struct host_exec *x)
 #if defined(__x86_64__)
 enum { HWCAP2_FSGSBASE_BIT = 2, SET_GS = 0x1001 }; // Linux, arch/x86/include/uapi/asm/hwcap2.h and prctl.h
 
-void host_set_gs(uintptr_t base)
+bool host_has_wrgsbase(void)
 {
-    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT)
+    return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
+}
+
+void host_set_gs(uintptr_t base, bool by_instruction)
+{
+    if (by_instruction)
         __asm__ volatile("wrgsbase %0" : : "r"(base));
     else
         syscall(SYS_arch_prctl, SET_GS, base);
@@ -77,9 +82,14 @@ const char *host_exec_lacks(void)
     return NULL;
 }
 #else
-void host_set_gs(uintptr_t base)
+bool host_has_wrgsbase(void)
 {
-    (void)base;
+    return false;
+}
+
+void host_set_gs(uintptr_t base, bool by_instruction)
+{
+    (void)base, (void)by_instruction;
 }
 
 const char *host_exec_lacks(void)

@@ -1,6 +1,7 @@
 // Memory for code that is emitted: one memfd, mapped twice, so that nothing is ever writable and executable through one
 // mapping. Made before a jail closes that allows no executable mappings (host/jail.def); no descriptor stays open.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ void host_exec_clear(const struct host_exec *); // back to zeros; gives the memo
 
 // The GS base of this thread, which emitted code reaches the guest's memory with. By an instruction where the host has
 // it (FSGSBASE), else by a system call.
-void host_set_gs(uintptr_t base);
+bool host_has_wrgsbase(void);
+void host_set_gs(uintptr_t base, bool by_instruction);
 // Does this host run emitted code? (x86-64.)
 const char *host_exec_lacks(void); // NULL: nothing

@@ -77,7 +77,8 @@ int ram_open(struct ram *r, uint32_t limit_frames)
     s->refs = pages_new(RAM_FILE_BASE * sizeof *s->refs);
     s->held = pages_new(WORDS * sizeof *s->held);
     s->dirty = pages_new(WORDS * sizeof *s->dirty);
-    int err = s->refs && s->held && s->dirty ? map_ram(r, s) : -ENOMEM;
+    r->code = pages_new(WORDS * sizeof *r->code);
+    int err = s->refs && s->held && s->dirty && r->code ? map_ram(r, s) : -ENOMEM;
     if (err) ram_close(r);
     return err;
 }
@@ -92,6 +93,7 @@ void ram_close(struct ram *r)
     pages_free(s->refs, RAM_FILE_BASE * sizeof *s->refs);
     pages_free(s->held, WORDS * sizeof *s->held);
     pages_free(s->dirty, WORDS * sizeof *s->dirty);
+    pages_free(r->code, WORDS * sizeof *r->code);
     free(s);
     *r = (struct ram){0};
 }
@@ -187,6 +189,7 @@ void ram_unref(struct ram *r, uint32_t frame)
 {
     struct ram_state *s = r->state;
     if (ram_is_file(frame) || --s->refs[frame] > 0) return;
+    if (ram_has_code(r, frame)) bit_clear(r->code, frame);
     bit_clear(s->held, frame);
     bit_set(s->dirty, frame);
     s->used--;
@@ -196,6 +199,15 @@ void ram_unref(struct ram *r, uint32_t frame)
 uint32_t ram_refs(const struct ram *r, uint32_t frame)
 {
     return ram_is_file(frame) ? UINT32_MAX : r->state->refs[frame];
+}
+
+void ram_set_code(struct ram *r, uint32_t frame, bool has)
+{
+    if (ram_is_file(frame)) return; // they never change
+    if (has)
+        bit_set(r->code, frame);
+    else
+        bit_clear(r->code, frame);
 }
 
 uint32_t ram_used(const struct ram *r)

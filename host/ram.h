@@ -19,6 +19,11 @@ struct ram {
     uint32_t mappings;   // host mappings that mirrors of frames hold (cpu/mem.c): the host has a limit for them
     uint64_t code_bytes; // host memory that decoded code takes (cpu/code.c), kept within bounds for the box as a whole
     struct mem *mirrors; // address spaces with a mirror, the one that grew last first
+    struct mem *spaces;  // all address spaces (cpu/mem.c)
+    // Frames whose code somebody keeps decoded: a bit per RAM frame, set by cpu/mem.c, cleared with the frame's last
+    // reference. And who is told that one is about to change.
+    uint64_t *code;
+    void (*code_changes)(struct ram *, uint32_t frame);
 };
 
 int ram_open(struct ram *, uint32_t limit_frames); // 0 or -errno of the host, negated
@@ -36,6 +41,16 @@ static inline bool ram_is_file(uint32_t frame)
 {
     return frame >= RAM_FILE_BASE;
 }
+// Whoever writes to a frame other than through a mapping (cpu/mem.h) says so first, each time.
+static inline bool ram_has_code(const struct ram *r, uint32_t frame)
+{
+    return !ram_is_file(frame) && r->code[frame / 64] >> (frame % 64) & 1;
+}
+static inline void ram_writing(struct ram *r, uint32_t frame)
+{
+    if (ram_has_code(r, frame)) r->code_changes(r, frame);
+}
+void ram_set_code(struct ram *, uint32_t frame, bool);
 uint32_t ram_used(const struct ram *); // frames held now
 uint32_t ram_peak(const struct ram *); // frames held at most so far
 uint32_t ram_limit(const struct ram *);

@@ -2,6 +2,8 @@
 // layout.
 #include "host/region.h"
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define GIB           (1ull << 30)
@@ -10,6 +12,7 @@
 #define TABLE_BYTES   (32 * GIB)
 #define RESERVE_ABOVE (TABLE_OFFSET + TABLE_BYTES)
 #define ALIGN         (4 * GIB)
+#define PIECE_BYTES   (4096ull * 8) // of the table, for a page of guest memory
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 
@@ -42,6 +45,46 @@ uint64_t *region_table_new(uint8_t *region)
 void region_table_clear(uint8_t *region)
 {
     (void)madvise(region + TABLE_OFFSET, TABLE_BYTES, MADV_DONTNEED);
+}
+
+uint64_t *region_piece_new(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    (void)madvise(p, bytes, MADV_DONTDUMP);
+    return p;
+}
+
+void region_piece_free(uint64_t *piece, size_t bytes)
+{
+    if (piece) munmap(piece, bytes);
+}
+
+void region_piece_clear(uint64_t *piece, size_t bytes)
+{
+    if (madvise(piece, bytes, MADV_REMOVE) != 0) memset(piece, 0, bytes);
+}
+
+static uint8_t *piece_place(uint8_t *region, uint32_t page)
+{
+    return region + TABLE_OFFSET + (uint64_t)page * PIECE_BYTES;
+}
+
+// mremap(2): an old size of 0 maps the same pages once more.
+bool region_piece_show(uint8_t *region, uint32_t page, uint32_t npages, uint64_t *piece)
+{
+    void *to = piece_place(region, page);
+    return mremap(piece, 0, (size_t)npages * PIECE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+}
+
+// In the place of whole mappings, so that none is split and the host cannot run out of them.
+void region_piece_hide(uint8_t *region, uint32_t page, uint32_t npages)
+{
+    void *to = piece_place(region, page);
+    size_t bytes = (size_t)npages * PIECE_BYTES;
+    if (mmap(to, bytes, PROT_READ | PROT_WRITE, NOTHING | MAP_FIXED, -1, 0) == MAP_FAILED) abort();
+    (void)madvise(to, bytes, MADV_NOHUGEPAGE);
+    (void)madvise(to, bytes, MADV_DONTDUMP);
 }
 
 int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *ram, uint32_t frame, int prot)

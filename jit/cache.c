@@ -2,6 +2,7 @@
 #include "jit/cache.h"
 #include "host/pages.h"
 #include "host/region.h"
+#include "jit/view.h"
 #include <string.h>
 
 enum { TABLE_PAGE = 512, TABLE_PAGES = 1 << 23 };
@@ -16,9 +17,8 @@ static const struct pool {
     {offsetof(struct jit, ops), sizeof(struct op) * MAX_OPS},
     {offsetof(struct jit, map), sizeof(struct map_entry) * MAX_MAP},
     {offsetof(struct jit, listed), sizeof(struct listed) * MAX_LISTED},
-    {offsetof(struct jit, hash), sizeof(uint32_t) << HASH_BITS},
     {offsetof(struct jit, heat), (size_t)1 << HEAT_BITS},
-    {offsetof(struct jit, row_can), INSN_COUNT},
+    {offsetof(struct jit, row_way), INSN_COUNT},
 };
 enum { POOLS = sizeof pools / sizeof *pools };
 
@@ -37,24 +37,28 @@ bool cache_open(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
         if (!(*pool_at(j, i) = pages_new(pools[i].bytes))) return false;
+    j->names_bits = NAMES_BITS;
+    j->names = pages_new(sizeof *j->names << NAMES_BITS);
     empty(j);
-    return true;
+    return j->names != NULL;
 }
 
 void cache_close(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++) pages_free(*pool_at(j, i), pools[i].bytes);
+    pages_free(j->names, sizeof *j->names << j->names_bits);
 }
 
 bool cache_is_full(const struct jit *j)
 {
-    return j->used + BLOCK_BYTES > j->memory.bytes || j->nblocks + 1 > MAX_BLOCKS ||
-           j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
+    return j->used + BLOCK_BYTES > j->memory.bytes || j->nnames > (1u << j->names_bits) / 4 * 3 ||
+           j->nblocks + 1 > MAX_BLOCKS || j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
            j->nmap + TRACE_ENTRIES > MAX_MAP || j->nlisted + TRACE_PAGES > MAX_LISTED;
 }
 
 void space_forget_targets(struct jit_space *s)
 {
+    view_leave(s, 0, MEM_PAGES);
     if (s->table) region_table_clear(mem_region(s->mem));
     pages_zero(s->table_filled, TABLE_PAGES / 8);
 }
@@ -69,8 +73,11 @@ void space_forget(struct jit_space *s)
 void cache_flush(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
-        if (pools[i].place != offsetof(struct jit, row_can)) pages_zero(*pool_at(j, i), pools[i].bytes);
+        if (pools[i].place != offsetof(struct jit, row_way)) pages_zero(*pool_at(j, i), pools[i].bytes);
+    pages_zero(j->names, sizeof *j->names << j->names_bits);
+    j->nnames = 0;
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
+    view_forget(j);
     host_exec_settle(&j->memory, j->start, j->used);
     empty(j);
     j->stats.flushes++;
@@ -78,18 +85,58 @@ void cache_flush(struct jit *j)
 
 // ---- finding ----
 
-static uint32_t *slot_of(const struct jit *j, uint32_t view, uint32_t pc)
+// Open addressing: a key's place, or the free one where it would be. Blocks that die leave their key.
+static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    return &j->hash[((pc ^ view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - HASH_BITS)];
+    uint32_t at = ((pc ^ view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - j->names_bits);
+    while (j->names[at].view && (j->names[at].pc != pc || j->names[at].view != view))
+        at = (at + 1) & ((1u << j->names_bits) - 1);
+    return &j->names[at];
 }
 
 uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
 {
-    for (uint32_t i = *slot_of(j, view, pc); i; i = j->blocks[i].next) {
-        const struct block *b = &j->blocks[i];
-        if (b->pc == pc && b->view == view && b->r11 & r11) return i;
-    }
-    return 0;
+    const struct named *n = place_of(j, view, pc);
+    if (r11 & R11_SLOT && n->slot) return n->slot;
+    return r11 & R11_REG ? n->reg : 0;
+}
+
+static void name(struct jit *j, uint32_t block)
+{
+    const struct block *b = &j->blocks[block];
+    struct named *n = place_of(j, b->view, b->pc);
+    if (!n->view) j->nnames++;
+    n->view = b->view;
+    n->pc = b->pc;
+    *(b->r11 == R11_REG ? &n->reg : &n->slot) = block;
+}
+
+static void unname(struct jit *j, uint32_t block)
+{
+    const struct block *b = &j->blocks[block];
+    struct named *n = place_of(j, b->view, b->pc);
+    uint32_t *at = b->r11 == R11_REG ? &n->reg : &n->slot;
+    if (*at == block) *at = 0;
+}
+
+// Twice the room, without the keys of the dead. False: no memory; then everything is to be dropped.
+static bool grow_names(struct jit *j)
+{
+    unsigned bits = j->names_bits + 1;
+    struct named *larger = pages_new(sizeof *larger << bits);
+    if (!larger) return false;
+    pages_free(j->names, sizeof *j->names << j->names_bits);
+    j->names = larger;
+    j->names_bits = bits;
+    j->nnames = 0;
+    for (uint32_t i = 1; i < j->nblocks; i++)
+        if (!j->blocks[i].dead) name(j, i);
+    return true;
+}
+
+static bool names_are_many(const struct jit *j)
+{
+    return j->nnames > (1u << j->names_bits) / 2;
 }
 
 uint32_t cache_block_at(const struct jit *j, uint32_t host)
@@ -108,10 +155,9 @@ uint32_t cache_block_at(const struct jit *j, uint32_t host)
 
 void cache_add(struct jit *j, struct jit_space *s, uint32_t block, const uint32_t *pages, unsigned npages)
 {
-    struct block *b = &j->blocks[block];
-    uint32_t *slot = slot_of(j, b->view, b->pc);
-    b->next = *slot;
-    *slot = block;
+    if (names_are_many(j)) (void)grow_names(j); // else they stay many, and cache_is_full sees it
+    name(j, block);
+    if (j->blocks[block].view != s->view) return; // its pages are watched as a whole
     for (unsigned i = 0; i < npages; i++) {
         mem_mark_code(s->mem, pages[i]);
         j->listed[j->nlisted] = (struct listed){block, s->page_head[pages[i]]};
@@ -148,18 +194,46 @@ static void unchain(struct jit *j, uint32_t exit)
     x->to = x->next = 0;
 }
 
-void cache_fill(struct jit_space *s, uint32_t pc)
+// The bit of a page of the table.
+static uint64_t *filled_at(struct jit_space *s, uint32_t page, unsigned *bit)
+{
+    const struct view *v = view_shown(s, page / (PAGE_BYTES / TABLE_PAGE));
+    if (v) page -= v->of.first * (PAGE_BYTES / TABLE_PAGE);
+    *bit = page % 64;
+    return (v ? v->filled : s->table_filled) + page / 64;
+}
+
+static bool is_filled(struct jit_space *s, uint32_t pc)
+{
+    unsigned bit;
+    return *filled_at(s, pc / TABLE_PAGE, &bit) >> bit & 1;
+}
+
+static void fill(struct jit_space *s, uint32_t pc)
 {
     uint32_t page = pc / TABLE_PAGE;
-    if (s->table_filled[page / 64] >> (page % 64) & 1) return;
-    s->table_filled[page / 64] |= 1ull << (page % 64);
+    unsigned bit;
+    uint64_t *filled = filled_at(s, page, &bit);
+    if (*filled >> bit & 1) return;
+    *filled |= 1ull << bit;
     uint64_t missed = (uint64_t)(uintptr_t)(s->jit->memory.rx + s->jit->missed), *at = s->table + page * TABLE_PAGE;
     for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = missed;
 }
 
+void cache_expect(struct jit_space *s, uint32_t pc)
+{
+    fill(s, pc);
+}
+
+// Zeros in the table do as well, but a jump to address 0 costs a signal.
+void cache_miss(struct jit_space *s, uint32_t pc)
+{
+    fill(s, pc);
+}
+
 void cache_aim(struct jit_space *s, uint32_t pc, uint32_t block)
 {
-    cache_fill(s, pc);
+    fill(s, pc);
     const struct jit *j = s->jit;
     s->table[pc] = (uint64_t)(uintptr_t)(j->memory.rx + (block ? j->blocks[block].host : j->missed));
 }
@@ -172,13 +246,10 @@ void cache_kill(struct jit_space *s, uint32_t block)
     struct block *b = &j->blocks[block];
     if (b->dead) return;
     b->dead = true;
-    uint32_t *at = slot_of(j, b->view, b->pc);
-    while (*at && *at != block) at = &j->blocks[*at].next;
-    if (*at) *at = b->next;
+    unname(j, block);
     while (b->incoming) unchain(j, b->incoming);
     for (uint32_t i = 0; i < b->nexits; i++) unchain(j, b->first_exit + i);
-    uint32_t page = b->pc / TABLE_PAGE;
-    if (s->table_filled[page / 64] >> (page % 64) & 1) cache_aim(s, b->pc, 0);
+    if (is_filled(s, b->pc)) cache_aim(s, b->pc, 0);
 }
 
 void cache_page_changed(struct jit_space *s, uint32_t page)

@@ -15,7 +15,7 @@ enum {
     MAX_OPS = 1 << 17,
     MAX_MAP = 1 << 22,
     MAX_LISTED = 1 << 20,
-    HASH_BITS = 16,
+    NAMES_BITS = 14,
     HEAT_BITS = 16,
     TRACE_INSNS = 128,               // and the map entries of probes,
     TRACE_ENTRIES = TRACE_INSNS + 3, // which come before the last instruction and behind it, too
@@ -35,7 +35,6 @@ struct block {
     uint16_t charged;       // instructions paid at its head (fuel)
     uint8_t r11;            // what it expects at its head: R11_REG or R11_SLOT
     bool dead;              // its guest code has changed
-    uint32_t next;          // in the hash chain
     uint32_t incoming;      // exits that are chained to it
 };
 
@@ -75,15 +74,25 @@ struct op { // an instruction for the interpreter, and what leads back
     struct insn in[2];
 };
 
+enum row_way { WAY_UNKNOWN, WAY_NOTHING, WAY_OWN, WAY_COPY, WAY_CALL };
+
+// The blocks at an address in a view.
+struct named {
+    uint32_t pc, view;  // view 0: free
+    uint32_t reg, slot; // where r11 is at their heads
+};
+
 struct listed {
     uint32_t block, next;
 };
+
+struct view; // jit/view.h
 
 struct jit {
     struct host_exec memory;
     struct jit_options options;
     int32_t slots;
-    bool ymm;
+    bool ymm, wrgsbase;
     uint32_t start, used, settled;   // bytes of the code memory: the fixed pieces, all, written back
     uint32_t missed, faulted, enter; // the fixed pieces
     struct block *blocks;
@@ -92,11 +101,16 @@ struct jit {
     struct map_entry *map;
     struct listed *listed;
     uint32_t nblocks, nexits, nops, nmap, nlisted;
-    uint32_t *hash;
+    struct named *names; // 1 << names_bits
+    unsigned names_bits;
+    uint32_t nnames;
     uint8_t *heat;
-    uint8_t *row_can; // by row: 0 not asked yet, 1 the host has it, 2 not
+    uint8_t *row_way; // by row: enum row_way
     struct jit_space *spaces;
     uint32_t views; // the last one given
+    struct view *shared[64];         // by file (jit/view.h)
+    uint32_t nshared, shared_pages;  // of them all
+    uint32_t shown;                  // pieces of table shown in spaces
     struct jit_stats stats;
     bool refused; // options.verify has said no
 };
@@ -109,7 +123,10 @@ struct jit_space {
     uint64_t *table;
     uint64_t *table_filled; // a bit per page of the table that leads to `missed` where it leads nowhere else
     uint32_t *page_head;    // by guest page: blocks with code from it (struct listed)
-    uint32_t view;
+    uint32_t view;          // its own
+    void *owner;            // for jit_options.source; NULL: it shares nothing
+    struct view_range *ranges;
+    uint32_t nranges, room_ranges, last_range;
     uint32_t resume; // the exit whose instruction the interpreter does
     struct jit_space *next, **prev;
 };
@@ -126,9 +143,16 @@ void cache_chain(struct jit *, uint32_t exit, uint32_t block);
 void cache_page_changed(struct jit_space *, uint32_t page);
 void cache_kill(struct jit_space *, uint32_t block);             // nothing leads there any more
 void cache_aim(struct jit_space *, uint32_t pc, uint32_t block); // the table leads there now
-void cache_fill(struct jit_space *, uint32_t pc);                // the table leads somewhere around pc
+void cache_miss(struct jit_space *, uint32_t pc);                // the table had nothing there, and will not soon
+void cache_expect(struct jit_space *, uint32_t pc);              // it will be asked for pc, most likely
 void space_forget(struct jit_space *);
 void space_forget_targets(struct jit_space *); // the table alone: another space of the same region has used it
+
+// How often pc was the interpreter's next block, up to the number that makes it hot.
+static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t pc)
+{
+    return &j->heat[((pc ^ view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - HEAT_BITS)];
+}
 
 uint32_t translate(struct jit_space *, uint32_t pc,
                    unsigned r11); // 0: cannot be fetched, or nothing there to translate

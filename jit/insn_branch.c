@@ -7,12 +7,13 @@ static unsigned condition(const struct insn *in)
     return insn_encodings[in->id].opcode & 15;
 }
 
-// A conditional branch: the trace goes on behind it. Where instructions are counted it ends here, so that what was paid
-// at its head is what ran.
+// Behind a conditional branch the trace goes on, if that code has run before. Where instructions are counted it ends at
+// every branch, so that what was paid at its head is what ran.
 static enum step fall_through(struct trace *t, const struct insn *in)
 {
-    if (!t->jit->options.fuel) return STEP_ON;
-    trace_go(t, (uint32_t)insn_next_pc(in));
+    uint32_t next = (uint32_t)insn_next_pc(in);
+    if (!t->jit->options.fuel && trace_seen(t, next)) return STEP_ON;
+    trace_go(t, next);
     return STEP_END;
 }
 
@@ -24,7 +25,13 @@ static bool in_range(uint64_t pc)
 enum step emit_Jcc(struct trace *t, struct insn *in)
 {
     if (!in_range(insn_target(in))) return STEP_CALL;
-    trace_go_if(t, condition(in), (uint32_t)insn_target(in));
+    uint32_t to = (uint32_t)insn_target(in), next = (uint32_t)insn_next_pc(in);
+    if (!t->jit->options.fuel && !trace_seen(t, next) && trace_seen(t, to) && !trace_known(t, to)) {
+        trace_go_if(t, condition(in) ^ 1, next); // only the branch has been taken: the trace takes it
+        t->pc = to;
+        return STEP_ON;
+    }
+    trace_go_if(t, condition(in), to);
     return fall_through(t, in);
 }
 
@@ -51,7 +58,7 @@ enum step emit_JMP(struct trace *t, struct insn *in)
 {
     if (!in_range(insn_target(in))) return STEP_CALL;
     uint32_t to = (uint32_t)insn_target(in);
-    if (t->jit->options.fuel || trace_known(t, to)) {
+    if (t->jit->options.fuel || trace_known(t, to) || !trace_seen(t, to)) {
         trace_go(t, to);
         return STEP_END;
     }
@@ -63,6 +70,7 @@ enum step emit_JMP(struct trace *t, struct insn *in)
 static void push_return(struct trace *t, const struct insn *in)
 {
     uint32_t next = (uint32_t)insn_next_pc(in);
+    t->returns[t->nreturns++] = next;
     if (next < 0x80000000u) {
         emit8(&t->e, 0x68);
         emit32(&t->e, next);

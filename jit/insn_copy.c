@@ -122,28 +122,11 @@ enum reach trace_operand(struct trace *t, struct insn *in)
 
 // ---- copying ----
 
-static void x87_ready(struct trace *t)
-{
-    if (t->x87) return;
-    trace_scratch(t);
-    uint32_t resume = t->jit->used + t->e.n;
-    emit_mov(&t->e, 8, R11, RCX);
-    emit_load_slot(&t->e, 4, RCX, SLOT_X87_ABSENT, 0);
-    uint32_t ready = emit_jecxz(&t->e);
-    emit_mov(&t->e, 8, RCX, R11);
-    trace_leave(t, EXIT_X87, t->in.pc);
-    t->jit->exits[t->jit->nexits - 1].resume = resume;
-    emit_here8(&t->e, ready);
-    emit_mov(&t->e, 8, RCX, R11);
-    t->x87 = true;
-    t->gap = GAP_AT_EXIT; // for all the verifier knows of who comes in at `resume`
-}
-
 // Instructions that surely access their operand: not those that may not (CMOVcc, shifts by 0) or raise something else
 // first.
 static bool counts_as_touch(const struct insn *in)
 {
-    static const char *const kinds[] = {"mov", "add", "sub", "and", "or", "xor", "cmp", "test", "lea", "inc", "dec"};
+    static const char *const kinds[] = {"mov", "add", "sub", "and", "or", "xor", "cmp", "test", "inc", "dec"};
     const char *name = insn_rows[in->id].mnemonic;
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(name, kinds[i])) return true;
@@ -160,19 +143,19 @@ static bool reaches_far(const struct insn *in)
 static enum step copy(struct trace *t, struct insn *in)
 {
     const struct insn_encoding *c = &insn_encodings[in->id];
-    bool lea = in->id == INSN_LEA_GvM;
     if (reaches_far(in)) return STEP_CALL;
     if (trace_names(in, RSP)) return emit_with_rsp(t, in);
     if (!trace_operand_ok(in) || !encodable(in)) return STEP_CALL;
     if (c->x87) {
         if (trace_uses(in, R11)) return STEP_CALL;
-        x87_ready(t);
+        trace_x87(t);
     }
     bool writes_r11 = trace_writes(in, R11);
     if (trace_uses(in, R11)) trace_need_r11(t);
     enum reach reach = trace_operand(t, in);
     emit_insn(&t->e, in, reach);
-    if (reach == REACH_STACK && !lea && counts_as_touch(in) && in->disp >= -TOUCH && in->disp <= TOUCH)
+    if (reach == REACH_STACK && t->gap > GAP_AT_EXIT / 2 && counts_as_touch(in) && in->disp >= -TOUCH &&
+        in->disp <= TOUCH)
         trace_touched(t, (uint32_t)(in->disp < 0 ? -in->disp : in->disp));
     if (writes_r11) t->r11 = R11_REG;
     return STEP_ON;
@@ -199,13 +182,6 @@ static bool feature_there(const char *name)
 }
 #endif
 
-// Does the host have what the row needs?
-static bool host_can(struct jit *j, unsigned id)
-{
-    if (!j->row_can[id]) j->row_can[id] = feature_there(insn_rows[id].feature) ? 1 : 2;
-    return j->row_can[id] == 1;
-}
-
 // Instructions that do nothing: hints that this host need not know.
 static bool is_hint(unsigned id)
 {
@@ -220,10 +196,26 @@ static emit_fn *const emitters[INSN_COUNT] = {
 #undef EMITTER
 };
 
+// How the translator treats a row, found out when it is first met.
+static enum row_way way_of(unsigned id)
+{
+    if (is_hint(id)) return WAY_NOTHING;
+    if (emitters[id]) return WAY_OWN;
+    return insn_rows[id].jit == JIT_COPY && feature_there(insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
+}
+
 enum step trace_insn(struct trace *t, struct insn *in)
 {
-    if (is_hint(in->id)) return STEP_ON;
-    if (emitters[in->id]) return emitters[in->id](t, in);
-    if (insn_rows[in->id].jit != JIT_COPY || !host_can(t->jit, in->id)) return STEP_CALL;
-    return copy(t, in);
+    uint8_t *way = &t->jit->row_way[in->id];
+    if (*way == WAY_UNKNOWN) *way = (uint8_t)way_of(in->id);
+    switch ((enum row_way) * way) {
+    case WAY_NOTHING:
+        return STEP_ON;
+    case WAY_OWN:
+        return emitters[in->id](t, in);
+    case WAY_COPY:
+        return copy(t, in);
+    default:
+        return STEP_CALL;
+    }
 }

@@ -6,6 +6,7 @@
 #include "host/fault.h"
 #include "host/pages.h"
 #include "host/region.h"
+#include "jit/view.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ struct jit *jit_new(const struct host_exec *memory, const struct jit_options *op
     j->options = *options;
     host_thread_words(&j->slots);
     j->ymm = options->level >= CPU_LEVEL_V3 && host_has_avx();
+    j->wrgsbase = host_has_wrgsbase();
     emit_pieces(j);
     *why = "out of memory";
     if (cache_open(j)) return j;
@@ -68,6 +70,7 @@ struct jit *jit_new(const struct host_exec *memory, const struct jit_options *op
 void jit_free(struct jit *j)
 {
     if (!j) return;
+    view_close(j);
     cache_close(j);
     free(j);
 }
@@ -84,6 +87,7 @@ void jit_space_free(struct jit_space *s)
     if (!s) return;
     if (s->code) code_set_tier(s->code, NULL);
     leave_list(s);
+    view_drop(s);
     pages_free(s->table_filled, VIEW_TABLE_PAGES / 8);
     pages_free(s->page_head, sizeof(uint32_t) * MEM_PAGES);
     free(s);
@@ -93,7 +97,7 @@ struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *cod
 {
     struct jit_space *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    s->tier = (struct tier){.due = jit_due, .run = jit_run, .changed = jit_changed};
+    s->tier = (struct tier){.due = jit_due, .counts = jit_counts, .run = jit_run, .changed = jit_changed};
     s->jit = j;
     s->mem = mem;
     s->view = ++j->views;

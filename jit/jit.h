@@ -20,10 +20,23 @@ struct jit_space;
 struct code;
 struct mem;
 
+// What an address space's pages show, as its owner knows it: asked before code there is run for the first time.
+struct jit_mapping { // pages [first, end) show the file from its page `offset` on
+    uint32_t first, end;
+    bool shareable; // privately, executable and not writable
+    uint64_t device, inode, offset;
+};
+struct jit_source {
+    bool (*mapping)(void *owner, uint32_t page, struct jit_mapping *); // false: nothing there
+    uint32_t (*frame)(void *owner, uint32_t page); // what an absent page would show; 0: not known
+};
+
 struct jit_options {
+    struct jit_source source; // all NULL: spaces share nothing
     enum cpu_level level;
     bool fuel;     // count instructions exactly (cpu->budget), as the interpreter does
     bool eager;    // translate whatever runs, at once: for tests
+    bool timed;      // keep stats.translate_ns
     unsigned heat; // how often code is interpreted before it is translated; 0: the default
     // Called with each block before it may run, when set; false: it is not used, and its code is interpreted (check.h).
     bool (*verify)(void *ctx, const struct jit *, uint32_t block);
@@ -37,10 +50,16 @@ void jit_free(struct jit *);           // when its spaces are gone
 // Takes part in running `code` from now on. NULL: the host has no room for the table of targets (no overcommit).
 struct jit_space *jit_space_new(struct jit *, struct mem *, struct code *);
 void jit_space_free(struct jit_space *); // before its mem and code
+// From now on it shares translations with other spaces (jit/view.h). Then what its file mappings with code show, or
+// would show when touched, must not change without jit_space_changed, in pages.
+void jit_space_share(struct jit_space *, void *owner);
+void jit_space_changed(struct jit_space *, uint32_t first, uint32_t end);
 
 struct jit_stats {
     uint64_t blocks, insns, bytes; // translated so far
-    uint64_t exits, flushes;
+    uint64_t flushes;
     uint64_t translate_ns;
+    uint64_t exits; // why emitted code was left: in all, and of them
+    uint64_t missed, faulted, ticks, branches, interpreted, syscalls, operations, x87, fuel;
 };
 void jit_stats(const struct jit *, struct jit_stats *);

@@ -16,16 +16,17 @@ static const char *const engine_names[ENGINES] = {"counting", "plain"};
 
 enum {
     LEAST = 2000,
-    VARIES = 16384,            // slices take LEAST to LEAST + VARIES instructions
-    ENDLESS_NS = 5000000000ll, // a slice of some thousand instructions takes far less
-    PLENTY = 1 << 24,          // of budget, where it does not end the slice
-    AROUND = 8,                // instructions shown
+    VARIES = 16384,           // slices take LEAST to LEAST + VARIES instructions
+    ENDLESS_NS = 500000000ll, // a slice of some thousand instructions takes far less
+    PLENTY = 1 << 24,         // of budget, where it does not end the slice
+    AROUND = 8,               // instructions shown
     SHORTEN = 600,
 };
 
 struct lockstep {
     struct jit *jit[ENGINES];
     struct jit_check check;
+    bool whole;
     struct mem_kept interpreted, translated, traced;
     uint8_t *after; // of the pages the interpreter wrote, as it left them
     size_t room;
@@ -45,6 +46,12 @@ static bool due(struct tier *t, const struct cpu *cpu, uint64_t pc)
 {
     struct tier *active = ((struct space *)(void *)t)->active;
     return active && active->due(active, cpu, pc);
+}
+
+static bool is_counted(struct tier *t, const struct cpu *cpu, uint64_t pc)
+{
+    struct tier *active = ((struct space *)(void *)t)->active;
+    return active && active->counts(active, cpu, pc);
 }
 
 static const struct insn *run(struct tier *t, struct cpu *cpu)
@@ -68,12 +75,13 @@ void lockstep_load(void)
     (void)verify_load(why, sizeof why);
 }
 
-struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level level, const char **why)
+struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level level, bool whole, const char **why)
 {
     struct lockstep *l = calloc(1, sizeof *l);
     char text[VERIFY_WHY];
     *why = "out of memory";
     if (!l) return NULL;
+    l->whole = whole;
     bool verifies = jit_check_open(&l->check, text, sizeof text);
     for (unsigned i = 0; i < ENGINES; i++) {
         size_t half = memory->bytes / ENGINES;
@@ -114,7 +122,7 @@ void *lockstep_enter(struct lockstep *l, struct mem *mem, struct code *code)
 {
     struct space *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    s->tier = (struct tier){.due = due, .run = run, .changed = changed};
+    s->tier = (struct tier){.due = due, .counts = is_counted, .run = run, .changed = changed};
     for (unsigned i = 0; i < ENGINES; i++)
         if (!(s->of[i] = jit_space_new(l->jit[i], mem, code))) {
             lockstep_leave(s);
@@ -220,10 +228,11 @@ static bool pages_differ(struct lockstep *l, struct mem *m)
 
 // ---- flags that are undefined ----
 
-// A shift or rotation by CL may be one by 0, which changes none.
-static bool always_writes(const struct insn_row *row)
+// A shift or rotation by CL may be one by 0, and a repeated comparison one of nothing, which change none.
+static bool always_writes(const struct insn_row *row, const struct insn *in)
 {
-    return !strstr(row->operands, "CL");
+    bool repeated = row->attr & INSN_ATTR_REPZ && in->pfx & (PFX_REP | PFX_REPNE);
+    return !repeated && !strstr(row->operands, "CL");
 }
 
 // What is known of the flags before an instruction.
@@ -267,9 +276,11 @@ static void flags_behind(const struct cpu *cpu, struct flags *f)
     const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, true, &fault);
     if (!in || in->id >= INSN_COUNT) return;
     const struct insn_row *row = &insn_rows[in->id];
+    static const char *const random[] = {"rdrand", "rdseed", NULL};
+    if (is_one_of(row, random)) return;                                    // writes them later: cpu_give_random
     bool reads = row->flags_read & f->undefined && in->id != INSN_SYSCALL; // whose copy is compared as flags are
     f->used = f->used || reads || stores_place(row) || undefines_result(row, in);
-    if (always_writes(row)) f->undefined &= ~(uint64_t)row->flags_written;
+    if (always_writes(row, in)) f->undefined &= ~(uint64_t)row->flags_written;
     f->undefined |= undefined_flags(row, in);
 }
 
@@ -444,15 +455,17 @@ enum cpu_stop lockstep_run(struct lockstep *l, struct cpu *cpu)
     enum cpu_stop stop = STOP_BUDGET;
     int64_t left = cpu->budget;
     if (!code_tier(cpu->code)) return cpu_run(cpu);
-    cpu->tsc_fixed = host_clock_monotonic() + cpu->tsc_offset;
+    bool fix = !cpu->tsc_fixed;
+    if (fix) cpu->tsc_fixed = host_clock_monotonic() + cpu->tsc_offset;
     while (left > 0 && stop == STOP_BUDGET && !l->text) {
         int64_t most = LEAST + (int64_t)(cpu->insn_count * 0x9e3779b97f4a7c15 >> 40) % VARIES;
         int64_t budget = left < most ? left : most;
         cpu->budget = budget;
         stop = run_slice(l, cpu);
         left -= budget - cpu->budget;
+        if (!l->whole && stop == STOP_BUDGET && left > 0) stop = STOP_REQUEST;
     }
-    cpu->tsc_fixed = 0;
+    if (fix) cpu->tsc_fixed = 0;
     cpu->budget = left;
     return stop;
 }

@@ -23,7 +23,9 @@ struct mem;
 struct code;
 
 void lockstep_load(void); // the shared libraries that it has more to say with; before any jail closes
-struct lockstep *lockstep_new(const struct host_exec *, enum cpu_level, const char **why); // owns no memory of *exec
+// Borrows the memory. whole: lockstep_run ends as cpu_run does; else, so that a turn does not take long, with
+// STOP_REQUEST after each slice, too.
+struct lockstep *lockstep_new(const struct host_exec *, enum cpu_level, bool whole, const char **why);
 void lockstep_free(struct lockstep *);
 void *lockstep_enter(struct lockstep *, struct mem *, struct code *); // NULL: as jit_space_new
 void lockstep_leave(void *space);                                     // before mem and code go; NULL: nothing

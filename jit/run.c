@@ -10,11 +10,12 @@
 #include "host/fault.h"
 #include "jit/cache.h"
 #include "jit/enter.h"
+#include "jit/view.h"
 #include "jit/x87.h"
 
 enum {
     EDGE = 64 << 10, // never mapped, at both ends of the guest's memory
-    HEAT = 24,       // times that code is interpreted first
+    HEAT = 2,        // times that code is interpreted first
     LEAST_FUEL = 2 * TRACE_INSNS,
 };
 
@@ -45,7 +46,7 @@ static bool is_hot(struct jit_space *s, uint32_t pc)
 {
     struct jit *j = s->jit;
     if (j->options.eager) return true;
-    uint8_t *heat = &j->heat[((pc ^ s->view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - HEAT_BITS)];
+    uint8_t *heat = cache_heat(j, view_at(s, pc), pc);
     unsigned enough = j->options.heat ? j->options.heat : HEAT;
     if (*heat < enough) ++*heat;
     return *heat >= enough;
@@ -55,7 +56,13 @@ bool jit_due(struct tier *tier, const struct cpu *cpu, uint64_t pc)
 {
     struct jit_space *s = (void *)tier;
     if (pc >= MEM_TOP || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
-    return cache_find(s->jit, s->view, (uint32_t)pc, R11_BOTH) || is_hot(s, (uint32_t)pc);
+    return cache_find(s->jit, view_at(s, (uint32_t)pc), (uint32_t)pc, R11_BOTH) || is_hot(s, (uint32_t)pc);
+}
+
+bool jit_counts(struct tier *tier, const struct cpu *cpu, uint64_t pc)
+{
+    const struct jit_space *s = (const void *)tier;
+    return pc < MEM_TOP && can_enter(cpu) && has_fuel(s->jit, cpu);
 }
 
 void jit_changed(struct tier *tier, uint32_t page)
@@ -68,9 +75,9 @@ static uint32_t find_or_translate(struct run *r, uint64_t pc, unsigned r11)
 {
     struct jit_space *s = r->space;
     if (pc >= MEM_TOP) return 0;
-    uint32_t block = cache_find(r->jit, s->view, (uint32_t)pc, r11);
+    uint32_t view = view_at(s, (uint32_t)pc), block = cache_find(r->jit, view, (uint32_t)pc, r11);
     if (block) return block;
-    bool known = cache_find(r->jit, s->view, (uint32_t)pc, R11_BOTH) != 0;
+    bool known = cache_find(r->jit, view, (uint32_t)pc, R11_BOTH) != 0;
     if (!known && !is_hot(s, (uint32_t)pc)) return 0;
     block = translate(s, (uint32_t)pc, r11 & R11_SLOT ? R11_SLOT : R11_REG);
     if (r->jit->refused) cpu_interrupt(r->cpu); // whoever runs it has something to decide
@@ -186,7 +193,7 @@ static const struct insn *stop(struct cpu *cpu, enum cpu_stop why)
 
 static const struct insn *interpret(struct cpu *cpu)
 {
-    const struct insn *in = code_find(cpu, cpu->rip);
+    const struct insn *in = code_next(cpu, cpu->rip, cpu->budget + BLOCK_MAX);
     return in ? in : stop(cpu, STOP_FAULT);
 }
 
@@ -231,7 +238,7 @@ static struct next missed(struct run *r)
     if (block)
         cache_aim(r->space, pc, block);
     else
-        cache_fill(r->space, pc);
+        cache_miss(r->space, pc);
     return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
 }
 
@@ -244,14 +251,16 @@ static struct next branched(struct run *r, uint32_t exit)
     r->cpu->rip = pc;
     uint32_t block = find_or_translate(r, pc, r11);
     if (!block) return (struct next){.go = GO_INTERPRET};
-    if (flushes == j->stats.flushes && !j->blocks[j->exits[exit].block].dead && !j->exits[exit].to)
-        cache_chain(j, exit, block);
+    const struct block *from = &j->blocks[j->exits[exit].block];
+    bool chains = flushes == j->stats.flushes && !from->dead && from->view == j->blocks[block].view;
+    if (chains && !j->exits[exit].to) cache_chain(j, exit, block);
     return to_block(r, block);
 }
 
 static struct next wants_x87(struct run *r, const struct exit *x)
 {
     r->cpu->rip = x->pc; // should the run end before it goes on
+    r->cpu->fpu.cw = (uint16_t)r->words[SLOT_CW];
     if (jit_x87_can(r->cpu)) {
         jit_x87_load(r->cpu);
         r->words[SLOT_X87_ABSENT] = 0;
@@ -268,22 +277,28 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
     struct cpu *cpu = r->cpu;
     switch ((enum exit_kind)x->kind) {
     case EXIT_BRANCH:
+        r->jit->stats.branches++;
         return branched(r, exit);
     case EXIT_X87:
+        r->jit->stats.x87++;
         return wants_x87(r, x);
     case EXIT_SYSCALL:
+        r->jit->stats.syscalls++;
         return to_insn(syscall_stop(cpu, x->pc));
     case EXIT_OP:
+        r->jit->stats.operations++;
         r->space->resume = exit;
         refund(r->jit, cpu, b, x->insn);
         return to_insn(r->jit->ops[x->op].in);
     case EXIT_FUEL:
+        r->jit->stats.fuel++;
         cpu->rip = x->pc;
         refund(r->jit, cpu, b, 0);
         return (struct next){.go = GO_INTERPRET};
     case EXIT_INTERP:
         break;
     }
+    r->jit->stats.interpreted++;
     cpu->rip = x->pc;
     if (x->insn && r->jit->map[b->map + x->insn - 1].pc == x->pc) refund(r->jit, cpu, b, x->insn - 1u);
     return (struct next){.go = GO_INTERPRET};
@@ -292,10 +307,17 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
 static struct next left(struct run *r)
 {
     uint32_t why = (uint32_t)r->words[SLOT_PC];
-    if (why == LEFT_MISSED) return missed(r);
+    if (why == LEFT_MISSED) {
+        r->jit->stats.missed++;
+        return missed(r);
+    }
     if (why != LEFT_FAULTED) return left_by_exit(r, why);
     recover(r);
-    if (!r->divert.sig) return to_insn(stop(r->cpu, STOP_REQUEST));
+    if (!r->divert.sig) {
+        r->jit->stats.ticks++;
+        return to_insn(stop(r->cpu, STOP_REQUEST));
+    }
+    r->jit->stats.faulted++;
     return to_insn(interpret_one(r->cpu));
 }
 
@@ -311,7 +333,7 @@ static struct next begin(struct run *r)
     if (exit) {
         const struct exit *x = &r->jit->exits[exit];
         const struct block *b = &r->jit->blocks[x->block];
-        if (x->pc == cpu->rip && !b->dead) {
+        if (x->pc == cpu->rip && !b->dead && (b->view == s->view || view_of(s, b->view))) {
             charge(r->jit, cpu, b, x->insn);
             return (struct next){.go = GO_HOST, .host = x->resume};
         }
@@ -333,9 +355,10 @@ static void open_run(struct run *r, struct host_fault *guard)
                                      .in = &w[SLOT_IN],
                                      .is_boundary = is_boundary,
                                      .arg = j};
-    host_set_gs((uintptr_t)region);
+    host_set_gs((uintptr_t)region, j->wrgsbase);
     w[SLOT_REGION] = region;
     w[SLOT_X87_ABSENT] = 1;
+    w[SLOT_CW] = r->cpu->fpu.cw;
     w[SLOT_EXIT] = (uint64_t)(uintptr_t)jit_leave;
     w[SLOT_ENTER] = address_of(j, j->enter);
     w[SLOT_SAVE] = j->ymm;
@@ -345,7 +368,7 @@ static void open_run(struct run *r, struct host_fault *guard)
 static void close_run(struct run *r, struct host_fault *guard)
 {
     guard->divert = NULL;
-    if (!r->words[SLOT_X87_ABSENT]) jit_x87_save(r->cpu);
+    jit_x87_close(r->cpu, (uint16_t)r->words[SLOT_CW], !r->words[SLOT_X87_ABSENT]);
 }
 
 // Between two stretches of emitted code: does somebody want the run to end?

@@ -15,6 +15,7 @@ enum slot {
     SLOT_EXIT,       // where emitted code jumps to leave (jit/enter.c)
     SLOT_FUEL,       // instructions left, where they are counted
     SLOT_PC,         // why and where it leaves: the number of an exit, or what a table jump looked for
+    SLOT_CW,         // the guest's x87 control word, with every exception masked if code has loaded it
     // Of enter.c alone.
     SLOT_IN,       // not 0: in emitted code, or about to enter or leave it
     SLOT_CPU,      // struct cpu

@@ -22,6 +22,8 @@ struct pending { // an exit whose stub comes behind the trace
 struct trace {
     struct jit_space *space;
     struct jit *jit;
+    uint32_t view;
+    struct view *shared; // that view, or NULL: the space's own
     struct emitter e;
     struct insn in; // the instruction at hand
     uint32_t head;  // where the trace begins
@@ -36,6 +38,8 @@ struct trace {
     struct map_entry map[TRACE_ENTRIES];
     unsigned ninsns;
     uint16_t charged;
+    uint32_t returns[TRACE_INSNS]; // where calls of the trace return to
+    unsigned nreturns;
 };
 
 // What an instruction's emitter says: go on behind it, the trace ends, or nothing was emitted and the interpreter is to
@@ -68,9 +72,13 @@ bool trace_uses(const struct insn *, unsigned reg); // as an operand or in an ad
 bool trace_names(const struct insn *, unsigned reg); // as an operand
 bool trace_writes(const struct insn *, unsigned reg); // perhaps
 
+// x87: the state is in the host's registers from here on.
+void trace_x87(struct trace *);
+
 // Ways out.
 void trace_exit(struct trace *, uint32_t rel32, enum exit_kind, uint32_t pc); // the jump at rel32 leads there
 void trace_leave(struct trace *, enum exit_kind, uint32_t pc);                // leave here
+bool trace_seen(const struct trace *, uint32_t pc); // code that has run before
 bool trace_known(const struct trace *, uint32_t pc); // the trace should not go on into what is at pc
 void trace_go(struct trace *, uint32_t pc);          // a jump
 void trace_go_if(struct trace *, unsigned cc, uint32_t pc);

@@ -5,13 +5,16 @@
 // If nothing comes of it all of that is given back.
 #include "jit/trace.h"
 #include "cpu/mem.h"
+#include "host/clock.h"
 #include "jit/verify.h"
+#include "jit/view.h"
 #include <string.h>
 
 #define SAME(slot) _Static_assert((int)SLOT_##slot == (int)VERIFY_SLOT_##slot, "the verifier's list of slots");
 SAME(R11)
 SAME(TMP)
-SAME(TMP2) SAME(FS_BASE) SAME(GS_BASE) SAME(REGION) SAME(X87_ABSENT) SAME(EXIT) SAME(FUEL) SAME(PC)
+SAME(TMP2)
+SAME(FS_BASE) SAME(GS_BASE) SAME(REGION) SAME(X87_ABSENT) SAME(EXIT) SAME(FUEL) SAME(PC) SAME(CW)
 #undef SAME
 
     enum {
@@ -78,15 +81,27 @@ static void to_head(struct trace *t, uint32_t rel32)
 // Blocks whose r11 is where it is now.
 static uint32_t find_like(const struct trace *t, uint32_t pc)
 {
-    return cache_find(t->jit, t->space->view, pc, t->r11);
+    return cache_find(t->jit, t->view, pc, t->r11);
+}
+
+static bool is_inside(const struct trace *t, uint32_t pc)
+{
+    const struct view *v = t->shared;
+    uint32_t page = pc >> PAGE_SHIFT;
+    return v ? page >= v->of.first && page < v->of.end : view_at(t->space, pc) == t->view;
 }
 
 bool trace_known(const struct trace *t, uint32_t pc)
 {
-    if (pc == t->head || find_like(t, pc)) return true;
+    if (pc == t->head || !is_inside(t, pc) || find_like(t, pc)) return true;
     for (unsigned i = 0; i < t->ninsns; i++)
         if (t->map[i].pc == pc) return true;
     return false;
+}
+
+bool trace_seen(const struct trace *t, uint32_t pc)
+{
+    return t->jit->options.eager || *cache_heat(t->jit, t->view, pc);
 }
 
 void trace_go(struct trace *t, uint32_t pc)
@@ -116,6 +131,14 @@ static void move_r11(struct trace *t, unsigned from, unsigned to)
         emit_store_slot(&t->e, 8, SLOT_R11, R11);
 }
 
+// To another view: through the table.
+static void emit_far(struct trace *t, const struct pending *p)
+{
+    move_r11(t, p->exit.r11, R11_SLOT);
+    emit_mov_imm(&t->e, R11, p->exit.pc);
+    emit_table_jump(&t->e);
+}
+
 static void emit_stub(struct trace *t, const struct pending *p)
 {
     struct jit *j = t->jit;
@@ -123,6 +146,10 @@ static void emit_stub(struct trace *t, const struct pending *p)
     if (p->to_head) {
         move_r11(t, p->exit.r11, t->head_r11);
         emit_to32(&t->e, emit_jump(&t->e), 0);
+        return;
+    }
+    if (!is_inside(t, p->exit.pc)) {
+        emit_far(t, p);
         return;
     }
     uint32_t stub = here(t), exit = j->nexits++;
@@ -140,7 +167,8 @@ static bool in_pages(struct trace *t, uint32_t page)
 {
     for (unsigned i = 0; i < t->npages; i++)
         if (t->pages[i] == page) return true;
-    if (t->npages == TRACE_PAGES) return false;
+    if (t->npages == TRACE_PAGES || !is_inside(t, page << PAGE_SHIFT)) return false;
+    if (t->shared && !view_has_code(t->space, t->shared, page)) return false;
     t->pages[t->npages++] = page;
     return true;
 }
@@ -298,7 +326,7 @@ static void keep(struct trace *t, uint32_t first_exit)
     uint32_t block = j->nblocks;
     memcpy(j->map + j->nmap, t->map, t->ninsns * sizeof *t->map);
     j->blocks[block] = (struct block){.pc = t->head,
-                                      .view = t->space->view,
+                                      .view = t->view,
                                       .host = j->used,
                                       .size = t->e.n,
                                       .map = j->nmap,
@@ -314,10 +342,11 @@ static void keep(struct trace *t, uint32_t first_exit)
     j->stats.insns += t->ninsns;
     j->stats.bytes += t->e.n;
     cache_add(j, t->space, block, t->pages, t->npages);
+    for (unsigned i = 0; i < t->nreturns; i++) cache_expect(t->space, t->returns[i]);
     for (uint32_t i = first_exit; i < j->nexits; i++) {
         struct exit *x = &j->exits[i];
         if (x->kind != EXIT_BRANCH) continue;
-        uint32_t to = cache_find(j, t->space->view, x->pc, x->r11);
+        uint32_t to = cache_find(j, t->view, x->pc, x->r11);
         if (to) cache_chain(j, i, to);
     }
 }
@@ -331,12 +360,13 @@ static void settle(struct jit *j)
     j->settled = j->used;
 }
 
-uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
+static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
 {
     struct jit *j = s->jit;
     if (cache_is_full(j)) cache_flush(j);
     uint32_t exits = j->nexits, ops = j->nops, cost = 0;
-    struct trace t = {.space = s, .jit = j, .head = pc, .pc = pc, .gap = GAP_AT_EXIT};
+    struct trace t = {.space = s, .jit = j, .view = view_at(s, pc), .head = pc, .pc = pc, .gap = GAP_AT_EXIT};
+    t.shared = view_of(s, t.view);
     t.e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
     t.head_r11 = t.r11 = (uint8_t)r11;
     if (j->options.fuel) cost = emit_toll(&t);
@@ -354,4 +384,12 @@ uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
     cache_kill(s, block);
     j->refused = true;
     return 0;
+}
+
+uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
+{
+    uint64_t start = s->jit->options.timed ? host_clock_monotonic() : 0;
+    uint32_t block = translate_trace(s, pc, r11);
+    if (start) s->jit->stats.translate_ns += host_clock_monotonic() - start;
+    return block;
 }

@@ -25,6 +25,7 @@ enum verify_slot {
     VERIFY_SLOT_EXIT,       // jump through it
     VERIFY_SLOT_FUEL,       // load, store, load 4 bytes of the upper half
     VERIFY_SLOT_PC,         // load, store
+    VERIFY_SLOT_CW,         // load, store, FLDCW, FNSTCW. That it masks what it must is not proven
     VERIFY_SLOT_COUNT
 };
 

@@ -118,6 +118,7 @@ static const uint8_t slot_roles[VERIFY_SLOT_COUNT] = {
     [VERIFY_SLOT_X87_ABSENT] = LOAD,
     [VERIFY_SLOT_FUEL] = LOAD | STORE | UPPER,
     [VERIFY_SLOT_PC] = LOAD | STORE,
+    [VERIFY_SLOT_CW] = LOAD | STORE,
 };
 
 // Bytes from slot 0, or -1: not fs:[disp].
@@ -201,6 +202,8 @@ static const char *check_memory(const struct look *k, const ZydisDecodedOperand 
     if (k->allow & ALLOW_NOP) return k->prefixes & PREFIX_SEGMENT ? "prefix: redundant" : NULL;
     if (m->type != ZYDIS_MEMOP_TYPE_MEM && m->type != ZYDIS_MEMOP_TYPE_VSIB) return "memory: of another kind";
     if (op->encoding == ZYDIS_OPERAND_ENCODING_DISP16_32_64) return "memory: a 64-bit displacement";
+    if (k->in->mnemonic == ZYDIS_MNEMONIC_FLDCW || k->in->mnemonic == ZYDIS_MNEMONIC_FNSTCW)
+        return slot_offset(k, op) == 8 * VERIFY_SLOT_CW ? NULL : "refused: but with the slot CW";
     if (k->prefixes & PREFIX_GS) return check_region(k, op);
     if (k->prefixes & PREFIX_FS) return check_slot(k, op);
     return check_stack(k, op, f);

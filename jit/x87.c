@@ -34,7 +34,7 @@ void jit_x87_load(const struct cpu *cpu)
     __asm__ volatile("frstor %0" : : "m"(i));
 }
 
-void jit_x87_save(struct cpu *cpu)
+static void save(struct cpu *cpu)
 {
     struct fpu *f = &cpu->fpu;
     struct image i;
@@ -51,13 +51,26 @@ void jit_x87_save(struct cpu *cpu)
     f->fop = 0;
     f->fip = f->fdp = 0;
 }
+
+void jit_x87_close(struct cpu *cpu, uint16_t cw, bool loaded)
+{
+    static const uint16_t host = 0x37f;
+    if (loaded) {
+        save(cpu);
+    } else if (cw != host) {
+        cpu->fpu.cw = cw;
+        __asm__ volatile("fldcw %0" : : "m"(host));
+    } else {
+        cpu->fpu.cw = cw;
+    }
+}
 #else
 void jit_x87_load(const struct cpu *cpu)
 {
     (void)cpu;
 }
-void jit_x87_save(struct cpu *cpu)
+void jit_x87_close(struct cpu *cpu, uint16_t cw, bool loaded)
 {
-    (void)cpu;
+    (void)cpu, (void)cw, (void)loaded;
 }
 #endif

@@ -5,4 +5,6 @@
 
 bool jit_x87_can(const struct cpu *);
 void jit_x87_load(const struct cpu *);
-void jit_x87_save(struct cpu *); // and leaves the host's registers empty, its control word at the default
+// Emitted code has been left, with this control word (the guest's, which code may set without the rest of the state), and
+// with the state in the host's registers or not. Leaves those empty, and the host's control word at the C library's.
+void jit_x87_close(struct cpu *, uint16_t cw, bool loaded);

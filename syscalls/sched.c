@@ -186,6 +186,7 @@ static uint64_t run_task(struct task *t, uint64_t now)
     box->slice_ns = now;
     box->slice_sys_ns = 0;
     t->cpu.budget = slice_length(box);
+    t->cpu.tsc_fixed = box->deterministic ? now + 1 : 0; // not 0, and the same for the whole turn
     if (box->last_tid != t->tid && t->rseq) t->rseq_event |= RSEQ_OTHERS_RAN;
     box->last_tid = t->tid;
     if (ready(t)) run_slice(t);

@@ -240,13 +240,20 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
     return 0;
 }
 
+static void zero_bytes(struct mnode *n, uint32_t frame, uint64_t from, uint64_t to)
+{
+    struct ram *ram = n->i.fs->vfs->ram;
+    ram_writing(ram, frame);
+    memset(ram_ptr(ram, frame) + from, 0, to - from);
+}
+
 // The end of the file moves from i.size to beyond `to`: nothing may be left behind the old end.
 static void clear_tail(struct mnode *n)
 {
     uint32_t off = n->i.size & 4095;
     bool own;
     uint32_t frame = off ? pagemap_get(&n->pages, (uint32_t)(n->i.size >> 12), &own) : 0;
-    if (frame && own && frame != PAGE_HOLE) memset(ram_ptr(n->i.fs->vfs->ram, frame) + off, 0, 4096 - off);
+    if (frame && own && frame != PAGE_HOLE) zero_bytes(n, frame, off, 4096);
 }
 
 static int file_write(struct file *f, struct iob *io, uint64_t *pos)
@@ -262,6 +269,7 @@ static int file_write(struct file *f, struct iob *io, uint64_t *pos)
         if (n->i.seals & LX_F_SEAL_GROW && *pos + want > n->i.size) return -LX_EPERM;
         int err = page_for_write(n, (uint32_t)(*pos >> 12), &frame);
         if (err) return err;
+        ram_writing(ram, frame);
         size_t got = iob_get(io, ram_ptr(ram, frame) + off, want);
         *pos += got;
         if (got && *pos > n->i.size) n->i.size = *pos;
@@ -283,7 +291,7 @@ static int zero_in_page(struct mnode *n, uint64_t from, uint64_t to)
     if (err || !frame) return err;
     ram_unref(n->i.fs->vfs->ram, frame);
     err = page_for_write(n, index, &frame);
-    if (!err) memset(ram_ptr(n->i.fs->vfs->ram, frame) + (from & 4095), 0, (size_t)(to - from));
+    if (!err) zero_bytes(n, frame, from & 4095, (from & 4095) + (to - from));
     return err;
 }
 

@@ -20,7 +20,7 @@ static int forbid_exec(scmp_filter_ctx f)
 
 static int forbid_promise(scmp_filter_ctx f)
 {
-    return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mmap), 3, SCMP_A1(SCMP_CMP_GE, MUCH),
+    return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mmap), 3, SCMP_A1(SCMP_CMP_GE, MUCH, 0),
                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, PROT_WRITE),
                             SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_PRIVATE, MAP_PRIVATE));
 }

@@ -182,7 +182,7 @@ static void translate_and_run(struct guest *g, uint64_t start, struct outcome *o
     cpu->insn_count = 0;
     cpu->budget = ENOUGH;
     enum cpu_stop stop = cpu_run(cpu);
-    host_set_gs(0); // the C library's, and the host runner's
+    host_set_gs(0, false); // the C library's, and the host runner's
     out->vector = stop == STOP_SYSCALL ? VECTOR_SYSCALL : stop == STOP_RANDOM ? VECTOR_NONE : VECTOR_LOST;
     if (stop == STOP_RANDOM) cpu_give_random(cpu, GUEST_RANDOM);
     if (stop == STOP_FAULT) counted = judge_fault(g, start, out);

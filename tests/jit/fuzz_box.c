@@ -54,7 +54,7 @@ struct fuzz_box *fuzz_box_open(void)
     if (ram_open(&b->ram, FRAMES) || host_exec_new(&b->exec, JIT_BYTES)) return NULL;
     b->mem = mem_new(&b->ram, MEM_DIRECT);
     b->code = b->mem ? code_new(b->mem, CPU_LEVEL_V3) : NULL;
-    if (b->code && map_all(b)) b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, &why);
+    if (b->code && map_all(b)) b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, true, &why);
     if (b->lockstep) b->space = lockstep_enter(b->lockstep, b->mem, b->code);
     b->signal_stack = host_signal_stack_new();
     if (b->space) return b;

@@ -46,7 +46,7 @@ static void *die_holding(void *m)
 
 struct shared {
     pthread_mutex_t mutex;
-    sem_t sem;
+    sem_t sem, counted;
     int n;
 };
 
@@ -75,13 +75,16 @@ static void test_robust_and_shared(void)
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     pthread_mutex_init(&s->mutex, &attr);
     sem_init(&s->sem, 1, 0);
+    sem_init(&s->counted, 1, 0);
     if (fork() == 0) {
         count_up(s);
         sem_post(&s->sem);
+        sem_wait(&s->counted); // the parent counts no more: it would be the first to meet the dead owner
         pthread_mutex_lock(&s->mutex);
         _exit(0);
     }
     count_up(s);
+    sem_post(&s->counted);
     CHECK(sem_wait(&s->sem) == 0 && s->n == 2000);
     wait(NULL);
     CHECK(pthread_mutex_lock(&s->mutex) == EOWNERDEAD);

@@ -1,5 +1,5 @@
 # Pipes, redirections, here-documents, globs, arithmetic, functions, arrays, substitutions.
-# engines: interp eager lockstep
+# engines: interp eager lockstep:fast
 cd /tmp || exit
 mkdir work; cd work || exit
 echo a | tr a b

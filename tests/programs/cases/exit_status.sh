@@ -1,2 +1,2 @@
-# engines: interp eager lockstep
+# engines: interp eager lockstep:fast
 # run: python3 -c 'raise SystemExit(3)'

@@ -1,5 +1,5 @@
 # Making, copying, moving, linking, changing and removing files; owners, modes and times as root.
-# engines: interp eager lockstep
+# engines: interp lockstep
 # native: -r
 cd /tmp || exit
 mkdir d; cd d || exit

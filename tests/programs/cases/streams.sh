@@ -1,5 +1,5 @@
 # Standard input of size and shape: what is read, what is left, what a closed output does.
-# engines: interp eager lockstep
+# engines: interp lockstep
 # stdin: line one\nline two\nline three\nno newline
 read -r a; echo "[$a]"; head -n 1; cat; read -r b; echo "$? [$b]"
 python3 -c 'import sys; print(sys.stdin.read(), sys.stdin.isatty(), sys.stdout.isatty(), sys.stdout.encoding, sys.getfilesystemencoding())'

@@ -1,5 +1,5 @@
 # Filters over text: sort, cut, tr, sed, grep, awk, uniq, comm, join, paste, od, ...
-# engines: interp eager lockstep
+# engines: interp lockstep
 cd /tmp || exit
 seq 1000 >n; sort -n n | md5sum; sort n | sha256sum; sort -rn n | head -3; shuf -i 1-100 --random-source=/usr/bin/bash | md5sum
 sort -k2,2n -t: /etc/passwd; sort -u <<<$'b\na\nb'; sort -R --random-source=/etc/passwd n | md5sum; sort -S 64K n n n | uniq -c | tail -2; sort -c n; echo $?
