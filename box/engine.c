@@ -5,6 +5,7 @@
 #include "host/fault.h"
 #include "jit/check.h"
 #include "jit/lockstep.h"
+#include "syscalls/mm.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct engine {
     struct jit_check check;          // --verify-code
     struct belljar_code_memory *own; // made for this box, when the options bring none
     struct host_ticker *ticker;
-    void *stack;
+    struct host_signal_stack *stack;
     bool told;
 };
 
@@ -53,11 +54,43 @@ static void fall_back(struct belljar_box *b, const char *why)
     (void)host_write_all(b->options->trace_fd, line, (size_t)n);
 }
 
-static void *enter_space(void *ctx, struct mem *mem, struct code *code)
+// ---- what code belongs to (jit/view.h) ----
+
+static bool mapping_at(void *owner, uint32_t page, struct jit_mapping *m)
+{
+    const struct vma *v = vma_at(owner, page);
+    if (!v) return false;
+    *m = (struct jit_mapping){.first = v->start, .end = v->end};
+    m->shareable = v->inode && !(v->flags & LX_MAP_SHARED) && v->prot & LX_PROT_EXEC && !(v->prot & LX_PROT_WRITE);
+    if (!m->shareable) return true;
+    m->device = v->inode->fs->dev;
+    m->inode = v->inode->ino;
+    m->offset = v->pgoff;
+    return true;
+}
+
+static uint32_t show_page(void *owner, uint32_t page)
+{
+    return mm_show_file(owner, page);
+}
+
+static const struct jit_source source = {.mapping = mapping_at, .show = show_page};
+
+static void space_changed(void *ctx, void *space, uint32_t first, uint32_t end)
+{
+    (void)ctx;
+    jit_space_changed(space, first, end);
+}
+
+// ---- translated ----
+
+static void *enter_space(void *ctx, struct mm *mm)
 {
     struct belljar_box *b = ctx;
-    void *space = jit_space_new(b->engine->jit, mem, code);
-    if (!space)
+    struct jit_space *space = jit_space_new(b->engine->jit, mm_mem(mm), mm_code(mm));
+    if (space)
+        jit_space_share(space, mm);
+    else
         fall_back(b, "no room for the table of targets (vm.overcommit_memory is 2, or a limit on address space)");
     return space;
 }
@@ -100,6 +133,7 @@ static void set_tier(struct belljar_box *b)
     struct jit_options options = {.level = b->box.level,
                                   .fuel = o->deterministic,
                                   .eager = o->jit_eager,
+                                  .source = source,
                                   .timed = o->trace & BELLJAR_TRACE_JIT,
                                   .verify = o->verify_code ? judge : NULL,
                                   .verify_ctx = b};
@@ -108,17 +142,18 @@ static void set_tier(struct belljar_box *b)
     if (!memory) return;
     b->engine->jit = jit_new(memory, &options, &why);
     if (b->engine->jit)
-        b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space};
+        b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space, .changed = space_changed};
     else
         fall_back(b, why);
 }
 
 // ---- side by side ----
 
-static void *enter_lockstep(void *ctx, struct mem *mem, struct code *code)
+// Its spaces share nothing: shared code also runs from a page that is absent, where the interpreter faults.
+static void *enter_lockstep(void *ctx, struct mm *mm)
 {
     struct belljar_box *b = ctx;
-    return lockstep_enter(b->engine->lockstep, mem, code);
+    return lockstep_enter(b->engine->lockstep, mm_mem(mm), mm_code(mm));
 }
 
 static void leave_lockstep(void *ctx, void *space)
@@ -195,7 +230,11 @@ void engine_start(struct belljar_box *b)
 {
     if (!b->engine->jit && !b->engine->lockstep) return;
     b->engine->stack = host_signal_stack_new();
-    if (b->engine->jit && !b->options->deterministic) b->engine->ticker = host_ticker_start(TICK_NS);
+    bool ticks = b->engine->jit && !b->options->deterministic;
+    if (ticks) b->engine->ticker = host_ticker_start(TICK_NS);
+    if (b->engine->stack && !(ticks && !b->engine->ticker)) return;
+    if (b->engine->jit) jit_switch_off(b->engine->jit);
+    fall_back(b, "the host gives no timer (a limit on pending signals?)");
 }
 
 // What the translator did, for --trace jit.
@@ -205,21 +244,39 @@ static void tell_stats(const struct belljar_box *b)
     char line[600];
     if (!b->engine->jit || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
     jit_stats(b->engine->jit, &s);
-    int n = snprintf(line, sizeof line,
-                     "jit: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
-                     " bytes, in %.1f ms; emptied %" PRIu64 " times\n"
-                     "jit: left %" PRIu64 " times: %" PRIu64 " system calls, %" PRIu64
-                     " instructions for the interpreter, %" PRIu64 " other code for it, %" PRIu64 " branches, %" PRIu64
-                     " computed branches, %" PRIu64 " faults, %" PRIu64 " ticks, %" PRIu64 " x87 loads, %" PRIu64
-                     " out of fuel\n",
-                     s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls,
-                     s.operations, s.interpreted, s.branches, s.missed, s.faulted, s.ticks, s.x87, s.fuel);
+    int n = snprintf(
+        line, sizeof line,
+        "jit: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64 " bytes, in %.1f ms; emptied %" PRIu64
+        " times\n"
+        "jit: left %" PRIu64 " times: %" PRIu64 " system calls, %" PRIu64 " instructions for the interpreter, %" PRIu64
+        " other code for it, %" PRIu64 " branches, %" PRIu64 " computed branches, %" PRIu64 " faults, %" PRIu64
+        " ticks, %" PRIu64 " x87 loads, %" PRIu64 " out of fuel\n"
+        "jit: code changed on a page %" PRIu64 " times, %" PRIu64 " blocks went, %" PRIu64 " came back\n",
+        s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls, s.operations,
+        s.interpreted, s.branches, s.missed, s.faulted, s.ticks, s.x87, s.fuel, s.changes, s.killed, s.revived);
     (void)host_write_all(b->options->trace_fd, line, (size_t)n);
+}
+
+static void tell_rows(const struct belljar_box *b)
+{
+    enum { ROWS = 8 };
+    char line[600];
+    uint64_t times;
+    size_t n = (size_t)snprintf(line, sizeof line, "jit: interpreted most:");
+    if (!b->engine->jit || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
+    for (unsigned i = 0; i < ROWS; i++) {
+        const char *name = jit_most_handed(b->engine->jit, i, &times);
+        if (!name) break;
+        n += (size_t)snprintf(line + n, sizeof line - n, " %s %" PRIu64, name, times);
+    }
+    line[n++] = '\n';
+    (void)host_write_all(b->options->trace_fd, line, n);
 }
 
 void engine_stop(struct belljar_box *b)
 {
     tell_stats(b);
+    tell_rows(b);
     host_ticker_stop(b->engine->ticker);
     host_signal_stack_free(b->engine->stack);
     b->engine->ticker = NULL;

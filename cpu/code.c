@@ -319,10 +319,16 @@ static bool is_first_visit(struct code *c, uint64_t pc)
     return first;
 }
 
+static bool is_restless(const struct code *c, uint64_t pc)
+{
+    return pc < MEM_TOP && mem_is_restless(c->mem, (uint32_t)(pc >> PAGE_SHIFT));
+}
+
 const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fault)
 {
     struct jump *j = jump_slot(c, pc);
     if (j->pc == pc && j->to) return jump_target(c, j);
+    if (is_restless(c, pc)) return code_lookup_few(c, pc, 1, true, fault);
     struct block *b = pc < MEM_TOP ? find_block(c, (uint32_t)pc) : NULL;
     if (!b && is_first_visit(c, pc)) return code_lookup_few(c, pc, BLOCK_MAX, true, fault);
     if (!b) b = new_block(c, pc, fault);
@@ -334,6 +340,10 @@ const struct insn *code_lookup(struct code *c, uint64_t pc, struct cpu_fault *fa
 const struct insn *code_lookup_few(struct code *c, uint64_t pc, unsigned n, bool mark, struct cpu_fault *fault)
 {
     unsigned length;
+    if (mark && is_restless(c, pc) && mem_step(c->mem, (uint32_t)(pc >> PAGE_SHIFT))) {
+        n = 1;
+        mark = false;
+    }
     if (decode_block(c, c->few, pc, n < BLOCK_MAX ? n : BLOCK_MAX, true, &length, fault) == 0) return NULL;
     if (mark) {
         mem_mark_code(c->mem, (uint32_t)(pc >> PAGE_SHIFT));

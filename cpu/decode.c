@@ -7,6 +7,7 @@
 #include "cpu/decode_bits.h"
 #include "cpu/insn.h"
 #include "cpu/insn_ops.h"
+#include <stddef.h>
 #include <string.h>
 
 enum size_rule { SIZE_FIXED, SIZE_V, SIZE_Y, SIZE_D64, SIZE_F64, SIZE_L };
@@ -42,17 +43,15 @@ struct bytes {
     bool refused; // #UD, once all bytes are there: the fetch of one that is not comes first
 };
 
-static uint64_t fetch(const struct bytes *b, unsigned at, unsigned n)
-{ // little-endian, sign-extended
-    uint64_t v = 0;
-    for (unsigned i = 0; i < n; i++) v |= (uint64_t)b->at[at + i] << (8 * i);
-    return n == 8 ? v : (uint64_t)((int64_t)(v << (64 - 8 * n)) >> (64 - 8 * n));
-}
-
+// The next n bytes, 1 to 8, little-endian, sign-extended.
 static uint64_t take(struct bytes *b, unsigned n)
 {
+    const uint8_t *p = &b->at[b->pos];
+    uint64_t low = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint64_t high = p[4] | (uint32_t)p[5] << 8 | (uint32_t)p[6] << 16 | (uint32_t)p[7] << 24;
+    unsigned unused = 64 - 8 * n;
     b->pos += n;
-    return fetch(b, b->pos - n, n);
+    return (uint64_t)((int64_t)((low | high << 32) << unused) >> unused);
 }
 
 static uint8_t take8(struct bytes *b)
@@ -95,17 +94,31 @@ static bool prefix(struct insn *out, uint8_t byte)
     }
 }
 
+static bool is_rex(uint8_t byte)
+{
+    return (byte & 0xf0) == 0x40;
+}
+
+// A bit for each byte that is a legacy prefix or REX.
+static const uint64_t prefix_bytes[4] = {1ull << 0x26 | 1ull << 0x2e | 1ull << 0x36 | 1ull << 0x3e,
+                                         0xffff | 0xfull << 0x24, 0, 1ull << 0x30 | 1ull << 0x32 | 1ull << 0x33};
+
+static bool is_prefix(uint8_t byte)
+{
+    return prefix_bytes[byte >> 6] >> (byte & 63) & 1;
+}
+
+// Most instructions have a REX or nothing, which is found without a branch.
 static void prefixes(struct insn *out, struct bytes *b)
 {
-    while (b->pos < b->avail) {
+    bool rex = is_rex(b->at[0]);
+    b->pos = rex;
+    b->rex = rex ? b->at[0] : 0;
+    if (!is_prefix(b->at[b->pos])) return;
+    for (; b->pos < b->avail && is_prefix(b->at[b->pos]); b->pos++) {
         uint8_t byte = b->at[b->pos];
-        if ((byte & 0xf0) == 0x40)
-            b->rex = byte;
-        else if (prefix(out, byte))
-            b->rex = 0; // a REX not directly before the opcode is ignored
-        else
-            break;
-        b->pos++;
+        b->rex = is_rex(byte) ? byte : 0; // one not directly before the opcode is ignored
+        (void)prefix(out, byte);
     }
     b->pp = out->pfx & PFX_REPNE ? 3 : out->pfx & PFX_REP ? 2 : out->pfx & PFX_OPSIZE ? 1 : 0;
 }
@@ -151,37 +164,22 @@ static int opcode(struct insn *out, struct bytes *b, enum cpu_level level, uint8
 // The row of these bytes plus one, 0 (undefined), or -1 when ModRM would tell and is not there.
 static int find_row(const struct bytes *b, enum cpu_level level, uint8_t op)
 {
-    unsigned node = tree_roots[b->vex][b->map][op], modrm = b->at[b->pos], outcome = 0;
+    unsigned node = tree_roots[b->vex][b->map][op], modrm = b->at[b->pos];
+    if (!(node & TREE_SWITCH)) return (int)node;
+    const uint8_t outcomes[DIM_COUNT] = {
+        [DIM_LEVEL] = (uint8_t)(level - 2),
+        [DIM_B] = b->rex & REX_B ? 1 : 0,
+        [DIM_W] = b->rex & REX_W ? 1 : 0,
+        [DIM_L] = b->vex_l,
+        [DIM_PP] = b->pp,
+        [DIM_MOD] = modrm >= 0xc0,
+        [DIM_REG] = (uint8_t)(modrm >> 3 & 7),
+        [DIM_RM] = (uint8_t)(modrm & 7),
+    };
     while (node & TREE_SWITCH) {
         const uint16_t *at = &tree_nodes[node & ~TREE_SWITCH];
         if (*at >= DIM_MOD && b->pos >= b->avail) return -1;
-        switch (*at) {
-        case DIM_LEVEL:
-            outcome = (unsigned)level - 2;
-            break;
-        case DIM_B:
-            outcome = b->rex & REX_B ? 1 : 0;
-            break;
-        case DIM_W:
-            outcome = b->rex & REX_W ? 1 : 0;
-            break;
-        case DIM_L:
-            outcome = b->vex_l;
-            break;
-        case DIM_PP:
-            outcome = b->pp;
-            break;
-        case DIM_MOD:
-            outcome = modrm >= 0xc0;
-            break;
-        case DIM_REG:
-            outcome = modrm >> 3 & 7;
-            break;
-        case DIM_RM:
-            outcome = modrm & 7;
-            break;
-        }
-        node = at[1 + outcome];
+        node = at[1 + outcomes[*at]];
     }
     return (int)node;
 }
@@ -191,31 +189,23 @@ static uint8_t byte_reg(uint8_t r, bool rex)
     return (uint8_t)(!rex && r >= 4 && r < 8 ? 8 * (r - 4) + 1 : 8 * r);
 }
 
-static void sib(struct insn *out, struct bytes *b, uint8_t mod, bool vsib)
-{
-    uint8_t s = take8(b), index = (s >> 3 & 7) | (b->rex & REX_X ? 8 : 0);
-    out->scale = s >> 6;
-    out->index = index == RSP && !vsib ? REG_NONE : index;
-    if ((s & 7) == RBP && mod == 0)
-        out->disp = (int32_t)take(b, 4);
-    else
-        out->base = (s & 7) | (b->rex & REX_B ? 8 : 0);
-}
-
-// SDM vol. 2, 2.1.5 and 2.2.1.6. A RIP-relative displacement is completed by insn_decode.
+// SDM vol. 2, 2.1.5 and 2.2.1.6: no base with mod 0 and 5 where the base would be; RIP when there is no SIB. Written
+// without branches, which nothing could predict. A RIP-relative displacement is completed by insn_decode.
 static void memory(struct insn *out, struct bytes *b, uint8_t modrm, bool vsib)
 {
-    uint8_t mod = modrm >> 6, rm = modrm & 7;
-    if (rm == RSP) {
-        sib(out, b, mod, vsib);
-    } else if (rm == RBP && mod == 0) {
-        out->disp = (int32_t)take(b, 4);
-        out->pfx |= PFX_RIP;
-    } else {
-        out->base = rm | (b->rex & REX_B ? 8 : 0);
-    }
-    if (mod == 1) out->disp = (int32_t)take(b, 1);
-    if (mod == 2) out->disp = (int32_t)take(b, 4);
+    unsigned mod = modrm >> 6, rm = modrm & 7, has_sib = rm == RSP;
+    unsigned s = has_sib ? b->at[b->pos] : rm | RSP << 3;
+    bool based = mod != 0 || (s & 7) != RBP;
+    unsigned index = (s >> 3 & 7) | (has_sib && b->rex & REX_X ? 8 : 0);
+    unsigned bytes = mod == 1 ? 1 : mod == 2 || !based ? 4 : 0;
+    const uint8_t *p = &b->at[b->pos + has_sib];
+    uint32_t disp = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    b->pos += has_sib + bytes;
+    out->scale = (uint8_t)(s >> 6);
+    out->index = (uint8_t)(index == RSP && !(has_sib && vsib) ? REG_NONE : index);
+    out->base = (uint8_t)(based ? (s & 7) | (b->rex & REX_B ? 8 : 0) : REG_NONE);
+    out->disp = mod == 1 ? (int8_t)disp : (int32_t)(bytes ? disp : 0);
+    out->pfx |= (uint8_t)(!based && !has_sib ? PFX_RIP : 0);
 }
 
 static void modrm_operands(struct insn *out, struct bytes *b, const struct decode_row *row)
@@ -233,59 +223,44 @@ static void modrm_operands(struct insn *out, struct bytes *b, const struct decod
 
 static uint8_t operand_size(const struct decode_row *row, const struct bytes *b, uint8_t pfx)
 {
-    switch ((enum size_rule)row->size_rule) {
-    case SIZE_V:
-        return b->rex & REX_W ? 8 : pfx & PFX_OPSIZE ? 2 : 4;
-    case SIZE_Y:
-        return b->rex & REX_W ? 8 : 4;
-    case SIZE_D64:
-        return !(b->rex & REX_W) && pfx & PFX_OPSIZE ? 2 : 8;
-    case SIZE_F64:
-        return 8;
-    case SIZE_L:
-        return b->vex_l ? 32 : 16;
-    case SIZE_FIXED:
-        break;
-    }
-    return row->size;
+    static const uint8_t sizes[][8] = {
+        // by REX.W, 66, VEX.L
+        [SIZE_V] = {4, 4, 2, 2, 8, 8, 8, 8},         [SIZE_Y] = {4, 4, 4, 4, 8, 8, 8, 8},
+        [SIZE_D64] = {8, 8, 2, 2, 8, 8, 8, 8},       [SIZE_F64] = {8, 8, 8, 8, 8, 8, 8, 8},
+        [SIZE_L] = {16, 32, 16, 32, 16, 32, 16, 32},
+    };
+    unsigned which = (b->rex & REX_W ? 4 : 0) | (pfx & PFX_OPSIZE ? 2 : 0) | (b->vex_l ? 1 : 0);
+    return row->size_rule == SIZE_FIXED ? row->size : sizes[row->size_rule][which];
 }
 
 static void immediate(struct insn *out, struct bytes *b, enum imm_rule rule)
 {
-    switch (rule) {
-    case IMM_NONE:
-        break;
-    case IMM_IB:
-        out->imm = take8(b);
-        break;
-    case IMM_IBS:
-        out->imm = (int32_t)take(b, 1);
-        break;
-    case IMM_IW:
-        out->imm = (int32_t)take(b, 2) & 0xffff;
-        break;
-    case IMM_IW_IB:
-        out->imm = (int32_t)take(b, 3) & 0xffffff;
-        break;
-    case IMM_IZ:
-        out->imm = (int32_t)take(b, out->size == 2 ? 2 : 4);
-        break;
-    case IMM_IV:
-        if (out->size == 8)
-            out->imm64 = take(b, 8);
-        else
-            out->imm = (int32_t)take(b, out->size);
-        break;
-    case IMM_MOFFS:
+    static const struct {
+        uint8_t bytes[3]; // by operand size: 2, 4, 8
+        bool zeros;       // extended with them
+        uint8_t at;
+    } forms[] = {
+        [IMM_NONE] = {{0, 0, 0}, true, offsetof(struct insn, imm)},
+        [IMM_IB] = {{1, 1, 1}, true, offsetof(struct insn, imm)},
+        [IMM_IBS] = {{1, 1, 1}, false, offsetof(struct insn, imm)},
+        [IMM_IW] = {{2, 2, 2}, true, offsetof(struct insn, imm)},
+        [IMM_IZ] = {{2, 4, 4}, false, offsetof(struct insn, imm)},
+        [IMM_IV] = {{2, 4, 8}, false, offsetof(struct insn, imm)},
+        [IMM_JB] = {{1, 1, 1}, false, offsetof(struct insn, rel)},
+        [IMM_JZ] = {{4, 4, 4}, false, offsetof(struct insn, rel)},
+        [IMM_MOFFS] = {{8, 8, 8}, false, offsetof(struct insn, imm)},
+        [IMM_IW_IB] = {{3, 3, 3}, true, offsetof(struct insn, imm)},
+    };
+    if (rule == IMM_NONE) return;
+    unsigned n = forms[rule].bytes[out->size == 2 ? 0 : out->size == 8 ? 2 : 1];
+    if (rule == IMM_MOFFS) {
         out->imm64 = out->pfx & PFX_ADDR32 ? take(b, 4) & 0xffffffff : take(b, 8);
         out->rm = INSN_MEM;
-        break;
-    case IMM_JB:
-        out->rel = (int32_t)take(b, 1);
-        break;
-    case IMM_JZ:
-        out->rel = (int32_t)take(b, 4);
-        break;
+    } else if (n == 8) {
+        out->imm64 = take(b, 8);
+    } else {
+        uint32_t mask = forms[rule].zeros ? ~0u >> (32 - 8 * n) : ~0u, v = (uint32_t)take(b, n) & mask;
+        memcpy((uint8_t *)out + forms[rule].at, &v, sizeof v);
     }
 }
 
@@ -294,7 +269,7 @@ static unsigned function_place(const struct insn *in)
 {
     const struct decode_row *row = &decode_rows[in->id];
     unsigned n = row->fn;
-    if (row->size_stride) n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
+    n += (in->size == 8 ? 2u : in->size >> 2) * row->size_stride;
     if (row->by_kind && in->rm == INSN_MEM) {
         unsigned special = row->flags & DECODE_NOSEG ? PFX_ADDR32 | PFX_RIP : PFX_ADDR32;
         n += in->index == REG_NONE && !in->seg && !(in->pfx & special) ? 1 : 2;

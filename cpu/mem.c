@@ -363,12 +363,18 @@ static void watch_frame(struct ram *ram, uint32_t frame)
         }
 }
 
-void mem_mark_code(struct mem *m, uint32_t page)
+static void watch(struct mem *m, uint32_t page)
 {
     if (m->table[page] & MEM_CODE || !m->table[page]) return;
     watch_frame(m->ram, pte_frame(m->table[page]));
     withdraw_write(m, page, page + 1);
     m->table[page] |= MEM_CODE;
+}
+
+void mem_mark_code(struct mem *m, uint32_t page)
+{
+    m->table[page] &= ~(pte_t)MEM_RESTLESS;
+    watch(m, page);
 }
 
 // An entry has come to show its frame, or to allow more: keep what is said about code above.
@@ -385,6 +391,50 @@ static void note_holders(struct mem *m, uint32_t page)
         ram_set_code(m->ram, frame, false); // whoever had some is gone
     else
         m->table[page] |= MEM_CODE;
+}
+
+// ---- restless pages ----
+
+// A trial is as many steps as take about as long as one fault, with the page watched. If a write comes it was worth it:
+// many steps follow unwatched, then the next trial. If none comes, it takes twice as many faults until the next.
+enum { TRIAL = 64, FREE = 1024, FIRST_PATIENCE = 4, MOST_PATIENCE = 4096 };
+
+static struct mem_restless *restless_at(struct mem *m, uint32_t page)
+{
+    return &m->restless[page % (sizeof m->restless / sizeof *m->restless)];
+}
+
+// A guest's write has just dropped code, and is yet to be done.
+static void count_write(struct mem *m, uint32_t page)
+{
+    struct mem_restless *r = restless_at(m, page);
+    if (r->page != page || !r->patience) *r = (struct mem_restless){.page = page, .patience = FIRST_PATIENCE};
+    if (mem_is_restless(m, page)) {
+        r->steps = FREE;
+        if (r->patience > FIRST_PATIENCE) r->patience /= 2;
+    } else if (++r->faults >= r->patience) {
+        r->faults = r->steps = 0;
+        m->table[page] |= MEM_RESTLESS;
+    }
+}
+
+bool mem_step(struct mem *m, uint32_t page)
+{
+    struct mem_restless *r = restless_at(m, page);
+    if (!mem_is_restless(m, page)) return false;
+    bool known = r->page == page;
+    if (known && r->steps > 0) {
+        r->steps--;
+        return true;
+    }
+    if (known && !(m->table[page] & MEM_CODE)) {
+        watch(m, page);
+        r->steps = TRIAL;
+        return true;
+    }
+    if (known && r->patience < MOST_PATIENCE) r->patience *= 2;
+    m->table[page] &= ~(pte_t)MEM_RESTLESS;
+    return false;
 }
 
 // ---- changes ----
@@ -463,7 +513,9 @@ static void share_entry(struct mem *to, struct mem *from, uint32_t p)
     if (ram_is_file(pte_frame(e))) return;
     chunk_set(to->shared, p);
     chunk_set(from->shared, p);
-    if (writable) chunk_set(to->shared_w, p); // and so it is in `from`
+    if (!writable) return;
+    chunk_set(to->shared_w, p);
+    chunk_set(from->shared_w, p);
 }
 
 int mem_clone(struct mem *to, struct mem *from, uint32_t page, uint32_t npages, bool cow)
@@ -586,7 +638,10 @@ bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
     if (!(e & MEM_PRESENT) || (e & need) != need || (need & MEM_W && e & MEM_COW)) return false;
     bool withheld = need & MEM_W && e & (MEM_CODE | MEM_UNKEPT);
     if (withheld && e & MEM_UNKEPT) save_page(m, page);
-    if (withheld && e & MEM_CODE) forget_code(m, page);
+    if (withheld && e & MEM_CODE) {
+        forget_code(m, page);
+        count_write(m, page);
+    }
     if (!m->region) return withheld;
     // Shown as wanted, yet it faulted: SIGBUS (the file behind the frame has shrunk, or the host is out of memory).
     pte_t wanted = wanted_bits(m->table[page]);

@@ -42,13 +42,20 @@ enum {
     MEM_PRESENT = 32,  // set in every page table entry that is not 0
     MEM_SHOWN = 64,    // direct: mapped in the region, readable
     MEM_SHOWN_W = 128, // direct: mapped in the region, writable
-    MEM_UNKEPT = 256   // the next write has its content saved first (mem_keep_begin)
+    MEM_UNKEPT = 256,  // the next write has its content saved first (mem_keep_begin)
+    MEM_RESTLESS = 512 // code and data alternate: run from the bytes, unwatched (mem_step)
 };
 
 typedef uint64_t pte_t; // frame << 12 | MEM_* bits; 0: absent
 struct code;            // cpu/code.h
 
 // The fields belong to mem.c; they are here for mem_checked_fast.
+struct mem_restless { // a page that guests write to while its code runs, see mem_step
+    uint32_t page;
+    uint16_t faults, patience; // writes that dropped code since the last trial; as many as the next takes
+    uint32_t steps;            // left
+};
+
 struct mem {
     pte_t *table;    // MEM_PAGES entries, populated by use
     uint8_t *frames; // host address of frame 0
@@ -61,6 +68,7 @@ struct mem {
     struct mem_kept *kept;                  // between mem_keep_begin and mem_keep_end
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
     struct mem *next, **prev;               // ram->spaces
+    struct mem_restless restless[16];       // by page
 };
 
 struct mem *mem_new(struct ram *, enum mem_backend); // NULL: out of host address space
@@ -103,6 +111,19 @@ void *mem_host(struct mem *, uint32_t addr, unsigned need);
 // map, unmap, the loss of MEM_X) drops them. What is watched is the frame: a write through any other mapping of it, in
 // any address space of the box, and one of the kernel's to a file's page (ram_writing) drops them, too.
 void mem_mark_code(struct mem *, uint32_t page);
+// A page that is written to time and again while its code runs costs a fault and the code each time. After some of
+// these it becomes restless (MEM_RESTLESS): it is not watched, nothing is kept of its code, and whoever runs code that
+// begins in it decodes one instruction at a time, just before it is executed. mem_step counts these, and says whether
+// the page still is restless. It stays so for as long as it goes on changing; mem_mark_code, too, ends it.
+//
+// There is always progress. A write to a watched page drops the code and makes the page writable; the instruction that
+// writes is then run alone from its bytes, which needs no watch (cpu/run.c), so it comes through, even if it lies in
+// the page it writes to or writes to two. A write to a restless page does not fault.
+bool mem_step(struct mem *, uint32_t page);
+static inline bool mem_is_restless(const struct mem *m, uint32_t page)
+{
+    return m->table[page] & MEM_RESTLESS;
+}
 void mem_set_code(struct mem *, struct code *); // who is told (code_invalidate_page) when a code page changes
 
 // An access to a non-canonical address is #GP, not #PF (SDM vol. 1, 3.3.7.1).

@@ -147,6 +147,7 @@ static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
         return true;
     }
     g->addr = (uintptr_t)(sig == SIGSEGV || sig == SIGBUS ? uc->uc_mcontext.gregs[REG_CR2] : 0);
+    g->write = was_write(uc);
     divert(d, uc, sig);
     return true;
 }
@@ -264,7 +265,12 @@ uint64_t *host_thread_words(int32_t *displacement)
 
 enum { SIGNAL_STACK = 128 << 10 };
 
-void *host_signal_stack_new(void)
+struct host_signal_stack {
+    void *own; // NULL: the thread had one
+    sigset_t mask;
+};
+
+static void *give_stack(void)
 {
     stack_t now, ours = {.ss_size = SIGNAL_STACK};
     if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return NULL;
@@ -274,12 +280,35 @@ void *host_signal_stack_new(void)
     return NULL;
 }
 
-void host_signal_stack_free(void *stack)
+static void block_the_others(sigset_t *before)
+{
+    sigset_t block;
+    sigemptyset(&block);
+    for (int sig = 1; sig <= SIGRTMAX; sig++) {
+        struct sigaction act;
+        if (sigaction(sig, NULL, &act) != 0 || act.sa_flags & SA_ONSTACK) continue;
+        if (act.sa_handler != SIG_DFL && act.sa_handler != SIG_IGN) sigaddset(&block, sig);
+    }
+    pthread_sigmask(SIG_BLOCK, &block, before);
+}
+
+struct host_signal_stack *host_signal_stack_new(void)
+{
+    struct host_signal_stack *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->own = give_stack();
+    block_the_others(&s->mask);
+    return s;
+}
+
+void host_signal_stack_free(struct host_signal_stack *s)
 {
     stack_t none = {.ss_flags = SS_DISABLE};
-    if (!stack) return;
-    sigaltstack(&none, NULL);
-    pages_free(stack, SIGNAL_STACK);
+    if (!s) return;
+    pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
+    if (s->own) sigaltstack(&none, NULL);
+    pages_free(s->own, SIGNAL_STACK);
+    free(s);
 }
 
 struct host_ticker {

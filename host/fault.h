@@ -3,8 +3,8 @@
 // fault that is not on a guarded region.
 //
 // Emitted code (jit/) cannot be jumped out of, since the guest's state is in the host's registers: a fault in it is
-// diverted, that is, the interrupted code goes on at a place that saves the registers and returns. The same is done with
-// ticks, a timer signal of this thread, at the next boundary of guest instructions.
+// diverted, that is, the interrupted code goes on at a place that saves the registers and returns. The same is done
+// with ticks, a timer signal of this thread, at the next boundary of guest instructions.
 #pragma once
 #include <setjmp.h>
 #include <stdbool.h>
@@ -21,9 +21,9 @@ struct host_fault {
 };
 
 struct host_divert {
-    uintptr_t lo, hi;            // where emitted code is
-    uintptr_t leave;             // where a fault goes on
-    uintptr_t missed;            // where a jump to address 0 goes on: an entry of the table of targets that was never filled
+    uintptr_t lo, hi; // where emitted code is
+    uintptr_t leave;  // where a fault goes on
+    uintptr_t missed; // where a jump to address 0 goes on: an entry of the table of targets that was never filled
     const volatile uint64_t *in; // not 0: the thread is in emitted code, or about to enter or leave it
     // May the code at rip be left? Called in the signal handler, while nothing else runs.
     bool (*is_boundary)(void *arg, uintptr_t rip);
@@ -38,15 +38,17 @@ host_fault_enter(struct host_fault *); // this thread is now guarded; returns th
 void host_fault_leave(struct host_fault *previous);
 struct host_fault *host_fault_active(void); // this thread's
 
-// Words of this thread that emitted code reaches as fs:[displacement], the same in all threads. They mean something only
-// while such code runs.
+// Words of this thread that emitted code reaches as fs:[displacement], the same in all threads. They mean something
+// only while such code runs.
 enum { HOST_WORDS = 64 };
 uint64_t *host_thread_words(int32_t *displacement);
 
-// A signal stack for this thread, as emitted code needs one (the guest's stack pointer is in the host's). NULL: it had
-// one, or there is none to be had; given back with host_signal_stack_free by the same thread.
-void *host_signal_stack_new(void);
-void host_signal_stack_free(void *);
+// While emitted code runs, the host's stack pointer is the guest's, so no signal handler may run on it: this thread
+// gets a signal stack (unless it has one), and signals whose handler does not use it (SA_ONSTACK) are blocked. NULL:
+// out of memory. Given back by the same thread.
+struct host_signal_stack;
+struct host_signal_stack *host_signal_stack_new(void);
+void host_signal_stack_free(struct host_signal_stack *);
 
 // Ticks of this thread, every ns of its CPU time, until stopped. 0 or -errno.
 struct host_ticker;

@@ -14,6 +14,15 @@ void pages_free(void *p, size_t bytes)
     if (p) munmap(p, bytes);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 // Linux 5.14
+#endif
+
+void pages_ready(void *p, size_t bytes)
+{
+    (void)madvise(p, bytes, MADV_POPULATE_WRITE);
+}
+
 void pages_zero(void *p, size_t bytes)
 {
     if (madvise(p, bytes, MADV_DONTNEED) != 0) memset(p, 0, bytes);

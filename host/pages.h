@@ -4,4 +4,5 @@
 
 void *pages_new(size_t bytes); // NULL: no address space left
 void pages_free(void *p, size_t bytes);
-void pages_zero(void *p, size_t bytes); // give the memory back; it reads as zeros again. Both page-aligned
+void pages_ready(void *p, size_t bytes); // will be written soon, all of it: at once, where the host can
+void pages_zero(void *p, size_t bytes);  // give the memory back; it reads as zeros again. Both page-aligned

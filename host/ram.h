@@ -41,7 +41,8 @@ static inline bool ram_is_file(uint32_t frame)
 {
     return frame >= RAM_FILE_BASE;
 }
-// Whoever writes to a frame other than through a mapping (cpu/mem.h) says so first, each time.
+// Whoever writes to a frame other than through a mapping (cpu/mem.h), holding a reference of its own, says so first,
+// each time.
 static inline bool ram_has_code(const struct ram *r, uint32_t frame)
 {
     return !ram_is_file(frame) && r->code[frame / 64] >> (frame % 64) & 1;

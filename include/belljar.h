@@ -14,9 +14,10 @@
 // several boxes in several threads are independent. Only belljar_box_signal and belljar_box_stop may be called from
 // other threads and from signal handlers.
 //
-// Process-wide effects, all there are: belljar installs a SIGSEGV and SIGBUS handler (once, at the first box) that
-// passes on every fault that is not a guest's; it raises nothing, changes no descriptor's flags, and touches the
-// terminal only when asked (options.terminal).
+// Process-wide effects, all there are: belljar installs handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP (once,
+// at the first box) that pass on every fault that is not a guest's, and one for the timer signal SIGRTMAX-1; it raises
+// nothing else, changes no descriptor's flags, and touches the terminal only when asked (options.terminal). In the
+// thread that runs a box, signals whose handlers lack SA_ONSTACK stay blocked while it runs.
 //
 // Errors: functions that can fail return 0 or an enum belljar_code, and fill *why (which may be NULL) with one line for
 // people. Strings passed in are borrowed for the call unless said otherwise. Sizes are bytes, times nanoseconds.
@@ -89,8 +90,8 @@ enum belljar_engine {
     BELLJAR_LOCKSTEP,
 };
 
-// Memory for translated code. A box makes its own, unless it is given one that was made before: by a process that closes
-// a sandbox around itself in which no executable memory can be had. One box at a time uses it.
+// Memory for translated code. A box makes its own, unless it is given one that was made before: by a process that
+// closes a sandbox around itself in which no executable memory can be had. One box at a time uses it.
 struct belljar_code_memory;
 BELLJAR_API int belljar_code_memory_new(struct belljar_code_memory **, struct belljar_error *why);
 BELLJAR_API void belljar_code_memory_free(struct belljar_code_memory *);
@@ -111,10 +112,10 @@ struct belljar_options {
     unsigned pids, files;             // threads in all; descriptors a process; 1024, 1024
     int cpu_level;                    // 2: x86-64-v2, 3: x86-64-v3 and AES, SHA, ... (the default)
     enum belljar_engine engine;       // BELLJAR_JIT
-    struct belljar_code_memory *code;        // NULL: the box makes its own
+    struct belljar_code_memory *code; // NULL: the box makes its own
     bool jit_eager;                   // for tests: translate whatever runs, at once
-    bool verify_code; // an independent verifier proves each piece of translated code before it runs; needs libZydis
-    bool exact;                       // software-checked memory: wild 64-bit pointers fault as on hardware, slower
+    bool verify_code;   // an independent verifier proves each piece of translated code before it runs; needs libZydis
+    bool exact;         // software-checked memory: wild 64-bit pointers fault as on hardware, slower
     bool deterministic; // clock, randomness and scheduling are functions of the seed and the instruction count
     uint64_t seed;
     unsigned trace; // enum belljar_trace, bits

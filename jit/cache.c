@@ -5,7 +5,10 @@
 #include "jit/view.h"
 #include <string.h>
 
-enum { TABLE_PAGE = 512, TABLE_PAGES = 1 << 23 };
+enum { TABLE_PAGE = 512, FILLED_BYTES = (1 << 23) / 8, HEADS_BYTES = sizeof(uint32_t) * MEM_PAGES };
+// Pages of table that a box may fill: 256 MiB. A guest could have 8 bytes of them for each byte of its code. When there
+// are as many, jumps to elsewhere cost a signal until something is translated, before which all go.
+enum { MAX_FILLED = 1 << 16 };
 
 // ---- life ----
 
@@ -17,8 +20,10 @@ static const struct pool {
     {offsetof(struct jit, ops), sizeof(struct op) * MAX_OPS},
     {offsetof(struct jit, map), sizeof(struct map_entry) * MAX_MAP},
     {offsetof(struct jit, listed), sizeof(struct listed) * MAX_LISTED},
+    {offsetof(struct jit, dead), sizeof(uint32_t) << DEAD_BITS},
     {offsetof(struct jit, heat), (size_t)1 << HEAT_BITS},
     {offsetof(struct jit, row_way), INSN_COUNT},
+    {offsetof(struct jit, row_done), INSN_COUNT * sizeof(uint32_t)},
 };
 enum { POOLS = sizeof pools / sizeof *pools };
 
@@ -30,7 +35,26 @@ static void **pool_at(struct jit *j, unsigned i)
 static void empty(struct jit *j)
 {
     j->nblocks = j->nexits = j->nops = j->nmap = j->nlisted = 1;
+    j->free_listed = 0;
     j->used = j->settled = j->start;
+    j->ready_blocks = j->ready_exits = j->ready_map = j->ready_code = 0;
+}
+
+enum { PIECE = 32 << 10 };
+
+static void ready(void *pool, size_t size, size_t used, size_t *there)
+{
+    if (used + PIECE / 8 <= *there || *there + PIECE > size) return;
+    pages_ready((char *)pool + *there, PIECE);
+    *there += PIECE;
+}
+
+void cache_ready(struct jit *j)
+{
+    ready(j->blocks, sizeof *j->blocks * MAX_BLOCKS, j->nblocks * sizeof *j->blocks, &j->ready_blocks);
+    ready(j->exits, sizeof *j->exits * MAX_EXITS, j->nexits * sizeof *j->exits, &j->ready_exits);
+    ready(j->map, sizeof *j->map * MAX_MAP, j->nmap * sizeof *j->map, &j->ready_map);
+    ready(j->memory.rw, j->memory.bytes, j->used, &j->ready_code);
 }
 
 bool cache_open(struct jit *j)
@@ -51,29 +75,47 @@ void cache_close(struct jit *j)
 
 bool cache_is_full(const struct jit *j)
 {
-    return j->used + BLOCK_BYTES > j->memory.bytes || j->nnames > (1u << j->names_bits) / 4 * 3 ||
-           j->nblocks + 1 > MAX_BLOCKS || j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
+    return j->nfilled >= MAX_FILLED || j->used + BLOCK_BYTES > j->memory.bytes ||
+           j->nnames > (1u << j->names_bits) / 4 * 3 || j->nblocks + 1 > MAX_BLOCKS ||
+           j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
            j->nmap + TRACE_ENTRIES > MAX_MAP || j->nlisted + TRACE_PAGES > MAX_LISTED;
+}
+
+// One piece of memory: making and dropping it are a good part of what a short-lived process costs.
+bool space_needs_own(struct jit_space *s)
+{
+    if (s->page_head) return true;
+    s->page_head = pages_new(HEADS_BYTES + FILLED_BYTES);
+    if (s->page_head) s->table_filled = (void *)((char *)s->page_head + HEADS_BYTES);
+    return s->page_head != NULL;
+}
+
+void space_free_own(struct jit_space *s)
+{
+    s->jit->nfilled -= s->nfilled;
+    pages_free(s->page_head, HEADS_BYTES + FILLED_BYTES);
 }
 
 void space_forget_targets(struct jit_space *s)
 {
     view_leave(s, 0, MEM_PAGES);
-    if (s->table) region_table_clear(mem_region(s->mem));
-    pages_zero(s->table_filled, TABLE_PAGES / 8);
+    region_table_clear(mem_region(s->mem));
+    if (s->table_filled) pages_zero(s->table_filled, FILLED_BYTES);
+    s->jit->nfilled -= s->nfilled;
+    s->nfilled = 0;
 }
 
 void space_forget(struct jit_space *s)
 {
     space_forget_targets(s);
-    pages_zero(s->page_head, sizeof(uint32_t) * MEM_PAGES);
+    if (s->page_head) pages_zero(s->page_head, HEADS_BYTES);
     s->resume = 0;
 }
 
 void cache_flush(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
-        if (pools[i].place != offsetof(struct jit, row_way)) pages_zero(*pool_at(j, i), pools[i].bytes);
+        if (pools[i].place < offsetof(struct jit, row_way)) pages_zero(*pool_at(j, i), pools[i].bytes);
     pages_zero(j->names, sizeof *j->names << j->names_bits);
     j->nnames = 0;
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
@@ -88,7 +130,7 @@ void cache_flush(struct jit *j)
 // Open addressing: a key's place, or the free one where it would be. Blocks that die leave their key.
 static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    uint32_t at = ((pc ^ view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - j->names_bits);
+    uint32_t at = cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
     while (j->names[at].view && (j->names[at].pc != pc || j->names[at].view != view))
         at = (at + 1) & ((1u << j->names_bits) - 1);
     return &j->names[at];
@@ -96,6 +138,7 @@ static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 
 uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
 {
+    if (!(*cache_heat(j, view, pc) & HEAT_BLOCK)) return 0;
     const struct named *n = place_of(j, view, pc);
     if (r11 & R11_SLOT && n->slot) return n->slot;
     return r11 & R11_REG ? n->reg : 0;
@@ -106,6 +149,7 @@ static void name(struct jit *j, uint32_t block)
     const struct block *b = &j->blocks[block];
     struct named *n = place_of(j, b->view, b->pc);
     if (!n->view) j->nnames++;
+    *cache_heat(j, b->view, b->pc) |= HEAT_BLOCK;
     n->view = b->view;
     n->pc = b->pc;
     *(b->r11 == R11_REG ? &n->reg : &n->slot) = block;
@@ -153,6 +197,14 @@ uint32_t cache_block_at(const struct jit *j, uint32_t host)
     return lo;
 }
 
+static uint32_t new_listed(struct jit *j)
+{
+    uint32_t at = j->free_listed;
+    if (!at) return j->nlisted++;
+    j->free_listed = j->listed[at].next;
+    return at;
+}
+
 void cache_add(struct jit *j, struct jit_space *s, uint32_t block, const uint32_t *pages, unsigned npages)
 {
     if (names_are_many(j)) (void)grow_names(j); // else they stay many, and cache_is_full sees it
@@ -160,8 +212,9 @@ void cache_add(struct jit *j, struct jit_space *s, uint32_t block, const uint32_
     if (j->blocks[block].view != s->view) return; // its pages are watched as a whole
     for (unsigned i = 0; i < npages; i++) {
         mem_mark_code(s->mem, pages[i]);
-        j->listed[j->nlisted] = (struct listed){block, s->page_head[pages[i]]};
-        s->page_head[pages[i]] = j->nlisted++;
+        uint32_t at = new_listed(j);
+        j->listed[at] = (struct listed){block, s->page_head[pages[i]]};
+        s->page_head[pages[i]] = at;
     }
 }
 
@@ -194,46 +247,54 @@ static void unchain(struct jit *j, uint32_t exit)
     x->to = x->next = 0;
 }
 
-// The bit of a page of the table.
+// The bit of a page of the table. NULL: no memory for it.
 static uint64_t *filled_at(struct jit_space *s, uint32_t page, unsigned *bit)
 {
     const struct view *v = view_shown(s, page / (PAGE_BYTES / TABLE_PAGE));
     if (v) page -= v->of.first * (PAGE_BYTES / TABLE_PAGE);
     *bit = page % 64;
+    if (!v && !space_needs_own(s)) return NULL;
     return (v ? v->filled : s->table_filled) + page / 64;
 }
 
 static bool is_filled(struct jit_space *s, uint32_t pc)
 {
     unsigned bit;
-    return *filled_at(s, pc / TABLE_PAGE, &bit) >> bit & 1;
+    const uint64_t *filled = filled_at(s, pc / TABLE_PAGE, &bit);
+    return filled && *filled >> bit & 1;
 }
 
-static void fill(struct jit_space *s, uint32_t pc)
+static bool fill(struct jit_space *s, uint32_t pc)
 {
     uint32_t page = pc / TABLE_PAGE;
     unsigned bit;
     uint64_t *filled = filled_at(s, page, &bit);
-    if (*filled >> bit & 1) return;
+    if (!filled) return false;
+    if (*filled >> bit & 1) return true;
+    if (s->jit->nfilled >= MAX_FILLED) return false;
     *filled |= 1ull << bit;
+    s->jit->nfilled++;
+    struct view *v = view_shown(s, pc >> PAGE_SHIFT);
+    ++*(v ? &v->nfilled : &s->nfilled);
     uint64_t missed = (uint64_t)(uintptr_t)(s->jit->memory.rx + s->jit->missed), *at = s->table + page * TABLE_PAGE;
     for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = missed;
+    return true;
 }
 
 void cache_expect(struct jit_space *s, uint32_t pc)
 {
-    fill(s, pc);
+    (void)fill(s, pc);
 }
 
 // Zeros in the table do as well, but a jump to address 0 costs a signal.
 void cache_miss(struct jit_space *s, uint32_t pc)
 {
-    fill(s, pc);
+    (void)fill(s, pc);
 }
 
 void cache_aim(struct jit_space *s, uint32_t pc, uint32_t block)
 {
-    fill(s, pc);
+    if (!fill(s, pc)) return;
     const struct jit *j = s->jit;
     s->table[pc] = (uint64_t)(uintptr_t)(j->memory.rx + (block ? j->blocks[block].host : j->missed));
 }
@@ -246,6 +307,7 @@ void cache_kill(struct jit_space *s, uint32_t block)
     struct block *b = &j->blocks[block];
     if (b->dead) return;
     b->dead = true;
+    j->stats.killed++;
     unname(j, block);
     while (b->incoming) unchain(j, b->incoming);
     for (uint32_t i = 0; i < b->nexits; i++) unchain(j, b->first_exit + i);
@@ -254,7 +316,15 @@ void cache_kill(struct jit_space *s, uint32_t block)
 
 void cache_page_changed(struct jit_space *s, uint32_t page)
 {
-    uint32_t at = s->page_head[page];
+    if (!s->page_head) return;
+    struct jit *j = s->jit;
+    uint32_t at = s->page_head[page], next;
     s->page_head[page] = 0;
-    for (; at; at = s->jit->listed[at].next) cache_kill(s, s->jit->listed[at].block);
+    j->stats.changes += at != 0;
+    for (; at; at = next) {
+        next = j->listed[at].next;
+        cache_bury(s, j->listed[at].block, page);
+        j->listed[at].next = j->free_listed;
+        j->free_listed = at;
+    }
 }

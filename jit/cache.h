@@ -15,8 +15,9 @@ enum {
     MAX_OPS = 1 << 17,
     MAX_MAP = 1 << 22,
     MAX_LISTED = 1 << 20,
-    NAMES_BITS = 14,
-    HEAT_BITS = 16,
+    NAMES_BITS = 15,
+    HEAT_BITS = 17,
+    DEAD_BITS = 12,
     TRACE_INSNS = 128,               // and the map entries of probes,
     TRACE_ENTRIES = TRACE_INSNS + 3, // which come before the last instruction and behind it, too
     TRACE_PAGES = 4,
@@ -35,7 +36,9 @@ struct block {
     uint16_t charged;       // instructions paid at its head (fuel)
     uint8_t r11;            // what it expects at its head: R11_REG or R11_SLOT
     bool dead;              // its guest code has changed
-    uint32_t incoming;      // exits that are chained to it
+    uint8_t unlisted;       // dead: pages that no longer list it (revive.c)
+    uint32_t incoming;      // exits that are chained to it. Dead: the next one that may come back
+    uint64_t sum;           // dead: of its guest code
 };
 
 // Each guest instruction of a block, in the order of the host's code.
@@ -48,6 +51,7 @@ enum {
     MAP_R11_REG = 1,   // at its start the guest's r11 is in the register alone
     MAP_SCRATCHED = 2, // it saves r11 to its slot before it does anything
     MAP_OP = 4,        // handed to the interpreter, or a probe before an instruction: not paid at the head
+    MAP_LENGTH = 12,   // the instruction's bytes, from this bit on; 0 for probes
 };
 
 enum exit_kind {
@@ -62,11 +66,17 @@ enum exit_kind {
 struct exit {
     uint32_t pc;
     uint32_t block;
-    uint32_t site, stub; // EXIT_BRANCH: where its rel32 is, and where that leads unchained
-    uint32_t to, next;   // the block it is chained to, the next one chained to that
-    uint32_t resume;     // in the code memory
-    uint32_t op;
-    uint16_t insn; // map entries up to it; the last one's instruction is the one at pc, unless it leaves behind it
+    union {
+        struct {
+            uint32_t site, stub; // EXIT_BRANCH: where its rel32 is, and where that leads unchained
+        };
+        struct {
+            uint32_t resume; // EXIT_OP, EXIT_X87: in the code memory
+            uint32_t op;
+        };
+    };
+    uint32_t to, next; // the block it is chained to, the next one chained to that
+    uint16_t insn;     // map entries up to it; the last one's instruction is the one at pc, unless it leaves behind it
     uint8_t kind, r11;
 };
 
@@ -101,18 +111,24 @@ struct jit {
     struct map_entry *map;
     struct listed *listed;
     uint32_t nblocks, nexits, nops, nmap, nlisted;
-    struct named *names; // 1 << names_bits
+    size_t ready_blocks, ready_exits, ready_map, ready_code; // bytes that are there already
+    struct named *names;                                     // 1 << names_bits
     unsigned names_bits;
     uint32_t nnames;
+    uint32_t free_listed;
+    uint32_t *dead; // 1 << DEAD_BITS chains
     uint8_t *heat;
-    uint8_t *row_way; // by row: enum row_way
+    uint8_t *row_way;   // by row: enum row_way
+    uint32_t *row_done; // by row: how often the interpreter did it
     struct jit_space *spaces;
-    uint32_t views; // the last one given
-    struct view *shared[64];         // by file (jit/view.h)
-    uint32_t nshared, shared_pages;  // of them all
-    uint32_t shown;                  // pieces of table shown in spaces
+    uint32_t views;                 // the last one given
+    struct view *shared[64];        // by file (jit/view.h)
+    uint32_t nshared, shared_pages; // of them all
+    uint32_t shown;                 // pieces of table shown in spaces
+    uint32_t nfilled;               // pages of table that have memory, in spaces and views
     struct jit_stats stats;
     bool refused; // options.verify has said no
+    bool off;     // jit_switch_off
 };
 
 struct jit_space {
@@ -121,10 +137,12 @@ struct jit_space {
     struct mem *mem;
     struct code *code;
     uint64_t *table;
+    // For its own view, NULL until something is translated for that (space_needs_own).
     uint64_t *table_filled; // a bit per page of the table that leads to `missed` where it leads nowhere else
     uint32_t *page_head;    // by guest page: blocks with code from it (struct listed)
     uint32_t view;          // its own
     void *owner;            // for jit_options.source; NULL: it shares nothing
+    uint32_t nfilled;       // pages of table of its own
     struct view_range *ranges;
     uint32_t nranges, room_ranges, last_range;
     uint32_t resume; // the exit whose instruction the interpreter does
@@ -135,23 +153,37 @@ bool cache_open(struct jit *);
 void cache_close(struct jit *);
 bool cache_is_full(const struct jit *);
 void cache_flush(struct jit *);
+void cache_ready(struct jit *); // before a translation: memory for it, a piece at a time instead of page by page
 
 uint32_t cache_find(const struct jit *, uint32_t view, uint32_t pc, unsigned r11); // r11: R11_BOTH: any
 void cache_add(struct jit *, struct jit_space *, uint32_t block, const uint32_t *pages, unsigned npages);
 uint32_t cache_block_at(const struct jit *, uint32_t host); // the block whose code has this place, 0: none
 void cache_chain(struct jit *, uint32_t exit, uint32_t block);
-void cache_page_changed(struct jit_space *, uint32_t page);
-void cache_kill(struct jit_space *, uint32_t block);             // nothing leads there any more
-void cache_aim(struct jit_space *, uint32_t pc, uint32_t block); // the table leads there now
-void cache_miss(struct jit_space *, uint32_t pc);                // the table had nothing there, and will not soon
-void cache_expect(struct jit_space *, uint32_t pc);              // it will be asked for pc, most likely
+void cache_page_changed(struct jit_space *, uint32_t page);           // is about to
+void cache_bury(struct jit_space *, uint32_t block, uint32_t page);   // revive.c: killed, since this page will change
+uint32_t cache_revive(struct jit_space *, uint32_t pc, unsigned r11); // 0: none
+void cache_kill(struct jit_space *, uint32_t block);                  // nothing leads there any more
+void cache_aim(struct jit_space *, uint32_t pc, uint32_t block);      // the table leads there now
+void cache_miss(struct jit_space *, uint32_t pc);                     // the table had nothing there, and will not soon
+void cache_expect(struct jit_space *, uint32_t pc);                   // it will be asked for pc, most likely
+bool space_needs_own(struct jit_space *);                             // false: no memory
+void space_free_own(struct jit_space *);
 void space_forget(struct jit_space *);
 void space_forget_targets(struct jit_space *); // the table alone: another space of the same region has used it
 
-// How often pc was the interpreter's next block, up to the number that makes it hot.
+// The same for all of 64 bytes of code: what is near each other is looked for together.
+static inline uint32_t cache_hash(uint32_t view, uint32_t pc)
+{
+    return (pc >> 6 ^ view * 0x85ebca6bu) * 0x9e3779b1u;
+}
+
+// How often pc was the interpreter's next block, up to the number that makes it hot; with HEAT_BLOCK when there may be
+// a block, so that whoever looks for one that is not there has touched one byte.
+enum { HEAT_BLOCK = 0x80, HEAT_MAX = 0x7f };
 static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    return &j->heat[((pc ^ view * 0x85ebca6bu) * 0x9e3779b1u) >> (32 - HEAT_BITS)];
+    uint32_t line = cache_hash(view, pc) >> (32 - (HEAT_BITS - 6));
+    return &j->heat[line << 6 | (pc & 63)];
 }
 
 uint32_t translate(struct jit_space *, uint32_t pc,

@@ -4,19 +4,6 @@
 
 enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1 };
 
-void emit8(struct emitter *e, uint8_t v)
-{
-    if (e->n < e->size)
-        e->at[e->n++] = v;
-    else
-        e->full = true;
-}
-
-void emit32(struct emitter *e, uint32_t v)
-{
-    for (unsigned i = 0; i < 4; i++) emit8(e, (uint8_t)(v >> (8 * i)));
-}
-
 void emit64(struct emitter *e, uint64_t v)
 {
     emit32(e, (uint32_t)v);

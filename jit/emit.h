@@ -7,6 +7,7 @@
 #include "jit/slots.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct emitter {
     uint8_t *at;      // the buffer
@@ -17,15 +18,31 @@ struct emitter {
 
 // How a guest's memory operand is reached.
 enum reach {
-    REACH_NONE,  // the instruction has none
-    REACH_GUEST, // [operand] in the region: gs and a 32-bit address, which drops what is above the region
-    REACH_STACK, // [rsp + disp] as it is: the host's rsp points into the region
+    REACH_NONE,    // the instruction has none
+    REACH_GUEST,   // [operand] in the region: gs and a 32-bit address, which drops what is above the region
+    REACH_STACK,   // [rsp + disp] as it is: the host's rsp points into the region
     REACH_PLAIN,   // LEA, which reaches nothing; of 64 bits
     REACH_PLAIN32, // the same with a 32-bit address
 };
 
-void emit8(struct emitter *, uint8_t);
-void emit32(struct emitter *, uint32_t);
+static inline void emit8(struct emitter *e, uint8_t v)
+{
+    if (e->n < e->size)
+        e->at[e->n++] = v;
+    else
+        e->full = true;
+}
+
+static inline void emit32(struct emitter *e, uint32_t v)
+{
+    if (e->size - e->n < sizeof v) {
+        e->full = true;
+        return;
+    }
+    memcpy(e->at + e->n, &v, sizeof v); // x86-64 hosts only
+    e->n += sizeof v;
+}
+
 void emit64(struct emitter *, uint64_t);
 void emit_bytes(struct emitter *, const char *bytes, unsigned n);
 

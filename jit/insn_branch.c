@@ -66,19 +66,15 @@ enum step emit_JMP(struct trace *t, struct insn *in)
     return STEP_ON;
 }
 
-// The return address: PUSH sign-extends its 32 bits. Clears r11 where they are not enough.
+// The return address. PUSH sign-extends its 32 bits, so above 2 GiB (where guests' own translators put their code) the
+// high half is cleared behind it. r11 is left alone.
 static void push_return(struct trace *t, const struct insn *in)
 {
     uint32_t next = (uint32_t)insn_next_pc(in);
     t->returns[t->nreturns++] = next;
-    if (next < 0x80000000u) {
-        emit8(&t->e, 0x68);
-        emit32(&t->e, next);
-    } else {
-        trace_scratch(t);
-        emit_mov_imm(&t->e, R11, next);
-        emit_push(&t->e, R11);
-    }
+    emit8(&t->e, 0x68);
+    emit32(&t->e, next);
+    if (next >= 0x80000000u) emit_bytes(&t->e, "\xc7\x44\x24\x04\0\0\0\0", 8); // mov dword [rsp + 4], 0
     t->gap = 0;
 }
 
@@ -133,7 +129,7 @@ enum step emit_JMP_Eq(struct trace *t, struct insn *in)
 
 enum step emit_CALL_Eq(struct trace *t, struct insn *in)
 {
-    if (!target_ok(in) || insn_next_pc(in) >= 0x80000000u) return STEP_CALL;
+    if (!target_ok(in) || !in_range(insn_next_pc(in))) return STEP_CALL;
     save_r11(t, in);
     if (in->rm == INSN_MEM) load_target(t, in);
     push_return(t, in);

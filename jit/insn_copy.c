@@ -140,12 +140,18 @@ static bool reaches_far(const struct insn *in)
            (in->id == INSN_BT_EvGv || in->id == INSN_BTS_EvGv || in->id == INSN_BTR_EvGv || in->id == INSN_BTC_EvGv);
 }
 
+// Destination, index and mask of a gather are three registers, or it is undefined (SDM vol. 2, VGATHERDPS).
+static bool gathers_into_itself(const struct insn *in)
+{
+    return insn_encodings[in->id].vsib && (in->reg == in->index || in->reg == in->vvvv || in->index == in->vvvv);
+}
+
 static enum step copy(struct trace *t, struct insn *in)
 {
     const struct insn_encoding *c = &insn_encodings[in->id];
     if (reaches_far(in)) return STEP_CALL;
     if (trace_names(in, RSP)) return emit_with_rsp(t, in);
-    if (!trace_operand_ok(in) || !encodable(in)) return STEP_CALL;
+    if (!trace_operand_ok(in) || !encodable(in) || gathers_into_itself(in)) return STEP_CALL;
     if (c->x87) {
         if (trace_uses(in, R11)) return STEP_CALL;
         trace_x87(t);

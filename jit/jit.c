@@ -11,7 +11,6 @@
 #include <string.h>
 
 _Static_assert(SLOT_COUNT <= (int)HOST_WORDS, "slots are words of the thread");
-enum { VIEW_TABLE_PAGES = 1 << 23 };
 
 #if defined(__x86_64__)
 static bool host_has_avx(void)
@@ -67,6 +66,11 @@ struct jit *jit_new(const struct host_exec *memory, const struct jit_options *op
     return NULL;
 }
 
+void jit_switch_off(struct jit *j)
+{
+    j->off = true;
+}
+
 void jit_free(struct jit *j)
 {
     if (!j) return;
@@ -88,8 +92,7 @@ void jit_space_free(struct jit_space *s)
     if (s->code) code_set_tier(s->code, NULL);
     leave_list(s);
     view_drop(s);
-    pages_free(s->table_filled, VIEW_TABLE_PAGES / 8);
-    pages_free(s->page_head, sizeof(uint32_t) * MEM_PAGES);
+    space_free_own(s);
     free(s);
 }
 
@@ -101,10 +104,8 @@ struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *cod
     s->jit = j;
     s->mem = mem;
     s->view = ++j->views;
-    s->table_filled = pages_new(VIEW_TABLE_PAGES / 8);
-    s->page_head = pages_new(sizeof(uint32_t) * MEM_PAGES);
     s->table = mem_region(mem) ? region_table_new(mem_region(mem)) : NULL;
-    if (!s->table_filled || !s->page_head || !s->table) {
+    if (!s->table) {
         jit_space_free(s);
         return NULL;
     }
@@ -120,4 +121,19 @@ struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *cod
 void jit_stats(const struct jit *j, struct jit_stats *to)
 {
     *to = j->stats;
+}
+
+// Selection by rank, for a handful of rows.
+const char *jit_most_handed(const struct jit *j, unsigned skip, uint64_t *times)
+{
+    uint32_t below = UINT32_MAX, found = INSN_COUNT;
+    for (unsigned rank = 0; rank <= skip; rank++) {
+        found = INSN_COUNT;
+        for (uint32_t i = 0; i < INSN_COUNT; i++)
+            if (j->row_done[i] < below && (found == INSN_COUNT || j->row_done[i] > j->row_done[found])) found = i;
+        if (found == INSN_COUNT || !j->row_done[found]) return NULL;
+        below = j->row_done[found];
+    }
+    *times = below;
+    return insn_rows[found].name;
 }

@@ -28,7 +28,7 @@ struct jit_mapping { // pages [first, end) show the file from its page `offset` 
 };
 struct jit_source {
     bool (*mapping)(void *owner, uint32_t page, struct jit_mapping *); // false: nothing there
-    uint32_t (*frame)(void *owner, uint32_t page); // what an absent page would show; 0: not known
+    uint32_t (*show)(void *owner, uint32_t page); // makes an absent page of a file present: its frame; 0: not now
 };
 
 struct jit_options {
@@ -36,7 +36,7 @@ struct jit_options {
     enum cpu_level level;
     bool fuel;     // count instructions exactly (cpu->budget), as the interpreter does
     bool eager;    // translate whatever runs, at once: for tests
-    bool timed;      // keep stats.translate_ns
+    bool timed;    // keep stats.translate_ns
     unsigned heat; // how often code is interpreted before it is translated; 0: the default
     // Called with each block before it may run, when set; false: it is not used, and its code is interpreted (check.h).
     bool (*verify)(void *ctx, const struct jit *, uint32_t block);
@@ -45,6 +45,7 @@ struct jit_options {
 
 struct jit *jit_new(const struct host_exec *, const struct jit_options *,
                     const char **why); // NULL: *why says what lacks
+void jit_switch_off(struct jit *);     // from now on its spaces are interpreted
 void jit_free(struct jit *);           // when its spaces are gone
 
 // Takes part in running `code` from now on. NULL: the host has no room for the table of targets (no overcommit).
@@ -61,5 +62,8 @@ struct jit_stats {
     uint64_t translate_ns;
     uint64_t exits; // why emitted code was left: in all, and of them
     uint64_t missed, faulted, ticks, branches, interpreted, syscalls, operations, x87, fuel;
+    uint64_t changes, killed, revived; // pages whose code changed or went, blocks of them, and that came back unchanged
 };
 void jit_stats(const struct jit *, struct jit_stats *);
+// The row that the interpreter was handed most often, but for the `skip` rows before it; NULL: no more.
+const char *jit_most_handed(const struct jit *, unsigned skip, uint64_t *times);

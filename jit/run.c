@@ -45,24 +45,25 @@ static bool has_fuel(const struct jit *j, const struct cpu *cpu)
 static bool is_hot(struct jit_space *s, uint32_t pc)
 {
     struct jit *j = s->jit;
+    if (mem_is_restless(s->mem, pc >> PAGE_SHIFT)) return false;
     if (j->options.eager) return true;
     uint8_t *heat = cache_heat(j, view_at(s, pc), pc);
     unsigned enough = j->options.heat ? j->options.heat : HEAT;
-    if (*heat < enough) ++*heat;
-    return *heat >= enough;
+    if ((*heat & HEAT_MAX) < enough) ++*heat;
+    return (*heat & HEAT_MAX) >= enough;
 }
 
 bool jit_due(struct tier *tier, const struct cpu *cpu, uint64_t pc)
 {
     struct jit_space *s = (void *)tier;
-    if (pc >= MEM_TOP || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
+    if (pc >= MEM_TOP || s->jit->off || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
     return cache_find(s->jit, view_at(s, (uint32_t)pc), (uint32_t)pc, R11_BOTH) || is_hot(s, (uint32_t)pc);
 }
 
 bool jit_counts(struct tier *tier, const struct cpu *cpu, uint64_t pc)
 {
     const struct jit_space *s = (const void *)tier;
-    return pc < MEM_TOP && can_enter(cpu) && has_fuel(s->jit, cpu);
+    return pc < MEM_TOP && !s->jit->off && can_enter(cpu) && has_fuel(s->jit, cpu);
 }
 
 void jit_changed(struct tier *tier, uint32_t page)
@@ -200,7 +201,7 @@ static const struct insn *interpret(struct cpu *cpu)
 // One instruction alone, not watching its own page (cpu/run.c says why).
 static const struct insn *interpret_one(struct cpu *cpu)
 {
-    const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, true, &cpu->fault);
+    const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, false, &cpu->fault);
     return in ? in : stop(cpu, STOP_FAULT);
 }
 
@@ -287,6 +288,7 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
         return to_insn(syscall_stop(cpu, x->pc));
     case EXIT_OP:
         r->jit->stats.operations++;
+        r->jit->row_done[r->jit->ops[x->op].in->id]++;
         r->space->resume = exit;
         refund(r->jit, cpu, b, x->insn);
         return to_insn(r->jit->ops[x->op].in);
@@ -304,6 +306,15 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
     return (struct next){.go = GO_INTERPRET};
 }
 
+// A fault of the emitted code: if the page only waits to be mirrored, or to lose its code, that is done here, and the
+// interpreter does not run into it again.
+static void make_good(struct run *r)
+{
+    const struct host_fault *guard = host_fault_active();
+    uint64_t at = guard->addr - (uintptr_t)r->cpu->region;
+    if (at < MEM_TOP) (void)mem_mirror(r->space->mem, (uint32_t)at, guard->write ? MEM_W : MEM_R);
+}
+
 static struct next left(struct run *r)
 {
     uint32_t why = (uint32_t)r->words[SLOT_PC];
@@ -318,6 +329,7 @@ static struct next left(struct run *r)
         return to_insn(stop(r->cpu, STOP_REQUEST));
     }
     r->jit->stats.faulted++;
+    make_good(r);
     return to_insn(interpret_one(r->cpu));
 }
 
@@ -333,7 +345,7 @@ static struct next begin(struct run *r)
     if (exit) {
         const struct exit *x = &r->jit->exits[exit];
         const struct block *b = &r->jit->blocks[x->block];
-        if (x->pc == cpu->rip && !b->dead && (b->view == s->view || view_of(s, b->view))) {
+        if (x->pc == cpu->rip && !b->dead && b->view == view_at(s, b->pc)) {
             charge(r->jit, cpu, b, x->insn);
             return (struct next){.go = GO_HOST, .host = x->resume};
         }

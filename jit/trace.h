@@ -15,8 +15,8 @@ enum {
 
 struct pending { // an exit whose stub comes behind the trace
     struct exit exit;
-    uint32_t rel32;   // in the buffer, the jump that leads to it
-    bool to_head;     // not an exit: r11 is brought where the head wants it
+    uint32_t rel32; // in the buffer, the jump that leads to it
+    bool to_head;   // not an exit: r11 is brought where the head wants it
 };
 
 struct trace {
@@ -35,7 +35,10 @@ struct trace {
     unsigned npages;
     struct pending pending[MAX_PENDING];
     unsigned npending;
-    struct map_entry map[TRACE_ENTRIES];
+    const uint8_t *code; // the bytes of page code_page, NULL: none yet
+    uint32_t code_page;
+    bool turned;           // the last instruction was a branch
+    struct map_entry *map; // in the pool, behind the last block's
     unsigned ninsns;
     uint16_t charged;
     uint32_t returns[TRACE_INSNS]; // where calls of the trace return to
@@ -68,8 +71,8 @@ void trace_probe(struct trace *);                 // an access at rsp, so that t
 // before anything is emitted.
 bool trace_operand_ok(const struct insn *);
 enum reach trace_operand(struct trace *, struct insn *);
-bool trace_uses(const struct insn *, unsigned reg); // as an operand or in an address
-bool trace_names(const struct insn *, unsigned reg); // as an operand
+bool trace_uses(const struct insn *, unsigned reg);   // as an operand or in an address
+bool trace_names(const struct insn *, unsigned reg);  // as an operand
 bool trace_writes(const struct insn *, unsigned reg); // perhaps
 
 // x87: the state is in the host's registers from here on.
@@ -78,7 +81,7 @@ void trace_x87(struct trace *);
 // Ways out.
 void trace_exit(struct trace *, uint32_t rel32, enum exit_kind, uint32_t pc); // the jump at rel32 leads there
 void trace_leave(struct trace *, enum exit_kind, uint32_t pc);                // leave here
-bool trace_seen(const struct trace *, uint32_t pc); // code that has run before
+bool trace_seen(const struct trace *, uint32_t pc);                           // code that has run before
 bool trace_known(const struct trace *, uint32_t pc); // the trace should not go on into what is at pc
 void trace_go(struct trace *, uint32_t pc);          // a jump
 void trace_go_if(struct trace *, unsigned cc, uint32_t pc);

@@ -14,7 +14,14 @@
 SAME(R11)
 SAME(TMP)
 SAME(TMP2)
-SAME(FS_BASE) SAME(GS_BASE) SAME(REGION) SAME(X87_ABSENT) SAME(EXIT) SAME(FUEL) SAME(PC) SAME(CW)
+SAME(FS_BASE)
+SAME(GS_BASE)
+SAME(REGION)
+SAME(X87_ABSENT)
+SAME(EXIT)
+SAME(FUEL)
+SAME(PC)
+SAME(CW)
 #undef SAME
 
     enum {
@@ -173,13 +180,21 @@ static bool in_pages(struct trace *t, uint32_t page)
     return true;
 }
 
+static bool open_page(struct trace *t, uint32_t page)
+{
+    t->code = mem_host(t->space->mem, page << PAGE_SHIFT, MEM_X);
+    t->code_page = page;
+    if (t->code && (mem_is_restless(t->space->mem, page) || !in_pages(t, page))) t->code = NULL;
+    return t->code != NULL;
+}
+
 // Decodes the instruction at t->pc. False: it cannot be fetched, is none, or lies on a page too many.
 static bool fetch(struct trace *t)
 {
     uint8_t bytes[2 * MAX_INSN];
     uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT;
-    const uint8_t *at = mem_host(t->space->mem, t->pc, MEM_X), *more = NULL;
-    if (!at || !in_pages(t, page)) return false;
+    if ((!t->code || t->code_page != page) && !open_page(t, page)) return false;
+    const uint8_t *at = t->code + (t->pc & (PAGE_BYTES - 1)), *more = NULL;
     if (avail < MAX_INSN && page + 1 < MEM_PAGES) more = mem_host(t->space->mem, (page + 1) << PAGE_SHIFT, MEM_X);
     if (more) {
         memcpy(bytes, at, avail);
@@ -244,15 +259,24 @@ static void probe_before(struct trace *t, uint32_t pc)
     trace_probe(t);
 }
 
+// What an emitter that then hands over has done to the instruction is undone.
+static enum step hand_over_as_it_was(struct trace *t)
+{
+    uint32_t next = t->pc;
+    t->pc = t->in.pc;
+    bool same = fetch(t);
+    t->pc = next;
+    return same ? hand_over(t, &t->in) : STEP_END;
+}
+
 static enum step one(struct trace *t)
 {
-    uint32_t next = (uint32_t)insn_next_pc(&t->in);
-    if (!touches_stack(&t->in)) probe_before(t, t->in.pc);
-    note(t, t->in.pc, 0);
-    t->pc = next;
-    struct insn in = t->in;
-    enum step step = trace_insn(t, &in);
-    if (step == STEP_CALL) step = hand_over(t, &t->in);
+    if (t->gap > GAP_AT_EXIT && !touches_stack(&t->in)) probe_before(t, t->in.pc);
+    note(t, t->in.pc, (unsigned)t->in.len << MAP_LENGTH);
+    t->pc = (uint32_t)insn_next_pc(&t->in);
+    t->turned = insn_rows[t->in.id].attr & INSN_ATTR_BRANCH;
+    enum step step = trace_insn(t, &t->in);
+    if (step == STEP_CALL) step = hand_over_as_it_was(t);
     if (!(t->map[t->ninsns - 1].flags & MAP_OP)) t->charged++;
     return step;
 }
@@ -294,13 +318,23 @@ static bool has_room(const struct trace *t)
     return t->ninsns < TRACE_INSNS && t->e.n + STUB_ROOM + 40 * t->npending < t->e.size;
 }
 
+// Is there a block already for what comes next? Then the trace ends: one translation of it is enough.
+static bool join_block(struct trace *t)
+{
+    uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH);
+    if (!block) return false;
+    if (find_like(t, t->pc)) return true;
+    move_r11(t, t->r11, t->jit->blocks[block].r11);
+    t->r11 = R11_BOTH;
+    return true;
+}
+
 static void walk(struct trace *t)
 {
     enum step step = STEP_ON;
     while (step == STEP_ON) {
-        bool turned = t->ninsns > 0 && (insn_rows[t->in.id].attr & INSN_ATTR_BRANCH);
         bool around = t->ninsns > 0 && t->pc == t->head;
-        if (!has_room(t) || around || (turned && trace_known(t, t->pc))) {
+        if (!has_room(t) || around || (t->turned ? trace_known(t, t->pc) : t->ninsns > 0 && join_block(t))) {
             probe_before(t, t->pc);
             trace_go(t, t->pc);
             return;
@@ -324,7 +358,6 @@ static void keep(struct trace *t, uint32_t first_exit)
 {
     struct jit *j = t->jit;
     uint32_t block = j->nblocks;
-    memcpy(j->map + j->nmap, t->map, t->ninsns * sizeof *t->map);
     j->blocks[block] = (struct block){.pc = t->head,
                                       .view = t->view,
                                       .host = j->used,
@@ -360,15 +393,35 @@ static void settle(struct jit *j)
     j->settled = j->used;
 }
 
+// Its arrays are filled as they are used: clearing their 20 KiB takes as long as translating.
+static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r11)
+{
+    struct jit *j = s->jit;
+    t->space = s;
+    t->jit = j;
+    t->view = view_at(s, pc);
+    t->shared = view_shown(s, pc >> PAGE_SHIFT);
+    t->e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
+    t->head = t->pc = pc;
+    t->head_r11 = t->r11 = (uint8_t)r11;
+    t->gap = GAP_AT_EXIT;
+    t->x87 = false;
+    t->code = NULL;
+    t->map = j->map + j->nmap;
+    t->turned = false;
+    t->npages = t->npending = t->ninsns = t->nreturns = 0;
+    t->charged = 0;
+}
+
 static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
 {
     struct jit *j = s->jit;
     if (cache_is_full(j)) cache_flush(j);
+    cache_ready(j);
     uint32_t exits = j->nexits, ops = j->nops, cost = 0;
-    struct trace t = {.space = s, .jit = j, .view = view_at(s, pc), .head = pc, .pc = pc, .gap = GAP_AT_EXIT};
-    t.shared = view_of(s, t.view);
-    t.e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
-    t.head_r11 = t.r11 = (uint8_t)r11;
+    struct trace t;
+    begin(&t, s, pc, r11);
+    if (!t.shared && !space_needs_own(s)) return 0;
     if (j->options.fuel) cost = emit_toll(&t);
     walk(&t);
     for (unsigned i = 0; i < t.npending; i++) emit_stub(&t, &t.pending[i]);
@@ -380,6 +433,7 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
     keep(&t, exits);
     settle(j);
     uint32_t block = j->nblocks - 1;
+    if (view_at(s, pc) != t.view) return 0; // the space has left it (view_has_code)
     if (!j->options.verify || j->options.verify(j->options.verify_ctx, j, block)) return block;
     cache_kill(s, block);
     j->refused = true;
@@ -389,7 +443,8 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
 uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
 {
     uint64_t start = s->jit->options.timed ? host_clock_monotonic() : 0;
-    uint32_t block = translate_trace(s, pc, r11);
+    uint32_t block = cache_revive(s, pc, r11);
+    if (!block) block = translate_trace(s, pc, r11);
     if (start) s->jit->stats.translate_ns += host_clock_monotonic() - start;
     return block;
 }

@@ -8,9 +8,9 @@
 enum {
     BUCKETS = sizeof((struct jit *)0)->shared / sizeof(struct view *),
     MAX_VIEW_PAGES = 1 << 15,
-    MAX_SHARED = 1024, // views, and
-    MAX_PAGES = 1 << 19, // pages of them: 16 GiB of address space for their pieces of table
-    MAX_SHOWN = 8000,  // pieces of table shown: each takes the host two mappings, of 65,530
+    MAX_SHARED = 1024,            // views, and
+    MAX_PAGES = 1 << 19,          // pages of them: 16 GiB of address space for their pieces of table
+    MAX_SHOWN = 8000,             // pieces of table shown: each takes the host two mappings, of 65,530
     TABLE_BYTES = PAGE_BYTES * 8, // of the table, by page
     FILLED_BITS = TABLE_BYTES / 4096,
 };
@@ -33,6 +33,7 @@ static void view_free(struct jit *j, struct view *v)
     region_piece_free(v->table, pages_of(v) * (size_t)TABLE_BYTES);
     j->nshared--;
     j->shared_pages -= pages_of(v);
+    j->nfilled -= v->nfilled;
     free(v->frames);
     free(v->filled);
     free(v);
@@ -97,6 +98,8 @@ void view_forget(struct jit *j)
             region_piece_clear(v->table, pages_of(v) * (size_t)TABLE_BYTES);
             memset(v->frames, 0, pages_of(v) * sizeof *v->frames);
             memset(v->filled, 0, filled_bytes(pages_of(v)));
+            j->nfilled -= v->nfilled;
+            v->nfilled = 0;
         }
 }
 
@@ -113,7 +116,7 @@ static bool shows_the_same(const struct jit_space *s, const struct view *v)
         pte_t p = mem_pte(s->mem, v->of.first + i);
         if (p && !ram_is_file(pte_frame(p))) return false;
         if (!v->frames[i]) continue;
-        uint32_t frame = p ? pte_frame(p) : s->jit->options.source.frame(s->owner, v->of.first + i);
+        uint32_t frame = p ? pte_frame(p) : s->jit->options.source.show(s->owner, v->of.first + i);
         if (frame != v->frames[i]) return false;
     }
     return true;
@@ -121,6 +124,7 @@ static bool shows_the_same(const struct jit_space *s, const struct view *v)
 
 static void unmark_filled(struct jit_space *s, const struct view *v)
 {
+    if (!s->table_filled) return;
     memset((uint8_t *)s->table_filled + v->of.first * (FILLED_BITS / 8), 0, pages_of(v) * (FILLED_BITS / 8));
 }
 
@@ -227,14 +231,6 @@ struct view *view_shown(struct jit_space *s, uint32_t page)
     if (at >= s->nranges || page - s->ranges[at].first >= s->ranges[at].end - s->ranges[at].first)
         at = range_from(s, page);
     return at < s->nranges && s->ranges[at].first <= page ? s->ranges[at].view : NULL;
-}
-
-struct view *view_of(const struct jit_space *s, uint32_t id)
-{
-    if (id == s->view) return NULL;
-    for (uint32_t i = 0; i < s->nranges; i++)
-        if (s->ranges[i].view && s->ranges[i].view->id == id) return s->ranges[i].view;
-    return NULL;
 }
 
 // The rest of the range stays the space's own until it changes.

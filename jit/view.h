@@ -8,7 +8,7 @@
 //
 // - What is translated for a shared view comes from frames of attached files (host/ram.h), whose content never changes;
 //   the view notes the frame behind each page. A page that shows anything else makes the range the space's own.
-// - A space that joins later must show those frames, or would when it touched the page (jit_source.frame).
+// - A space that joins later must show those frames, or would when it touched the page (jit_source.show).
 // - Whoever changes what such a range shows, or would show, tells it (jit_space_changed) before guest code runs again.
 //   The space then leaves the view, and asks anew what the range is when code there is to run.
 //
@@ -22,7 +22,8 @@ struct view {
     uint32_t *frames; // by page: what its translations are of; 0: there are none
     uint64_t *table;  // its targets
     uint64_t *filled; // a bit per page of the table, as jit_space.table_filled
-    unsigned uses;    // spaces
+    uint32_t nfilled;
+    unsigned uses; // spaces
     struct view *next;
 };
 
@@ -36,16 +37,17 @@ uint32_t view_find(struct jit_space *, uint32_t page); // slow: see view_at
 // The view of the code at pc, which the space joins if it can. Never 0.
 static inline uint32_t view_at(struct jit_space *s, uint32_t pc)
 {
-    const struct view_range *r = &s->ranges[s->last_range];
     uint32_t page = pc >> PAGE_SHIFT;
-    if (s->last_range >= s->nranges || page - r->first >= r->end - r->first) return view_find(s, page);
+    if (s->last_range >= s->nranges) return view_find(s, page);
+    const struct view_range *r = &s->ranges[s->last_range];
+    if (page - r->first >= r->end - r->first) return view_find(s, page);
     return r->view ? r->view->id : s->view;
 }
 
-struct view *view_of(const struct jit_space *, uint32_t id);          // NULL: the space's own
-struct view *view_shown(struct jit_space *, uint32_t page);           // the one it has joined there, NULL: none
-bool view_has_code(struct jit_space *, struct view *, uint32_t page); // false: it cannot be translated for it, after all
-void view_leave(struct jit_space *, uint32_t first, uint32_t end);    // what of it lies in this range of pages
-void view_drop(struct jit_space *);                                   // the space and its region end
-void view_forget(struct jit *);                                       // all blocks have gone
+struct view *view_shown(struct jit_space *, uint32_t page); // the one it has joined there, NULL: none
+bool view_has_code(struct jit_space *, struct view *,
+                   uint32_t page);                                 // false: it cannot be translated for it, after all
+void view_leave(struct jit_space *, uint32_t first, uint32_t end); // what of it lies in this range of pages
+void view_drop(struct jit_space *);                                // the space and its region end
+void view_forget(struct jit *);                                    // all blocks have gone
 void view_close(struct jit *);

@@ -189,12 +189,14 @@ struct box_limits {
 enum box_end { BOX_RUNNING, BOX_END_EXIT, BOX_END_TIMEOUT, BOX_END_CPU_TIME, BOX_END_OUTPUT, BOX_END_ASKED };
 
 // A second tier that takes part in running guest code (cpu/tier.h); all NULL: the interpreter alone. `enter` is called
-// for each address space; what it returns, NULL too, goes to `leave`.
+// for each address space; what it returns, NULL too, goes to `leave`. `changed` is told when a range of pages that may
+// be a file's code comes to show something else (mm_code_changes), before guest code runs again.
 struct box_tier {
     void *ctx;
-    void *(*enter)(void *ctx, struct mem *, struct code *);
+    void *(*enter)(void *ctx, struct mm *);
     void (*leave)(void *ctx, void *space);
-    enum cpu_stop (*run)(void *ctx, struct cpu *); // NULL: cpu_run
+    void (*changed)(void *ctx, void *space, uint32_t first, uint32_t end); // may be NULL
+    enum cpu_stop (*run)(void *ctx, struct cpu *);                         // NULL: cpu_run
 };
 
 struct box {

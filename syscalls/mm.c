@@ -16,7 +16,7 @@ struct mm *mm_new(struct box *box)
     mm->mem = mem_new(&box->ram, box->backend);
     mm->code = mm->mem ? code_new(mm->mem, box->level) : NULL;
     if (mm->code) {
-        if (box->tier.enter) mm->tier = box->tier.enter(box->tier.ctx, mm->mem, mm->code);
+        if (box->tier.enter) mm->tier = box->tier.enter(box->tier.ctx, mm);
         return mm;
     }
     if (mm->mem) mem_free(mm->mem);
@@ -165,6 +165,7 @@ int vma_clear(struct mm *mm, uint32_t start, uint32_t end)
     unsigned i = vma_index_from(mm, start);
     while (i < mm->nvma && mm->vma[i]->start < end) {
         struct vma *v = mm->vma[i];
+        mm_code_changes(mm, v->start, v->end);
         mem_unmap(mm->mem, v->start, v->end - v->start);
         mm->total_pages -= v->end - v->start;
         array_remove(mm, i);
@@ -355,8 +356,23 @@ struct mm *mm_fork(struct mm *parent)
     return mm;
 }
 
+void mm_code_changes(struct mm *mm, uint32_t start, uint32_t end)
+{
+    if (mm->tier && mm->box->tier.changed) mm->box->tier.changed(mm->box->tier.ctx, mm->tier, start, end);
+}
+
+uint32_t mm_show_file(struct mm *mm, uint32_t page)
+{
+    struct vma *v = vma_at(mm, page);
+    uint32_t frame;
+    if (!v || !v->inode || inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &frame)) return 0;
+    mem_map_lazily(mm->mem, page, 1, frame, vma_mem_prot(v) | MEM_COW);
+    return frame;
+}
+
 static void unmap_from_vma(struct vma *v, uint64_t first, uint64_t end)
 {
+    mm_code_changes(v->mm, v->start, v->end);
     uint64_t lo = first > v->pgoff ? first - v->pgoff : 0, n = v->end - v->start;
     uint64_t hi = end > v->pgoff ? end - v->pgoff : 0;
     if (hi > n) hi = n;

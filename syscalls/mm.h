@@ -84,4 +84,9 @@ bool mm_all_mapped(const struct mm *, uint32_t start, uint32_t end);
 int mm_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end); // pages; -LX_EINVAL, -LX_ENOMEM
 // Brings the pages in, some at a time: t->sys.done counts. 0, -LX_EPARK (then run again), -LX_EFAULT, -LX_ENOMEM
 int64_t mm_populate(struct task *, uint32_t start, uint32_t end, bool write);
+// What stands in [start, end) is not what it was: for code of files that is translated for all who map it. Whoever
+// changes a vma with code, or what it shows, calls it.
+void mm_code_changes(struct mm *, uint32_t start, uint32_t end);
+uint32_t mm_show_file(struct mm *,
+                      uint32_t page); // an absent page of a private file mapping, for reading: its frame, or 0
 void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count); // vfs_host.unmap

@@ -132,6 +132,7 @@ int64_t sys_mprotect(struct task *t, const uint64_t a[6])
         struct vma *v = mm->vma[i];
         if ((err = may_protect(v, prot))) break;
         if (!(v->prot & LX_PROT_WRITE) && (err = mm_may_commit(mm, v->end - v->start, prot, v->flags))) break;
+        if ((v->prot | prot) & LX_PROT_EXEC) mm_code_changes(mm, v->start, v->end);
         v->prot = prot & 7;
         mem_protect(mm->mem, v->start, v->end - v->start, vma_mem_prot(v));
     }

@@ -10,7 +10,7 @@ struct eager_jit {
     struct host_exec exec;
     struct jit *jit;
     struct jit_check check;
-    void *signal_stack;
+    struct host_signal_stack *signal_stack;
 };
 
 static inline void eager_jit_close(struct eager_jit *e) // when its spaces are gone

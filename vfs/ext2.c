@@ -31,6 +31,15 @@ struct ext2_node {
 
 // ---------------------------------------------------------------- libext2fs's way to the device
 
+// libext2fs reads a file's extent blocks anew for each block that is asked for: a few of what it reads are kept. The
+// image does not change while it is open.
+enum { KEPT = 8 };
+struct reader {
+    struct blockdev *dev;
+    uint64_t block[KEPT]; // 0: none; what is kept there is block % KEPT
+    uint8_t bytes[KEPT][MAX_BLOCK];
+};
+
 static const struct struct_io_manager blockdev_io;
 
 static errcode_t io_open(const char *name, int flags, io_channel *out)
@@ -39,12 +48,18 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
     (void)flags;
     if (sscanf(name, "%p", &dev) != 1 || !dev) return EXT2_ET_BAD_DEVICE_NAME;
     io_channel c = calloc(1, sizeof *c);
-    if (!c) return EXT2_ET_NO_MEMORY;
+    struct reader *r = calloc(1, sizeof *r);
+    if (!c || !r) {
+        free(c);
+        free(r);
+        return EXT2_ET_NO_MEMORY;
+    }
+    r->dev = dev;
     c->magic = EXT2_ET_MAGIC_IO_CHANNEL;
     c->block_size = 1024;
     c->refcount = 1;
     c->manager = (io_manager)(uintptr_t)&blockdev_io; // libext2fs takes it writable but only reads it
-    c->private_data = dev;
+    c->private_data = r;
     *out = c;
     return 0;
 }
@@ -52,22 +67,40 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
 static errcode_t io_close(io_channel c)
 {
     if (--c->refcount > 0) return 0;
+    free(c->private_data);
     free(c);
     return 0;
 }
 
 static errcode_t io_set_blksize(io_channel c, int size)
 {
+    struct reader *r = c->private_data;
     c->block_size = size;
+    memset(r->block, 0, sizeof r->block);
+    return 0;
+}
+
+static errcode_t read_one(io_channel c, uint64_t block, uint64_t offset, void *buf)
+{
+    struct reader *r = c->private_data;
+    unsigned at = block % KEPT;
+    if (block == 0 || r->block[at] != block) {
+        r->block[at] = 0;
+        if (blockdev_read(r->dev, offset, r->bytes[at], (uint64_t)c->block_size)) return EXT2_ET_SHORT_READ;
+        r->block[at] = block;
+    }
+    memcpy(buf, r->bytes[at], (size_t)c->block_size);
     return 0;
 }
 
 // count < 0: bytes.
 static errcode_t io_read(io_channel c, unsigned long long block, int count, void *buf)
 {
+    const struct reader *r = c->private_data;
     uint64_t offset, n = count < 0 ? (uint64_t) - (int64_t)count : (uint64_t)count * (uint64_t)c->block_size;
     if (__builtin_mul_overflow(block, (uint64_t)c->block_size, &offset)) return EXT2_ET_SHORT_READ;
-    return blockdev_read(c->private_data, offset, buf, n) ? EXT2_ET_SHORT_READ : 0;
+    if (count == 1 && n <= MAX_BLOCK) return read_one(c, block, offset, buf);
+    return blockdev_read(r->dev, offset, buf, n) ? EXT2_ET_SHORT_READ : 0;
 }
 
 static errcode_t io_read32(io_channel c, unsigned long block, int count, void *buf)

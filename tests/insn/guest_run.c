@@ -168,8 +168,8 @@ static unsigned judge_fault(struct guest *g, uint64_t start, struct outcome *out
     return behind ? 2 : 1;
 }
 
-// What was decoded and translated before is dropped, as by a write of the guest's.
-static void code_is_new(struct guest *g)
+// What was decoded and translated is dropped, as by a write of the guest's: before the next case's code is written.
+static void forget_code(struct guest *g)
 {
     for (unsigned i = 0; i < CODE_PAGES; i++) (void)mem_host(g->mem, CODE_BASE + i * PAGE, MEM_W);
 }
@@ -178,7 +178,6 @@ static void translate_and_run(struct guest *g, uint64_t start, struct outcome *o
 {
     struct cpu *cpu = &g->cpu;
     unsigned counted = 1;
-    code_is_new(g);
     cpu->insn_count = 0;
     cpu->budget = ENOUGH;
     enum cpu_stop stop = cpu_run(cpu);
@@ -196,6 +195,7 @@ static void translate_and_run(struct guest *g, uint64_t start, struct outcome *o
                  (unsigned long long)cpu->insn_count, counted, out->vector, (unsigned long long)cpu->rip);
     if (g->complaint[0]) out->vector = VECTOR_LOST;
     g->translator.check.refused[0] = 0;
+    forget_code(g);
 }
 
 void guest_run(struct guest *g, const struct machine *in, struct outcome *out)

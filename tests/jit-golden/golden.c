@@ -76,7 +76,8 @@ static const char *const slot_names[SLOT_COUNT] = {[SLOT_R11] = "R11",
                                                    [SLOT_X87_ABSENT] = "X87_ABSENT",
                                                    [SLOT_EXIT] = "EXIT",
                                                    [SLOT_FUEL] = "FUEL",
-                                                   [SLOT_PC] = "PC"};
+                                                   [SLOT_PC] = "PC",
+                                                   [SLOT_CW] = "CW"};
 static const char *const exit_names[] = {
     [EXIT_BRANCH] = "branch to",        [EXIT_INTERP] = "interpret from", [EXIT_SYSCALL] = "system call before",
     [EXIT_OP] = "interpret one before", [EXIT_X87] = "load x87 for",      [EXIT_FUEL] = "fuel for"};

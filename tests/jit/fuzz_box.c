@@ -18,7 +18,8 @@ struct fuzz_box {
     struct code *code;
     struct host_exec exec;
     struct lockstep *lockstep;
-    void *space, *signal_stack;
+    void *space;
+    struct host_signal_stack *signal_stack;
     struct cpu cpu;
 };
 
@@ -99,7 +100,8 @@ static void fill_pages(struct fuzz_box *b, uint32_t addr, uint32_t pages, struct
 static void put_code(struct fuzz_box *b, const struct program *p)
 {
     uint32_t page = CODE_BASE >> PAGE_SHIFT;
-    mem_protect(b->mem, page, CODE_PAGES, MEM_R | MEM_X); // drops what was made of the code before
+    mem_protect(b->mem, page, CODE_PAGES, MEM_R); // drops what was made of the code before
+    mem_protect(b->mem, page, CODE_PAGES, MEM_R | MEM_X);
     memset(page_bytes(b, page), 0xcc, CODE_PAGES * PAGE);
     (void)mem_host(b->mem, MIXED_BASE, MEM_W);
     memset(page_bytes(b, MIXED_BASE >> PAGE_SHIFT), 0xcc, PAGE);

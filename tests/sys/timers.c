@@ -1,5 +1,6 @@
 // timer_create on clocks of time and of CPU time, overruns, threads as targets; timerfd's alarm clocks and a clock that
 // is set.
+// not in lockstep: it computes each turn three times, and this asks how much CPU time has passed
 #include "check.h"
 #include <poll.h>
 #include <pthread.h>

@@ -298,6 +298,107 @@ static void kernel_view(void **state)
     mem_free(m);
 }
 
+static bool has_code(struct mem *m, uint32_t page)
+{
+    return mem_pte(m, page) & MEM_CODE;
+}
+
+static void show_frame(struct mem *m, uint32_t page, uint32_t frame, unsigned prot)
+{
+    ram_ref(&ram, frame);
+    mem_map(m, page, 1, frame, prot);
+}
+
+// A write through any mapping of a frame drops the code made of it through any other.
+static void code_of_a_frame(void **state)
+{
+    struct mem *a = new_mem(state), *b = new_mem(state), *c = new_mem(state);
+    uint32_t frame = ram_alloc(&ram, 1, true);
+    uint8_t v = 1;
+    show_frame(a, 7, frame, MEM_R | MEM_X);
+    show_frame(b, 600, frame, MEM_R | MEM_W);
+    show_frame(b, 9, frame, MEM_R | MEM_COW);
+    assert_true(put(b, 600 << 12, 1)); // shown writable, and then no longer
+    mem_mark_code(a, 7);
+    assert_false(try_once(b, 600 << 12, true, &v));
+    assert_true(has_code(a, 7));
+    assert_true(put(b, 600 << 12, 2));
+    assert_false(has_code(a, 7) || has_code(b, 600) || ram_has_code(&ram, frame));
+    mem_mark_code(a, 7);
+    show_frame(c, 3, frame, MEM_R | MEM_W); // come later
+    assert_false(pte_allows(mem_pte(c, 3), MEM_W));
+    assert_non_null(mem_host(c, 3 << 12, MEM_W));
+    assert_false(has_code(a, 7));
+    mem_protect(b, 600, 1, MEM_R);
+    mem_mark_code(a, 7);
+    mem_protect(b, 600, 1, MEM_R | MEM_W);
+    assert_false(pte_allows(mem_pte(b, 600), MEM_W));
+    mem_move(b, 50, 600, 1);
+    assert_false(pte_allows(mem_pte(b, 50), MEM_W));
+    mem_clone(c, b, 50, 1, false);
+    assert_false(pte_allows(mem_pte(c, 50), MEM_W));
+    mem_protect(a, 7, 1, MEM_R | MEM_W | MEM_X); // what is executable stays so: nothing to drop
+    assert_true(has_code(a, 7) && !pte_allows(mem_pte(a, 7), MEM_W));
+    assert_true(put(c, 50 << 12, 3));
+    assert_false(has_code(a, 7));
+    assert_int_equal(get(a, 7 << 12), 3);
+    mem_mark_code(b, 9); // not writable itself
+    ram_writing(&ram, frame);
+    assert_false(has_code(b, 9));
+    mem_mark_code(a, 7);
+    mem_free(a); // the code has gone with it, the mark is found out later
+    assert_true(put(b, 50 << 12, 4));
+    ram_unref(&ram, frame);
+    mem_free(b);
+    mem_mark_code(c, 3);
+    mem_free(c);
+    assert_false(ram_has_code(&ram, frame));
+}
+
+static void code_of_a_fork(void **state)
+{
+    struct mem *a = new_mem(state);
+    map_new(a, 7, 1, MEM_R | MEM_W | MEM_X);
+    assert_true(put(a, 7 << 12, 1));
+    struct mem *b = fork_of(a, state);
+    mem_mark_code(a, 7);
+    mem_mark_code(b, 7);
+    assert_true(put(a, 7 << 12, 2)); // a copy
+    assert_true(has_code(b, 7) && !has_code(a, 7));
+    assert_true(put(b, 7 << 12, 3));
+    assert_false(has_code(b, 7));
+    assert_int_equal(get(a, 7 << 12), 2);
+    mem_free(a);
+    mem_free(b);
+}
+
+// Code and data that alternate on a page: after some writes it is no longer watched, but for a trial now and then.
+static void restless_pages(void **state)
+{
+    enum { PAGE = 7, MANY = 100000 };
+    struct mem *m = new_mem(state);
+    unsigned writes = 0, steps = 0, faults = 0;
+    map_new(m, PAGE, 1, MEM_R | MEM_W | MEM_X);
+    for (; !mem_is_restless(m, PAGE) && writes < 100; writes++) {
+        assert_false(mem_step(m, PAGE));
+        mem_mark_code(m, PAGE);
+        assert_true(put(m, PAGE << 12, 1));
+    }
+    assert_true(mem_is_restless(m, PAGE));
+    for (; steps < MANY && mem_step(m, PAGE); steps++) {
+        faults += has_code(m, PAGE);
+        assert_true(put(m, PAGE << 12, 1));
+    }
+    assert_int_equal(steps, MANY); // for as long as it is written to
+    assert_in_range(faults, MANY / 2000, MANY / 500);
+    for (steps = 0; steps < MANY && mem_step(m, PAGE); steps++) continue;
+    assert_in_range(steps, 1, 2000);
+    mem_mark_code(m, PAGE);
+    assert_true(put(m, PAGE << 12, 1));
+    assert_false(mem_is_restless(m, PAGE)); // not at once
+    mem_free(m);
+}
+
 static unsigned host_mappings(void)
 {
     FILE *f = fopen("/proc/self/maps", "r");
@@ -417,6 +518,9 @@ int main(void)
         BOTH(moved),
         BOTH(file_pages_are_never_written),
         BOTH(kernel_view),
+        BOTH(code_of_a_frame),
+        BOTH(code_of_a_fork),
+        BOTH(restless_pages),
         BOTH(random_operations),
         BOTH(many_mappings),
         BOTH(mappings_are_counted),
