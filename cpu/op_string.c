@@ -148,7 +148,7 @@ ALWAYS_INLINE void movs_stretch(struct cpu *cpu, const struct insn *in, unsigned
 ALWAYS_INLINE void stos_stretch(struct cpu *cpu, const struct insn *in, unsigned bits, uint64_t count)
 {
     uint64_t to = destination(cpu, in), n = proven(to, bits, count), bytes = n * (bits / 8),
-             v = get_reg(cpu, bits, RAX), same = (uint8_t)v * (0x0101010101010101 >> (64 - bits));
+             v = get_reg(cpu, bits, RAX), same = (v & 0xff) * (0x0101010101010101u >> (64 - bits));
     if (n == 0) return;
     uint8_t *t = span(cpu, to, bytes, MEM_W);
     if (!t) return;

@@ -59,9 +59,10 @@ enum {
     MM_MIN_PAGE = 16,       // 64 KiB: vm.mmap_min_addr
     MM_EXEC_BASE = 0x40000, // pages: where a PIE goes (1 GiB); its heap follows
     MM_FILE_LO = 0x10000,
-    MM_FILE_HI = 0x40000,   // 256 MiB .. 1 GiB: file mappings without a hint, at places that repeat from run to run
-    MM_STACK_TOP = 0xffff0, // the main stack ends here (64 KiB below the top)
-    MM_MAX_VMAS = 65530,    // vm.max_map_count
+    MM_FILE_HI = 0x40000, // 256 MiB .. 1 GiB: file mappings without a hint, at places that repeat from run to run
+    // The main stack ends here. Above, and below MM_MIN_PAGE, nothing is ever mapped: jit/ relies on it (trace.h).
+    MM_STACK_TOP = 0xffff0,
+    MM_MAX_VMAS = 65530, // vm.max_map_count
 };
 
 struct vma *vma_at(const struct mm *, uint32_t page);      // the one containing page, or NULL

@@ -174,7 +174,7 @@ static int grow_brk(struct task *t, uint32_t from, uint32_t to)
 int64_t sys_brk(struct task *t, const uint64_t a[6])
 {
     struct mm *mm = t->proc->mm;
-    if (a[0] < mm->brk_start || a[0] >= MEM_TOP) return (int64_t)mm->brk;
+    if (a[0] < mm->brk_start || a[0] > (uint64_t)MM_STACK_TOP << PAGE_SHIFT) return (int64_t)mm->brk;
     uint32_t from = (uint32_t)pages_of(mm->brk), to = (uint32_t)pages_of(a[0]);
     if (to > from && grow_brk(t, from, to)) return (int64_t)mm->brk;
     if (to < from && vma_clear(mm, to, from)) return (int64_t)mm->brk;
@@ -269,6 +269,7 @@ static int64_t remap_to(struct task *t, uint32_t start, uint32_t end, uint32_t t
     struct mm *mm = t->proc->mm;
     uint32_t old = end - start;
     if (to < MM_MIN_PAGE) return -LX_EPERM;
+    if (to + npages > MM_STACK_TOP) return -LX_EINVAL;
     int err = vma_clear(mm, to, to + npages);
     if (!err && npages < old) err = vma_clear(mm, start + npages, end);
     if (!err && (npages > old || keep)) err = may_add(t, keep ? npages : npages - old, false);
