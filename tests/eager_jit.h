@@ -31,7 +31,7 @@ static inline bool eager_jit_open(struct eager_jit *e, enum cpu_level level, cha
     if (!jit_check_open(&e->check, why, n)) return false;
     if (!host_exec_new(&e->exec, JIT_BYTES)) e->jit = jit_new(&e->exec, &options, &lacks);
     if (e->jit) {
-        e->signal_stack = host_signal_stack_new(); // NULL: the thread has one
+        e->signal_stack = host_signal_stack_new();
         return true;
     }
     snprintf(why, n, "%s", lacks);

@@ -281,7 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"random_programs (direct)", random_programs, NULL, NULL, &direct},
         {"random_programs (checked)", random_programs, NULL, NULL, &checked},
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
         {"random_programs (translated)", random_programs, NULL, NULL, &(struct engine){MEM_DIRECT, true}},
 #endif
     };

@@ -548,7 +548,7 @@ static void cache_overflows(void **state)
 int main(void)
 {
     static struct engine direct = {MEM_DIRECT, false}, checked = {MEM_CHECKED, false};
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
     static struct engine jit = {MEM_DIRECT, true};
 #define TRANSLATED(f) {#f " (translated)", f, NULL, halt, &jit},
 #else
