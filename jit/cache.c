@@ -37,6 +37,7 @@ static void empty(struct jit *j)
     j->nblocks = j->nexits = j->nops = j->nmap = j->nlisted = 1;
     j->free_listed = 0;
     j->used = j->settled = j->start;
+    j->stub_used = j->stub_settled = j->stub_start;
     j->ready_blocks = j->ready_exits = j->ready_map = j->ready_code = 0;
 }
 
@@ -75,9 +76,9 @@ void cache_close(struct jit *j)
 
 bool cache_is_full(const struct jit *j)
 {
-    return j->nfilled >= MAX_FILLED || j->used + BLOCK_BYTES > j->memory.bytes ||
-           j->nnames > (1u << j->names_bits) / 4 * 3 || j->nblocks + 1 > MAX_BLOCKS ||
-           j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
+    return j->nfilled >= MAX_FILLED || j->used + BLOCK_BYTES > j->stub_start ||
+           j->stub_used + BLOCK_BYTES > j->memory.bytes || j->nnames > (1u << j->names_bits) / 4 * 3 ||
+           j->nblocks + 1 > MAX_BLOCKS || j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
            j->nmap + TRACE_ENTRIES > MAX_MAP || j->nlisted + TRACE_PAGES > MAX_LISTED;
 }
 
@@ -121,6 +122,7 @@ void cache_flush(struct jit *j)
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
     view_forget(j);
     host_exec_settle(&j->memory, j->start, j->used);
+    host_exec_settle(&j->memory, j->stub_start, j->stub_used);
     empty(j);
     j->stats.flushes++;
 }
@@ -312,6 +314,19 @@ void cache_kill(struct jit_space *s, uint32_t block)
     while (b->incoming) unchain(j, b->incoming);
     for (uint32_t i = 0; i < b->nexits; i++) unchain(j, b->first_exit + i);
     if (is_filled(s, b->pc)) cache_aim(s, b->pc, 0);
+}
+
+void cache_replace(struct jit_space *s, uint32_t old, uint32_t with)
+{
+    struct jit *j = s->jit;
+    const struct block *b = &j->blocks[old];
+    uint64_t was = (uint64_t)(uintptr_t)(j->memory.rx + b->host);
+    while (b->incoming) {
+        uint32_t exit = b->incoming;
+        unchain(j, exit);
+        cache_chain(j, exit, with);
+    }
+    if (b->r11 == R11_SLOT && is_filled(s, b->pc) && s->table[b->pc] == was) cache_aim(s, b->pc, with);
 }
 
 void cache_page_changed(struct jit_space *s, uint32_t page)

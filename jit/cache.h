@@ -29,16 +29,19 @@ enum r11 { R11_REG = 1, R11_SLOT = 2, R11_BOTH = 3 };
 
 struct block {
     uint32_t pc, view;
-    uint32_t host, size;    // in the code memory
-    uint32_t map;           // its first map entry
-    uint32_t first_exit;    //
-    uint16_t insns, nexits; // map entries, exits
-    uint16_t charged;       // instructions paid at its head (fuel)
-    uint8_t r11;            // what it expects at its head: R11_REG or R11_SLOT
-    bool dead;              // its guest code has changed
-    uint8_t unlisted;       // dead: pages that no longer list it (revive.c)
-    uint32_t incoming;      // exits that are chained to it. Dead: the next one that may come back
-    uint64_t sum;           // dead: of its guest code
+    uint32_t stubs, stubs_size; // in the code memory too: the stubs of its exits
+    uint32_t host, size;        // in the code memory
+    uint32_t map;               // its first map entry
+    uint32_t first_exit;        //
+    uint16_t insns, nexits;     // map entries, exits
+    uint16_t charged;           // instructions paid at its head (fuel)
+    uint8_t r11;                // what it expects at its head: R11_REG or R11_SLOT
+    uint8_t ticks;              // how often a tick has found it running
+    bool hot;                   // made, or made again, of code that ticks have found running
+    bool dead;                  // its guest code has changed
+    uint8_t unlisted;           // dead: pages that no longer list it (revive.c)
+    uint32_t incoming;          // exits that are chained to it. Dead: the next one that may come back
+    uint64_t sum;               // dead: of its guest code
 };
 
 // Each guest instruction of a block, in the order of the host's code.
@@ -103,8 +106,9 @@ struct jit {
     struct jit_options options;
     int32_t slots;
     bool ymm, wrgsbase;
-    uint32_t start, used, settled;   // bytes of the code memory: the fixed pieces, all, written back
-    uint32_t missed, faulted, enter; // the fixed pieces
+    uint32_t stub_start, stub_used, stub_settled; // stubs lie apart, so that hot code is dense
+    uint32_t start, used, settled;                // bytes of the code memory: the fixed pieces, all, written back
+    uint32_t missed, faulted, enter, leave;       // the fixed pieces
     struct block *blocks;
     struct exit *exits;
     struct op *ops;
@@ -158,6 +162,8 @@ void cache_ready(struct jit *); // before a translation: memory for it, a piece 
 uint32_t cache_find(const struct jit *, uint32_t view, uint32_t pc, unsigned r11); // r11: R11_BOTH: any
 void cache_add(struct jit *, struct jit_space *, uint32_t block, const uint32_t *pages, unsigned npages);
 uint32_t cache_block_at(const struct jit *, uint32_t host); // the block whose code has this place, 0: none
+// The new block, which begins at the same address, takes the place of the old one, which stays for who is in it.
+void cache_replace(struct jit_space *, uint32_t old, uint32_t with);
 void cache_chain(struct jit *, uint32_t exit, uint32_t block);
 void cache_page_changed(struct jit_space *, uint32_t page);           // is about to
 void cache_bury(struct jit_space *, uint32_t block, uint32_t page);   // revive.c: killed, since this page will change
@@ -186,5 +192,7 @@ static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t p
     return &j->heat[line << 6 | (pc & 63)];
 }
 
+// Once more, along all code that has run, also where there are blocks already.
+uint32_t translate_hot(struct jit_space *, uint32_t pc, unsigned r11);
 uint32_t translate(struct jit_space *, uint32_t pc,
                    unsigned r11); // 0: cannot be fetched, or nothing there to translate

@@ -15,17 +15,37 @@ void jit_check_close(struct jit_check *c)
     c->verifier = NULL;
 }
 
+enum { MAX_STUBS = 2 * TRACE_INSNS + 8 };
+
 struct place {
     const struct jit *jit;
     const struct block *block;
+    uint32_t stub[MAX_STUBS]; // where the block's code enters its stubs: offsets in them, ascending
+    unsigned nstubs;
 };
 
-// Chains lead to heads of blocks of the same view.
-static bool is_head(void *ctx, uint64_t addr)
+static bool note_stub(struct place *p, uint32_t at)
 {
-    const struct place *p = ctx;
+    unsigned i = p->nstubs;
+    for (unsigned k = 0; k < p->nstubs; k++)
+        if (p->stub[k] == at) return true;
+    if (p->nstubs == MAX_STUBS) return false;
+    for (; i > 0 && p->stub[i - 1] > at; i--) p->stub[i] = p->stub[i - 1];
+    p->stub[i] = at;
+    p->nstubs++;
+    return true;
+}
+
+// Chains lead to heads of blocks of the same view, jumps that are not chained to stubs of the block's own, and those to
+// the piece that leaves.
+static bool is_target(void *ctx, uint64_t addr)
+{
+    struct place *p = ctx;
     uint64_t host = addr - (uint64_t)(uintptr_t)p->jit->memory.rx;
-    uint32_t found = host < p->jit->memory.bytes ? cache_block_at(p->jit, (uint32_t)host) : 0;
+    if (host >= p->jit->memory.bytes) return false;
+    if (host == p->jit->leave) return true;
+    if (host - p->block->stubs < p->block->stubs_size) return note_stub(p, (uint32_t)host - p->block->stubs);
+    uint32_t found = cache_block_at(p->jit, (uint32_t)host);
     const struct block *b = &p->jit->blocks[found];
     return found && b->host == host && b->view == p->block->view && !b->dead;
 }
@@ -48,23 +68,37 @@ static unsigned find_entries(const struct jit *j, const struct block *b, uint32_
     return n;
 }
 
+static bool check_code(struct jit_check *c, struct place *p, const struct verify_block *part)
+{
+    struct verify_block v = *part;
+    char why[VERIFY_WHY];
+    v.at = (uint64_t)(uintptr_t)v.code;
+    v.slots = p->jit->slots;
+    v.target = is_target;
+    v.ctx = p;
+    if (verify_block(c->verifier, &v, why, sizeof why)) return true;
+    if (!c->refused[0])
+        snprintf(c->refused, sizeof c->refused, "the block of guest code at %#x: %s", p->block->pc, why);
+    return false;
+}
+
+// The block, then its stubs: those that the block has shown to enter. A chained exit's stub is entered when the chain
+// is undone.
 bool jit_check_block(void *ctx, const struct jit *j, uint32_t block)
 {
     struct jit_check *c = ctx;
     const struct block *b = &j->blocks[block];
     uint32_t entries[2 * TRACE_INSNS + 1];
-    struct place place = {j, b};
-    struct verify_block v = {.code = j->memory.rx + b->host,
-                             .size = b->size,
-                             .at = (uint64_t)(uintptr_t)(j->memory.rx + b->host),
-                             .entries = entries,
-                             .nentries = find_entries(j, b, entries, 2 * TRACE_INSNS + 1),
-                             .slots = j->slots,
-                             .target = is_head,
-                             .ctx = &place};
-    char why[VERIFY_WHY];
+    struct place place = {.jit = j, .block = b};
+    struct verify_block code = {.code = j->memory.rx + b->host, .size = b->size, .entries = entries};
+    code.nentries = find_entries(j, b, entries, 2 * TRACE_INSNS + 1);
     c->blocks++;
-    if (verify_block(c->verifier, &v, why, sizeof why)) return true;
-    if (!c->refused[0]) snprintf(c->refused, sizeof c->refused, "the block of guest code at %#x: %s", b->pc, why);
-    return false;
+    if (!check_code(c, &place, &code)) return false;
+    for (unsigned i = 0; i < b->nexits; i++) {
+        const struct exit *x = &j->exits[b->first_exit + i];
+        if (x->kind == EXIT_BRANCH) (void)note_stub(&place, x->stub - b->stubs);
+    }
+    struct verify_block stubs = {
+        .code = j->memory.rx + b->stubs, .size = b->stubs_size, .entries = place.stub, .nentries = place.nstubs};
+    return !b->stubs_size || check_code(c, &place, &stubs);
 }

@@ -1,5 +1,5 @@
-// Into emitted code and out of it: the guest's registers go from struct cpu into the host's and back. General registers,
-// arithmetic flags and vector registers; MXCSR is the guest's already (cpu/hostfp.h), x87 is x87.c's.
+// Into emitted code and out of it: the guest's registers go from struct cpu into the host's and back. General
+// registers, arithmetic flags and vector registers; MXCSR is the guest's already (cpu/hostfp.h), x87 is x87.c's.
 #pragma once
 #include "cpu/cpu.h"
 #include "jit/slots.h"

@@ -1,5 +1,5 @@
-// x87: its state is loaded when a trace first wants it, by an exit; and the control word, which programs set and read without
-// wanting the state, so it has a slot of its own.
+// x87: its state is loaded when a trace first wants it, by an exit; and the control word, which programs set and read
+// without wanting the state, so it has a slot of its own.
 #include "jit/trace.h"
 
 void trace_x87(struct trace *t)
@@ -46,8 +46,8 @@ enum step emit_FNSTCW(struct trace *t, struct insn *in)
     return STEP_ON;
 }
 
-// Only one that masks every exception, so that the host never raises any; others are the interpreter's. What FNSTCW says
-// afterwards is what the guest reads: reserved bits are the hardware's business.
+// Only one that masks every exception, so that the host never raises any; others are the interpreter's. What FNSTCW
+// says afterwards is what the guest reads: reserved bits are the hardware's business.
 enum step emit_FLDCW(struct trace *t, struct insn *in)
 {
     if (!control_ok(in)) return STEP_CALL;

@@ -33,7 +33,11 @@ static void emit_pieces(struct jit *j)
     emit_store_slot(&e, 8, SLOT_TMP2, R11);
     emit_store_slot_imm(&e, SLOT_PC, LEFT_FAULTED);
     emit_jump_slot(&e, SLOT_EXIT);
+    j->leave = e.n; // with the number of an exit in r11
+    emit_store_slot(&e, 8, SLOT_PC, R11);
+    emit_jump_slot(&e, SLOT_EXIT);
     j->start = (e.n + 63) & ~63u;
+    j->stub_start = (uint32_t)(j->memory.bytes / 4 * 3);
 }
 #else
 static bool host_has_avx(void)

@@ -86,7 +86,8 @@ struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level lev
     for (unsigned i = 0; i < ENGINES; i++) {
         size_t half = memory->bytes / ENGINES;
         struct host_exec part = {memory->rw + i * half, memory->rx + i * half, half};
-        struct jit_options o = {.level = level, .fuel = i == COUNTING, .eager = true, .verify_ctx = &l->check};
+        struct jit_options o = {
+            .level = level, .fuel = i == COUNTING, .eager = true, .longer = i != COUNTING, .verify_ctx = &l->check};
         if (verifies) o.verify = jit_check_block;
         l->jit[i] = jit_new(&part, &o, why);
         if (!l->jit[i]) {

@@ -170,18 +170,20 @@ static void charge(const struct jit *j, struct cpu *cpu, const struct block *b, 
     for (; i < b->insns; i++) cpu->budget -= !(j->map[b->map + i].flags & MAP_OP);
 }
 
-// After a fault or a tick: the guest's state at the start of the instruction.
-static void recover(struct run *r)
+// After a fault or a tick: the guest's state at the start of the instruction. Returns the block it is in.
+static uint32_t recover(struct run *r)
 {
     struct jit *j = r->jit;
     uint32_t host = (uint32_t)(r->divert.rip - (uintptr_t)j->memory.rx);
-    const struct block *b = &j->blocks[cache_block_at(j, host)];
+    uint32_t block = cache_block_at(j, host);
+    const struct block *b = &j->blocks[block];
     uint32_t i = entry_at(j, b, host - b->host);
     const struct map_entry *m = &j->map[b->map + i];
     bool at_start = m->host == host - b->host;
     if (m->flags & MAP_R11_REG && (at_start || !(m->flags & MAP_SCRATCHED))) r->cpu->regs[R11] = r->words[SLOT_TMP2];
     r->cpu->rip = m->pc;
     refund(j, r->cpu, b, i);
+    return block;
 }
 
 // ---- what comes after ----
@@ -315,6 +317,19 @@ static void make_good(struct run *r)
     if (at < MEM_TOP) (void)mem_mirror(r->space->mem, (uint32_t)at, guard->write ? MEM_W : MEM_R);
 }
 
+// Ticks are samples: what they find twice is worth a longer trace.
+static void found_running(struct run *r, uint32_t block)
+{
+    enum { OFTEN = 2 };
+    struct block *b = &r->jit->blocks[block];
+    uint64_t flushes = r->jit->stats.flushes;
+    if (b->hot || b->dead || ++b->ticks < OFTEN) return;
+    uint32_t hot = translate_hot(r->space, b->pc, b->r11);
+    if (!hot || flushes != r->jit->stats.flushes) return;
+    b->hot = true;
+    if (view_at(r->space, b->pc) == b->view) cache_replace(r->space, block, hot);
+}
+
 static struct next left(struct run *r)
 {
     uint32_t why = (uint32_t)r->words[SLOT_PC];
@@ -323,9 +338,10 @@ static struct next left(struct run *r)
         return missed(r);
     }
     if (why != LEFT_FAULTED) return left_by_exit(r, why);
-    recover(r);
+    uint32_t block = recover(r);
     if (!r->divert.sig) {
         r->jit->stats.ticks++;
+        found_running(r, block);
         return to_insn(stop(r->cpu, STOP_REQUEST));
     }
     r->jit->stats.faulted++;

@@ -24,12 +24,13 @@ struct trace {
     struct jit *jit;
     uint32_t view;
     struct view *shared; // that view, or NULL: the space's own
-    struct emitter e;
+    struct emitter e, stubs;
     struct insn in; // the instruction at hand
     uint32_t head;  // where the trace begins
     uint32_t pc;    // the instruction at hand, then the next one
     uint8_t head_r11, r11;
     uint32_t gap;
+    bool hot; // follows all that has run, also where there are blocks already
     bool x87; // the x87 state is known to be in the host's registers
     uint32_t pages[TRACE_PAGES];
     unsigned npages;

@@ -24,11 +24,7 @@ SAME(PC)
 SAME(CW)
 #undef SAME
 
-    enum {
-        MAX_INSN = 15,
-        HEAD_ALIGN = 32,
-        STUB_ROOM = 2048
-    };
+enum { MAX_INSN = 15, HEAD_ALIGN = 32, STUB_ROOM = 2048 };
 
 // ---- exits ----
 
@@ -100,7 +96,7 @@ static bool is_inside(const struct trace *t, uint32_t pc)
 
 bool trace_known(const struct trace *t, uint32_t pc)
 {
-    if (pc == t->head || !is_inside(t, pc) || find_like(t, pc)) return true;
+    if (pc == t->head || !is_inside(t, pc) || (!t->hot && find_like(t, pc))) return true;
     for (unsigned i = 0; i < t->ninsns; i++)
         if (t->map[i].pc == pc) return true;
     return false;
@@ -129,43 +125,59 @@ void trace_go_if(struct trace *t, unsigned cc, uint32_t pc)
         trace_exit(t, rel32, EXIT_BRANCH, pc);
 }
 
-static void move_r11(struct trace *t, unsigned from, unsigned to)
+// ---- stubs ----
+
+static void move_r11(struct emitter *e, unsigned from, unsigned to)
 {
     if (from & to) return;
     if (to == R11_REG)
-        emit_load_slot(&t->e, 8, R11, SLOT_R11, 0);
+        emit_load_slot(e, 8, R11, SLOT_R11, 0);
     else
-        emit_store_slot(&t->e, 8, SLOT_R11, R11);
+        emit_store_slot(e, 8, SLOT_R11, R11);
 }
 
 // To another view: through the table.
 static void emit_far(struct trace *t, const struct pending *p)
 {
-    move_r11(t, p->exit.r11, R11_SLOT);
-    emit_mov_imm(&t->e, R11, p->exit.pc);
-    emit_table_jump(&t->e);
+    move_r11(&t->stubs, p->exit.r11, R11_SLOT);
+    emit_mov_imm(&t->stubs, R11, p->exit.pc);
+    emit_table_jump(&t->stubs);
+}
+
+// The jump at `rel32` of the block leads to where the stubs stand now.
+static void lead_to_stub(struct trace *t, uint32_t rel32)
+{
+    uint32_t v = (t->jit->stub_used + t->stubs.n) - (t->jit->used + rel32 + 4);
+    if (!t->e.full) memcpy(t->e.at + rel32, &v, sizeof v);
+}
+
+static void stub_jump(struct trace *t, uint32_t to)
+{
+    emit8(&t->stubs, 0xe9);
+    emit32(&t->stubs, to - (t->jit->stub_used + t->stubs.n + 4));
 }
 
 static void emit_stub(struct trace *t, const struct pending *p)
 {
     struct jit *j = t->jit;
-    emit_here32(&t->e, p->rel32);
+    lead_to_stub(t, p->rel32);
     if (p->to_head) {
-        move_r11(t, p->exit.r11, t->head_r11);
-        emit_to32(&t->e, emit_jump(&t->e), 0);
+        move_r11(&t->stubs, p->exit.r11, t->head_r11);
+        stub_jump(t, j->used);
         return;
     }
     if (!is_inside(t, p->exit.pc)) {
         emit_far(t, p);
         return;
     }
-    uint32_t stub = here(t), exit = j->nexits++;
+    uint32_t exit = j->nexits++;
     j->exits[exit] = p->exit;
     j->exits[exit].block = j->nblocks;
     j->exits[exit].site = j->used + p->rel32;
-    j->exits[exit].stub = stub;
-    if (p->exit.r11 == R11_REG) emit_store_slot(&t->e, 8, SLOT_R11, R11);
-    emit_leave(t, exit);
+    j->exits[exit].stub = j->stub_used + t->stubs.n;
+    move_r11(&t->stubs, p->exit.r11, R11_SLOT);
+    emit_mov_imm(&t->stubs, R11, exit);
+    stub_jump(t, j->leave);
 }
 
 // ---- instructions of the guest ----
@@ -315,7 +327,7 @@ static void set_toll(struct trace *t, uint32_t cost)
 
 static bool has_room(const struct trace *t)
 {
-    return t->ninsns < TRACE_INSNS && t->e.n + STUB_ROOM + 40 * t->npending < t->e.size;
+    return t->ninsns < TRACE_INSNS && t->e.n + STUB_ROOM < t->e.size;
 }
 
 // Is there a block already for what comes next? Then the trace ends: one translation of it is enough.
@@ -324,7 +336,7 @@ static bool join_block(struct trace *t)
     uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH);
     if (!block) return false;
     if (find_like(t, t->pc)) return true;
-    move_r11(t, t->r11, t->jit->blocks[block].r11);
+    move_r11(&t->e, t->r11, t->jit->blocks[block].r11);
     t->r11 = R11_BOTH;
     return true;
 }
@@ -334,7 +346,7 @@ static void walk(struct trace *t)
     enum step step = STEP_ON;
     while (step == STEP_ON) {
         bool around = t->ninsns > 0 && t->pc == t->head;
-        if (!has_room(t) || around || (t->turned ? trace_known(t, t->pc) : t->ninsns > 0 && join_block(t))) {
+        if (!has_room(t) || around || (t->turned ? trace_known(t, t->pc) : t->ninsns > 0 && !t->hot && join_block(t))) {
             probe_before(t, t->pc);
             trace_go(t, t->pc);
             return;
@@ -362,18 +374,22 @@ static void keep(struct trace *t, uint32_t first_exit)
                                       .view = t->view,
                                       .host = j->used,
                                       .size = t->e.n,
+                                      .stubs = j->stub_used,
+                                      .stubs_size = t->stubs.n,
                                       .map = j->nmap,
                                       .first_exit = first_exit,
                                       .insns = (uint16_t)t->ninsns,
                                       .nexits = (uint16_t)(j->nexits - first_exit),
                                       .charged = t->charged,
+                                      .hot = t->hot,
                                       .r11 = t->head_r11};
     j->nmap += t->ninsns;
     j->nblocks++;
+    j->stub_used += t->stubs.n;
     j->used = (j->used + t->e.n + HEAD_ALIGN - 1) & ~(uint32_t)(HEAD_ALIGN - 1);
     j->stats.blocks++;
     j->stats.insns += t->ninsns;
-    j->stats.bytes += t->e.n;
+    j->stats.bytes += t->e.n + t->stubs.n;
     cache_add(j, t->space, block, t->pages, t->npages);
     for (unsigned i = 0; i < t->nreturns; i++) cache_expect(t->space, t->returns[i]);
     for (uint32_t i = first_exit; i < j->nexits; i++) {
@@ -388,9 +404,14 @@ static void keep(struct trace *t, uint32_t first_exit)
 static void settle(struct jit *j)
 {
     enum { PIECE = 256 << 10 };
-    if (j->used - j->settled < PIECE) return;
-    host_exec_settle(&j->memory, j->settled, j->used);
-    j->settled = j->used;
+    if (j->used - j->settled >= PIECE) {
+        host_exec_settle(&j->memory, j->settled, j->used);
+        j->settled = j->used;
+    }
+    if (j->stub_used - j->stub_settled >= PIECE) {
+        host_exec_settle(&j->memory, j->stub_settled, j->stub_used);
+        j->stub_settled = j->stub_used;
+    }
 }
 
 // Its arrays are filled as they are used: clearing their 20 KiB takes as long as translating.
@@ -402,6 +423,7 @@ static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r1
     t->view = view_at(s, pc);
     t->shared = view_shown(s, pc >> PAGE_SHIFT);
     t->e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
+    t->stubs = (struct emitter){.at = j->memory.rw + j->stub_used, .size = BLOCK_BYTES, .slots = j->slots};
     t->head = t->pc = pc;
     t->head_r11 = t->r11 = (uint8_t)r11;
     t->gap = GAP_AT_EXIT;
@@ -413,7 +435,7 @@ static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r1
     t->charged = 0;
 }
 
-static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
+static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, bool hot)
 {
     struct jit *j = s->jit;
     if (cache_is_full(j)) cache_flush(j);
@@ -421,11 +443,12 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11)
     uint32_t exits = j->nexits, ops = j->nops, cost = 0;
     struct trace t;
     begin(&t, s, pc, r11);
+    t.hot = hot;
     if (!t.shared && !space_needs_own(s)) return 0;
     if (j->options.fuel) cost = emit_toll(&t);
     walk(&t);
     for (unsigned i = 0; i < t.npending; i++) emit_stub(&t, &t.pending[i]);
-    if (t.e.full || t.ninsns == 0) {
+    if (t.e.full || t.stubs.full || t.ninsns == 0) {
         give_back(j, exits, ops);
         return 0;
     }
@@ -444,7 +467,12 @@ uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
 {
     uint64_t start = s->jit->options.timed ? host_clock_monotonic() : 0;
     uint32_t block = cache_revive(s, pc, r11);
-    if (!block) block = translate_trace(s, pc, r11);
+    if (!block) block = translate_trace(s, pc, r11, s->jit->options.longer);
     if (start) s->jit->stats.translate_ns += host_clock_monotonic() - start;
     return block;
+}
+
+uint32_t translate_hot(struct jit_space *s, uint32_t pc, unsigned r11)
+{
+    return translate_trace(s, pc, r11, true);
 }

@@ -121,6 +121,32 @@ static void put_exit(const struct bench *b, const struct zydis_insn *i)
     fprintf(b->out, "mov [PC], (%s %+d)", exit_names[x->kind], (int)(x->pc - CODE));
 }
 
+// A jump out of what is printed has no name there.
+static bool put_jump_out(const struct bench *b, const struct block *block, uint32_t at, const struct zydis_insn *i)
+{
+    const ZydisDecodedOperand *op = &i->op[0];
+    if (op->type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !op->imm.is_relative) return false;
+    int64_t to = (int64_t)at + i->in.length + op->imm.value.s, host = to + block->host;
+    if (to >= 0 && to < block->size) return false;
+    char text[128];
+    text_of(b, b->exec.rx + block->host + at, i->in.length, at, text);
+    bool stub = host >= block->stubs && host < block->stubs + block->stubs_size;
+    fprintf(b->out, "%.*s %s", (int)strcspn(text, " "), text,
+            stub                    ? "(out"
+            : host == b->jit->leave ? "(leave)"
+                                    : "(head)");
+    if (stub) fprintf(b->out, "+%02x)", (unsigned)(host - block->stubs));
+    return true;
+}
+
+static bool put_exit_number(const struct bench *b, const struct block *block, const struct zydis_insn *i)
+{
+    if (block->host != block->stubs || i->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE) return false;
+    const struct exit *x = &b->jit->exits[i->op[1].imm.value.u];
+    fprintf(b->out, "mov r11d, (%s %+d)", exit_names[x->kind], (int)(x->pc - CODE));
+    return true;
+}
+
 static void put_insn(const struct bench *b, const struct block *block, uint32_t at, const struct zydis_insn *i)
 {
     char text[128];
@@ -129,7 +155,9 @@ static void put_insn(const struct bench *b, const struct block *block, uint32_t 
     int slot = slot_of(b, i, &byte);
     text_of(b, code, i->in.length, at, text);
     fprintf(b->out, "    %03x  ", at);
-    if (slot == SLOT_PC && i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+    if (put_jump_out(b, block, at, i) || put_exit_number(b, block, i))
+        ;
+    else if (slot == SLOT_PC && i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
         put_exit(b, i);
     else if (slot >= 0)
         put_slot(b, text, slot_names[slot], byte);
@@ -165,11 +193,13 @@ static void put_block(const struct bench *b, const struct block *block, uint32_t
         fprintf(b->out, "  %s\n", text);
         at = put_code(b, block, map[i].host, end, true);
     }
-    if (at == block->size) return;
-    at = put_code(b, block, at, block->size, false);
-    if (at == block->size) return;
+    (void)at;
+    if (!block->stubs_size) return;
+    struct block stubs = *block;
+    stubs.host = block->stubs;
+    stubs.size = block->stubs_size;
     fprintf(b->out, "  (out)\n");
-    put_code(b, block, at, block->size, true);
+    put_code(b, &stubs, 0, stubs.size, true);
 }
 
 static unsigned read_bytes(const char *line, uint8_t *to)
