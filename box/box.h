@@ -73,7 +73,7 @@ void terminal_free(struct belljar_box *);
 // engine.c
 int engine_open(struct belljar_box *, struct belljar_error *);
 void engine_close(struct belljar_box *);
-void engine_start(struct belljar_box *); // around the run, in the thread that runs it
+int engine_start(struct belljar_box *, struct belljar_error *); // around the run, in the thread that runs it
 void engine_stop(struct belljar_box *);
 int engine_failed(const struct belljar_box *, struct belljar_error *); // BELLJAR_DIFFERENT, or 0
 

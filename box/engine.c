@@ -226,15 +226,19 @@ void engine_close(struct belljar_box *b)
 }
 
 // The thread that runs the box: ticks end the turns of guest threads, since translated code counts no instructions.
-void engine_start(struct belljar_box *b)
+// Without, or without a stack for signals, it is interpreted.
+int engine_start(struct belljar_box *b, struct belljar_error *why)
 {
-    if (!b->engine->jit && !b->engine->lockstep) return;
-    b->engine->stack = host_signal_stack_new();
+    if (!b->engine->jit && !b->engine->lockstep) return BELLJAR_OK;
     bool ticks = b->engine->jit && !b->options->deterministic;
+    b->engine->stack = host_signal_stack_new();
     if (ticks) b->engine->ticker = host_ticker_start(TICK_NS);
-    if (b->engine->stack && !(ticks && !b->engine->ticker)) return;
-    if (b->engine->jit) jit_switch_off(b->engine->jit);
-    fall_back(b, "the host gives no timer (a limit on pending signals?)");
+    if (b->engine->stack && !(ticks && !b->engine->ticker)) return BELLJAR_OK;
+    if (b->engine->lockstep) return belljar_fail(why, BELLJAR_NO_RESOURCES, "no memory for a signal stack");
+    jit_switch_off(b->engine->jit);
+    fall_back(b, b->engine->stack ? "the host gives no timer (a limit on pending signals?)"
+                                  : "no memory for a signal stack");
+    return BELLJAR_OK;
 }
 
 // What the translator did, for --trace jit.

@@ -96,13 +96,13 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     if (b->ran) return belljar_fail(why, BELLJAR_BAD_OPTION, "this box has been run already");
     b->ran = true;
     int code = box_load(b, why);
+    if (!code) code = engine_start(b, why);
     if (code) return code;
     uint64_t start = host_clock_monotonic();
     host_sigpipe_block(&sigpipe);
-    engine_start(b);
     run_until_end(b);
-    engine_stop(b);
     host_sigpipe_restore(&sigpipe);
+    engine_stop(b);
     terminal_close(b);
     memset(result, 0, sizeof *result);
     code = engine_failed(b, why);

@@ -56,11 +56,6 @@ void host_exec_settle(const struct host_exec *x, size_t from, size_t to)
     if (from < to) (void)madvise(x->rw + from, to - from, MADV_DONTNEED);
 }
 
-void host_exec_clear(const struct host_exec *x)
-{
-    (void)madvise(x->rw, x->bytes, MADV_REMOVE);
-}
-
 #if defined(__x86_64__)
 enum { HWCAP2_FSGSBASE_BIT = 2, SET_GS = 0x1001 }; // Linux, arch/x86/include/uapi/asm/hwcap2.h and prctl.h
 

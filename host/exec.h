@@ -14,7 +14,6 @@ int host_exec_new(struct host_exec *, size_t bytes); // 0 or -errno: the host fo
 void host_exec_free(struct host_exec *);
 // What was written last is complete: the writable mapping's pages need not stay resident (they count twice).
 void host_exec_settle(const struct host_exec *, size_t from, size_t to);
-void host_exec_clear(const struct host_exec *); // back to zeros; gives the memory back
 
 // The GS base of this thread, which emitted code reaches the guest's memory with. By an instruction where the host has
 // it (FSGSBASE), else by a system call.

@@ -270,14 +270,20 @@ struct host_signal_stack {
     sigset_t mask;
 };
 
-static void *give_stack(void)
+// False: the thread has no signal stack, and there is none to be had.
+static bool give_stack(void **own)
 {
     stack_t now, ours = {.ss_size = SIGNAL_STACK};
-    if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return NULL;
+    *own = NULL;
+    if (sigaltstack(NULL, &now) != 0) return false;
+    if (!(now.ss_flags & SS_DISABLE)) return true;
     ours.ss_sp = pages_new(SIGNAL_STACK);
-    if (ours.ss_sp && sigaltstack(&ours, NULL) == 0) return ours.ss_sp;
+    if (ours.ss_sp && sigaltstack(&ours, NULL) == 0) {
+        *own = ours.ss_sp;
+        return true;
+    }
     pages_free(ours.ss_sp, SIGNAL_STACK);
-    return NULL;
+    return false;
 }
 
 static void block_the_others(sigset_t *before)
@@ -295,8 +301,10 @@ static void block_the_others(sigset_t *before)
 struct host_signal_stack *host_signal_stack_new(void)
 {
     struct host_signal_stack *s = calloc(1, sizeof *s);
-    if (!s) return NULL;
-    s->own = give_stack();
+    if (!s || !give_stack(&s->own)) {
+        free(s);
+        return NULL;
+    }
     block_the_others(&s->mask);
     return s;
 }

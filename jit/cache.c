@@ -283,13 +283,7 @@ static bool fill(struct jit_space *s, uint32_t pc)
     return true;
 }
 
-void cache_expect(struct jit_space *s, uint32_t pc)
-{
-    (void)fill(s, pc);
-}
-
-// Zeros in the table do as well, but a jump to address 0 costs a signal.
-void cache_miss(struct jit_space *s, uint32_t pc)
+void cache_fill(struct jit_space *s, uint32_t pc)
 {
     (void)fill(s, pc);
 }

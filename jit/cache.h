@@ -34,7 +34,6 @@ struct block {
     uint32_t map;               // its first map entry
     uint32_t first_exit;        //
     uint16_t insns, nexits;     // map entries, exits
-    uint16_t charged;           // instructions paid at its head (fuel)
     uint8_t r11;                // what it expects at its head: R11_REG or R11_SLOT
     uint8_t ticks;              // how often a tick has found it running
     bool hot;                   // made, or made again, of code that ticks have found running
@@ -170,9 +169,10 @@ void cache_bury(struct jit_space *, uint32_t block, uint32_t page);   // revive.
 uint32_t cache_revive(struct jit_space *, uint32_t pc, unsigned r11); // 0: none
 void cache_kill(struct jit_space *, uint32_t block);                  // nothing leads there any more
 void cache_aim(struct jit_space *, uint32_t pc, uint32_t block);      // the table leads there now
-void cache_miss(struct jit_space *, uint32_t pc);                     // the table had nothing there, and will not soon
-void cache_expect(struct jit_space *, uint32_t pc);                   // it will be asked for pc, most likely
-bool space_needs_own(struct jit_space *);                             // false: no memory
+// Its page of the table leads somewhere: pc was asked for in vain, or will be asked for. Zeros do as well, but a jump
+// to address 0 costs a signal.
+void cache_fill(struct jit_space *, uint32_t pc);
+bool space_needs_own(struct jit_space *); // false: no memory
 void space_free_own(struct jit_space *);
 void space_forget(struct jit_space *);
 void space_forget_targets(struct jit_space *); // the table alone: another space of the same region has used it

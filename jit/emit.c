@@ -303,11 +303,6 @@ void emit_to32(struct emitter *e, uint32_t rel32, uint32_t to)
     for (unsigned i = 0; i < 4; i++) e->at[rel32 + i] = (uint8_t)(v >> (8 * i));
 }
 
-void emit_here32(struct emitter *e, uint32_t rel32)
-{
-    emit_to32(e, rel32, e->n);
-}
-
 void emit_table_jump(struct emitter *e)
 {
     emit_lea(e, 8, R11, R11, REG_NONE, 0x40000000);

@@ -64,6 +64,5 @@ uint32_t emit_jump(struct emitter *);                                      // jm
 uint32_t emit_jcc(struct emitter *, unsigned cc);                          // jcc rel32; the same
 uint32_t emit_jecxz(struct emitter *);                                     // rel8; the same
 void emit_here8(struct emitter *, uint32_t rel8);                          // make that jump lead here
-void emit_here32(struct emitter *, uint32_t rel32);
-void emit_to32(struct emitter *, uint32_t rel32, uint32_t to); // to an offset in the buffer
-void emit_table_jump(struct emitter *);                        // r11, below 4 GiB, is the guest address to go to
+void emit_to32(struct emitter *, uint32_t rel32, uint32_t to);             // to an offset in the buffer
+void emit_table_jump(struct emitter *); // r11, below 4 GiB, is the guest address to go to

@@ -41,7 +41,7 @@ enum step emit_JRCXZ_Jb(struct trace *t, struct insn *in)
     if (!in_range(insn_target(in))) return STEP_CALL;
     if (in->pfx & PFX_ADDR32) emit8(&t->e, 0x67);
     emit_bytes(&t->e, "\xe3\x02\xeb\x05", 4); // jrcxz +2; jmp +5
-    trace_exit(t, emit_jump(&t->e), EXIT_BRANCH, (uint32_t)insn_target(in));
+    trace_exit(t, emit_jump(&t->e), (uint32_t)insn_target(in));
     return fall_through(t, in);
 }
 
@@ -50,7 +50,7 @@ enum step emit_LOOP_Jb(struct trace *t, struct insn *in)
     if (!in_range(insn_target(in)) || in->pfx & PFX_ADDR32) return STEP_CALL;
     emit_lea(&t->e, 8, RCX, RCX, REG_NONE, -1);
     emit_bytes(&t->e, "\xe3\x05", 2); // jrcxz +5
-    trace_exit(t, emit_jump(&t->e), EXIT_BRANCH, (uint32_t)insn_target(in));
+    trace_exit(t, emit_jump(&t->e), (uint32_t)insn_target(in));
     return fall_through(t, in);
 }
 

@@ -205,9 +205,10 @@ static emit_fn *const emitters[INSN_COUNT] = {
 // How the translator treats a row, found out when it is first met.
 static enum row_way way_of(unsigned id)
 {
+    enum insn_jit class = (enum insn_jit)insn_rows[id].jit;
     if (is_hint(id)) return WAY_NOTHING;
-    if (emitters[id]) return WAY_OWN;
-    return insn_rows[id].jit == JIT_COPY && feature_there(insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
+    if (class == JIT_COPY) return feature_there(insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
+    return class != JIT_CALL && emitters[id] ? WAY_OWN : WAY_CALL;
 }
 
 enum step trace_insn(struct trace *t, struct insn *in)

@@ -34,11 +34,10 @@ struct jit_source {
 struct jit_options {
     struct jit_source source; // all NULL: spaces share nothing
     enum cpu_level level;
-    bool fuel;     // count instructions exactly (cpu->budget), as the interpreter does
-    bool eager;    // translate whatever runs, at once: for tests
-    bool longer;   // make every trace as those that ticks have found: for tests
-    bool timed;    // keep stats.translate_ns
-    unsigned heat; // how often code is interpreted before it is translated; 0: the default
+    bool fuel;   // count instructions exactly (cpu->budget), as the interpreter does
+    bool eager;  // translate whatever runs, at once: for tests
+    bool longer; // make every trace as those that ticks have found: for tests
+    bool timed;  // keep stats.translate_ns
     // Called with each block before it may run, when set; false: it is not used, and its code is interpreted (check.h).
     bool (*verify)(void *ctx, const struct jit *, uint32_t block);
     void *verify_ctx;

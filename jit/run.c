@@ -48,9 +48,8 @@ static bool is_hot(struct jit_space *s, uint32_t pc)
     if (mem_is_restless(s->mem, pc >> PAGE_SHIFT)) return false;
     if (j->options.eager) return true;
     uint8_t *heat = cache_heat(j, view_at(s, pc), pc);
-    unsigned enough = j->options.heat ? j->options.heat : HEAT;
-    if ((*heat & HEAT_MAX) < enough) ++*heat;
-    return (*heat & HEAT_MAX) >= enough;
+    if ((*heat & HEAT_MAX) < HEAT) ++*heat;
+    return (*heat & HEAT_MAX) >= HEAT;
 }
 
 bool jit_due(struct tier *tier, const struct cpu *cpu, uint64_t pc)
@@ -241,7 +240,7 @@ static struct next missed(struct run *r)
     if (block)
         cache_aim(r->space, pc, block);
     else
-        cache_miss(r->space, pc);
+        cache_fill(r->space, pc);
     return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
 }
 

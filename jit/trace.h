@@ -80,9 +80,9 @@ bool trace_writes(const struct insn *, unsigned reg); // perhaps
 void trace_x87(struct trace *);
 
 // Ways out.
-void trace_exit(struct trace *, uint32_t rel32, enum exit_kind, uint32_t pc); // the jump at rel32 leads there
-void trace_leave(struct trace *, enum exit_kind, uint32_t pc);                // leave here
-bool trace_seen(const struct trace *, uint32_t pc);                           // code that has run before
-bool trace_known(const struct trace *, uint32_t pc); // the trace should not go on into what is at pc
-void trace_go(struct trace *, uint32_t pc);          // a jump
+void trace_exit(struct trace *, uint32_t rel32, uint32_t pc);  // the jump at rel32 leads to the block at pc
+void trace_leave(struct trace *, enum exit_kind, uint32_t pc); // leave here
+bool trace_seen(const struct trace *, uint32_t pc);            // code that has run before
+bool trace_known(const struct trace *, uint32_t pc);           // the trace should not go on into what is at pc
+void trace_go(struct trace *, uint32_t pc);                    // a jump
 void trace_go_if(struct trace *, unsigned cc, uint32_t pc);

@@ -64,9 +64,9 @@ static void pend(struct trace *t, const struct pending *p)
         t->e.full = true;
 }
 
-void trace_exit(struct trace *t, uint32_t rel32, enum exit_kind kind, uint32_t pc)
+void trace_exit(struct trace *t, uint32_t rel32, uint32_t pc)
 {
-    struct pending p = {.exit = {.kind = (uint8_t)kind, .pc = pc, .r11 = t->r11}, .rel32 = rel32};
+    struct pending p = {.exit = {.kind = EXIT_BRANCH, .pc = pc, .r11 = t->r11}, .rel32 = rel32};
     pend(t, &p);
 }
 
@@ -113,7 +113,7 @@ void trace_go(struct trace *t, uint32_t pc)
     if (pc == t->head)
         to_head(t, rel32);
     else
-        trace_exit(t, rel32, EXIT_BRANCH, pc);
+        trace_exit(t, rel32, pc);
 }
 
 void trace_go_if(struct trace *t, unsigned cc, uint32_t pc)
@@ -122,7 +122,7 @@ void trace_go_if(struct trace *t, unsigned cc, uint32_t pc)
     if (pc == t->head)
         to_head(t, rel32);
     else
-        trace_exit(t, rel32, EXIT_BRANCH, pc);
+        trace_exit(t, rel32, pc);
 }
 
 // ---- stubs ----
@@ -278,7 +278,9 @@ static enum step hand_over_as_it_was(struct trace *t)
     t->pc = t->in.pc;
     bool same = fetch(t);
     t->pc = next;
-    return same ? hand_over(t, &t->in) : STEP_END;
+    if (same) return hand_over(t, &t->in);
+    t->e.full = true; // cannot be: nothing is kept of a trace without an end
+    return STEP_END;
 }
 
 static enum step one(struct trace *t)
@@ -380,7 +382,6 @@ static void keep(struct trace *t, uint32_t first_exit)
                                       .first_exit = first_exit,
                                       .insns = (uint16_t)t->ninsns,
                                       .nexits = (uint16_t)(j->nexits - first_exit),
-                                      .charged = t->charged,
                                       .hot = t->hot,
                                       .r11 = t->head_r11};
     j->nmap += t->ninsns;
@@ -391,7 +392,7 @@ static void keep(struct trace *t, uint32_t first_exit)
     j->stats.insns += t->ninsns;
     j->stats.bytes += t->e.n + t->stubs.n;
     cache_add(j, t->space, block, t->pages, t->npages);
-    for (unsigned i = 0; i < t->nreturns; i++) cache_expect(t->space, t->returns[i]);
+    for (unsigned i = 0; i < t->nreturns; i++) cache_fill(t->space, t->returns[i]);
     for (uint32_t i = first_exit; i < j->nexits; i++) {
         struct exit *x = &j->exits[i];
         if (x->kind != EXIT_BRANCH) continue;
@@ -456,11 +457,12 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, 
     keep(&t, exits);
     settle(j);
     uint32_t block = j->nblocks - 1;
-    if (view_at(s, pc) != t.view) return 0; // the space has left it (view_has_code)
-    if (!j->options.verify || j->options.verify(j->options.verify_ctx, j, block)) return block;
-    cache_kill(s, block);
-    j->refused = true;
-    return 0;
+    if (j->options.verify && !j->options.verify(j->options.verify_ctx, j, block)) {
+        cache_kill(s, block);
+        j->refused = true;
+        return 0;
+    }
+    return view_at(s, pc) == t.view ? block : 0; // the space may have left it (view_has_code); others run it
 }
 
 uint32_t translate(struct jit_space *s, uint32_t pc, unsigned r11)
