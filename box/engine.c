@@ -248,16 +248,17 @@ static void tell_stats(const struct belljar_box *b)
     char line[600];
     if (!b->engine->jit || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
     jit_stats(b->engine->jit, &s);
-    int n = snprintf(
-        line, sizeof line,
-        "jit: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64 " bytes, in %.1f ms; emptied %" PRIu64
-        " times\n"
-        "jit: left %" PRIu64 " times: %" PRIu64 " system calls, %" PRIu64 " instructions for the interpreter, %" PRIu64
-        " other code for it, %" PRIu64 " branches, %" PRIu64 " computed branches, %" PRIu64 " faults, %" PRIu64
-        " ticks, %" PRIu64 " x87 loads, %" PRIu64 " out of fuel\n"
-        "jit: code changed on a page %" PRIu64 " times, %" PRIu64 " blocks went, %" PRIu64 " came back\n",
-        s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls, s.operations,
-        s.interpreted, s.branches, s.missed, s.faulted, s.ticks, s.x87, s.fuel, s.changes, s.killed, s.revived);
+    int n = snprintf(line, sizeof line,
+                     "jit: %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+                     " bytes, in %.1f ms; emptied %" PRIu64 " times\n"
+                     "jit: left %" PRIu64 " times: %" PRIu64 " system calls, %" PRIu64
+                     " instructions for the interpreter, %" PRIu64 " other code for it, %" PRIu64 " branches, %" PRIu64
+                     " computed branches, %" PRIu64 " faults (not those that were just mended, %" PRIu64 "), %" PRIu64
+                     " ticks, %" PRIu64 " x87 loads, %" PRIu64 " out of fuel\n"
+                     "jit: code changed on a page %" PRIu64 " times, %" PRIu64 " blocks went, %" PRIu64 " came back\n",
+                     s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls,
+                     s.operations, s.interpreted, s.branches, s.missed, s.faulted, s.mended, s.ticks, s.x87, s.fuel,
+                     s.changes, s.killed, s.revived);
     (void)host_write_all(b->options->trace_fd, line, (size_t)n);
 }
 

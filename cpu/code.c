@@ -5,6 +5,7 @@
 // for invalidation.
 #include "cpu/code.h"
 #include "cpu/op.h"
+#include "cpu/shape.h"
 #include "host/pages.h"
 #include <stddef.h>
 #include <string.h>
@@ -41,7 +42,8 @@ struct jump {
 
 struct code {
     struct mem *mem;
-    struct tier *tier; // NULL: none
+    struct tier *tier;     // NULL: none
+    struct shapes *shapes; // the tier's, NULL: none that fit
     enum cpu_level level;
     bool checked;
     uint8_t *arena;
@@ -105,6 +107,8 @@ void code_flush(struct code *c)
 void code_set_tier(struct code *c, struct tier *tier)
 {
     c->tier = tier;
+    struct shapes *s = tier ? tier->shapes : NULL;
+    c->shapes = s && s->level == c->level && s->checked == c->checked ? s : NULL;
 }
 
 struct tier *code_tier(const struct code *c)
@@ -169,6 +173,12 @@ static void set_fetch_fault(struct code *c, uint64_t addr, struct cpu_fault *fau
     *fault = (struct cpu_fault){.vector = VEC_PF, .access = ACCESS_EXEC, .present = present, .addr = addr};
 }
 
+static int decode(const struct code *c, struct insn *in, const uint8_t *bytes, unsigned avail, uint32_t pc)
+{
+    if (c->shapes) return shapes_decode(c->shapes, in, bytes, avail, pc);
+    return insn_decode(in, bytes, avail, pc, c->level, c->checked);
+}
+
 // The instruction at pc, which begins in the page at `bytes` (avail of them to its end) and goes on in the next one.
 static int decode_across(struct code *c, struct insn *in, const uint8_t *bytes, unsigned avail, uint32_t pc,
                          struct cpu_fault *fault)
@@ -182,7 +192,7 @@ static int decode_across(struct code *c, struct insn *in, const uint8_t *bytes, 
     uint8_t both[2 * MAX_INSN_BYTES];
     memcpy(both, bytes, avail);
     memcpy(both + avail, more, MAX_INSN_BYTES);
-    return insn_decode(in, both, avail + MAX_INSN_BYTES, pc, c->level, c->checked);
+    return decode(c, in, both, avail + MAX_INSN_BYTES, pc);
 }
 
 // Like insn_decode; -1: cannot be fetched, *fault says why.
@@ -194,7 +204,7 @@ static int decode_at(struct code *c, struct insn *in, uint64_t pc, struct cpu_fa
         return -1;
     }
     unsigned avail = PAGE_BYTES - (pc & (PAGE_BYTES - 1));
-    int n = insn_decode(in, bytes, avail, (uint32_t)pc, c->level, c->checked);
+    int n = decode(c, in, bytes, avail, (uint32_t)pc);
     if (n == -1 && avail < MAX_INSN_BYTES) n = decode_across(c, in, bytes, avail, (uint32_t)pc, fault);
     return n;
 }

@@ -119,6 +119,11 @@ void mem_set_code(struct mem *m, struct code *code)
     m->code = code;
 }
 
+void mem_set_pager(struct mem *m, struct mem_pager pager)
+{
+    m->pager = pager;
+}
+
 // ---- the mirror ----
 
 // What the region should show of an entry when everything is up to date.
@@ -631,21 +636,33 @@ static bool mirror_around(struct mem *m, uint32_t page)
     return show_run(m, first, run_end(m, page, hi));
 }
 
+static bool is_served(pte_t e, unsigned need)
+{
+    return (e & (MEM_PRESENT | need)) == (MEM_PRESENT | need) && !(need & MEM_W && e & MEM_COW);
+}
+
+// While pages are kept no mapping may change.
+static bool fetch(struct mem *m, uint32_t addr, unsigned need)
+{
+    return m->pager.fetch && !m->kept && m->pager.fetch(m->pager.owner, addr, need) == 0;
+}
+
 bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
 {
     uint32_t page = addr >> PAGE_SHIFT;
+    bool fetched = !is_served(m->table[page], need) && fetch(m, addr, need);
     pte_t e = m->table[page];
-    if (!(e & MEM_PRESENT) || (e & need) != need || (need & MEM_W && e & MEM_COW)) return false;
+    if (!is_served(e, need)) return false;
     bool withheld = need & MEM_W && e & (MEM_CODE | MEM_UNKEPT);
     if (withheld && e & MEM_UNKEPT) save_page(m, page);
     if (withheld && e & MEM_CODE) {
         forget_code(m, page);
         count_write(m, page);
     }
-    if (!m->region) return withheld;
+    if (!m->region) return withheld || fetched;
     // Shown as wanted, yet it faulted: SIGBUS (the file behind the frame has shrunk, or the host is out of memory).
     pte_t wanted = wanted_bits(m->table[page]);
-    if ((m->table[page] & SHOWN_BITS) == wanted) return false;
+    if ((m->table[page] & SHOWN_BITS) == wanted) return fetched;
     if (!(m->table[page] & MEM_SHOWN)) return mirror_around(m, page);
     regain_write(m, page, page + 1);
     return true;

@@ -56,12 +56,21 @@ struct mem_restless { // a page that guests write to while its code runs, see me
     uint32_t steps;            // left
 };
 
+// Who fills the table on demand: makes the page at addr present with what `need` asks for, if it may be, by mem_map.
+// Called from mem_mirror, that is, while the guest is in the middle of an instruction. 0; anything else: not now, or
+// not at all, which the owner finds out again when the run ends with the fault.
+struct mem_pager {
+    int (*fetch)(void *owner, uint32_t addr, unsigned need);
+    void *owner;
+};
+
 struct mem {
     pte_t *table;    // MEM_PAGES entries, populated by use
     uint8_t *frames; // host address of frame 0
     struct ram *ram;
-    uint8_t *region;                        // direct: host address of guest address 0
-    struct code *code;                      // told when a code page changes
+    uint8_t *region;   // direct: host address of guest address 0
+    struct code *code; // told when a code page changes
+    struct mem_pager pager;
     uint32_t mappings;                      // host mappings the region is made of, beside the empty one
     uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
     uint64_t shared[32], shared_w[32];      // chunks with RAM frames that others may hold, too; writable ones
@@ -125,6 +134,7 @@ static inline bool mem_is_restless(const struct mem *m, uint32_t page)
     return m->table[page] & MEM_RESTLESS;
 }
 void mem_set_code(struct mem *, struct code *); // who is told (code_invalidate_page) when a code page changes
+void mem_set_pager(struct mem *, struct mem_pager);
 
 // An access to a non-canonical address is #GP, not #PF (SDM vol. 1, 3.3.7.1).
 static inline bool is_canonical(uint64_t a)
@@ -158,8 +168,9 @@ static inline enum mem_backend mem_backend(const struct mem *m)
     return m->region ? MEM_DIRECT : MEM_CHECKED;
 }
 
-// After a fault at guest address addr: true when the table allows the access and the region has now been brought up to
-// date (mirrored, or a code page made writable): run the instruction again. False: a #PF for the kernel.
+// After a fault at guest address addr: true when the table allows the access, now that its owner has been asked, and
+// the region has been brought up to date (mirrored, or a code page made writable): run the instruction again. False: a
+// #PF for the kernel.
 bool mem_mirror(struct mem *, uint32_t addr, unsigned need);
 
 // Keeping: from mem_keep_begin to mem_keep_end the content of a page is saved before its first write, so that what a

@@ -82,11 +82,26 @@ OP(POPF_Fv_64)
     return op_next(cpu, in);
 }
 
+// All that ENTER reaches, in its order and without writing: the frame pointers that it copies may lie where it writes
+// them, so it cannot be done again once it has begun.
+ALWAYS_INLINE void probe_enter(struct cpu *cpu, const struct insn *in, unsigned bytes, unsigned level)
+{
+    uint64_t sp = cpu->regs[RSP], bp = cpu->regs[RBP];
+    probe_store(cpu, in, sp -= bytes, bytes);
+    for (unsigned i = 1; i < level; i++) {
+        probe_load(cpu, in, bp -= bytes, bytes);
+        probe_store(cpu, in, sp -= bytes, bytes);
+    }
+    if (level) probe_store(cpu, in, sp -= bytes, bytes);
+    probe_store(cpu, in, sp - ((uint64_t)in->imm & 0xffff), bytes);
+}
+
 // SDM vol. 2, ENTER. Its last step proves the new stack top writable.
 ALWAYS_INLINE void enter(struct cpu *cpu, const struct insn *in, unsigned bits)
 {
     uint64_t sp = cpu->regs[RSP] - bits / 8, bp = cpu->regs[RBP], frame = sp;
     unsigned level = (unsigned)in->imm >> 16 & 31;
+    if (level > 1) probe_enter(cpu, in, bits / 8, level);
     store(cpu, in, bits, sp, bp);
     for (unsigned i = 1; i < level; i++) {
         bp -= bits / 8;

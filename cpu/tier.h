@@ -14,4 +14,5 @@ struct tier {
     const struct insn *(*run)(struct tier *, struct cpu *);
     // The code in a page that mem_mark_code marked is about to change, or the page goes.
     void (*changed)(struct tier *, uint32_t page);
+    struct shapes *shapes; // its memo of decoding (cpu/shape.h), which the interpreter uses, too; NULL: none
 };

@@ -17,3 +17,7 @@ uint64_t host_clock_realtime(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
+uint64_t host_clock_thread(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -131,6 +132,18 @@ static void divert(struct host_divert *d, ucontext_t *uc, int sig)
     reg[REG_RIP] = (greg_t)d->leave;
 }
 
+// The emitted code waits while C runs on the signal stack. A fault of that C is not the code's.
+static bool mend(struct host_fault *g)
+{
+    const struct host_divert *d = g->divert;
+    int saved = errno;
+    active = NULL;
+    bool mended = d->mend(d->arg, g->addr, g->write);
+    active = g;
+    errno = saved;
+    return mended;
+}
+
 // The thread is in emitted code: is this fault the code's own? Then it goes on elsewhere.
 static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
 {
@@ -148,7 +161,7 @@ static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
     }
     g->addr = (uintptr_t)(sig == SIGSEGV || sig == SIGBUS ? uc->uc_mcontext.gregs[REG_CR2] : 0);
     g->write = was_write(uc);
-    divert(d, uc, sig);
+    if (sig != SIGSEGV || !mend(g)) divert(d, uc, sig);
     return true;
 }
 
@@ -263,23 +276,23 @@ uint64_t *host_thread_words(int32_t *displacement)
     return host_words;
 }
 
-enum { SIGNAL_STACK = 128 << 10 };
+enum { SIGNAL_STACK = 256 << 10 }; // pages are fetched on it, from files as well
 
 struct host_signal_stack {
-    void *own; // NULL: the thread had one
+    void *own; // NULL: the thread had one that is large enough
+    stack_t before;
     sigset_t mask;
 };
 
-// False: the thread has no signal stack, and there is none to be had.
-static bool give_stack(void **own)
+// False: the thread has no signal stack, or a small one, and there is none to be had.
+static bool give_stack(struct host_signal_stack *s)
 {
-    stack_t now, ours = {.ss_size = SIGNAL_STACK};
-    *own = NULL;
-    if (sigaltstack(NULL, &now) != 0) return false;
-    if (!(now.ss_flags & SS_DISABLE)) return true;
+    stack_t ours = {.ss_size = SIGNAL_STACK};
+    if (sigaltstack(NULL, &s->before) != 0) return false;
+    if (!(s->before.ss_flags & SS_DISABLE) && s->before.ss_size >= SIGNAL_STACK) return true;
     ours.ss_sp = pages_new(SIGNAL_STACK);
     if (ours.ss_sp && sigaltstack(&ours, NULL) == 0) {
-        *own = ours.ss_sp;
+        s->own = ours.ss_sp;
         return true;
     }
     pages_free(ours.ss_sp, SIGNAL_STACK);
@@ -301,7 +314,7 @@ static void block_the_others(sigset_t *before)
 struct host_signal_stack *host_signal_stack_new(void)
 {
     struct host_signal_stack *s = calloc(1, sizeof *s);
-    if (!s || !give_stack(&s->own)) {
+    if (!s || !give_stack(s)) {
         free(s);
         return NULL;
     }
@@ -311,16 +324,18 @@ struct host_signal_stack *host_signal_stack_new(void)
 
 void host_signal_stack_free(struct host_signal_stack *s)
 {
-    stack_t none = {.ss_flags = SS_DISABLE};
     if (!s) return;
     pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
-    if (s->own) sigaltstack(&none, NULL);
+    if (s->own) sigaltstack(&s->before, NULL);
     pages_free(s->own, SIGNAL_STACK);
     free(s);
 }
 
+// ---------------------------------------------------------------- ticks
+
 struct host_ticker {
     timer_t timer;
+    bool whole; // ITIMER_VIRTUAL instead
 };
 
 #define TICK_SIGNAL (SIGRTMAX - 1)
@@ -335,27 +350,54 @@ static void on_tick(int sig, siginfo_t *info, void *context)
     errno = saved;
 }
 
-struct host_ticker *host_ticker_start(uint64_t ns)
+static bool handle_ticks(int sig)
 {
-    struct host_ticker *t = calloc(1, sizeof *t);
     struct sigaction act = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    sigemptyset(&act.sa_mask);
+    return sigaction(sig, &act, NULL) == 0;
+}
+
+static bool start_own(struct host_ticker *t, uint64_t ns)
+{
     struct sigevent to = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TICK_SIGNAL};
     struct timespec every = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     struct itimerspec at = {.it_interval = every, .it_value = every};
-    if (!t) return NULL;
-    sigemptyset(&act.sa_mask);
     to._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-    if (sigaction(TICK_SIGNAL, &act, NULL) == 0 && timer_create(CLOCK_THREAD_CPUTIME_ID, &to, &t->timer) == 0) {
-        if (timer_settime(t->timer, 0, &at, NULL) == 0) return t;
-        timer_delete(t->timer);
-    }
+    if (!handle_ticks(TICK_SIGNAL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &to, &t->timer) != 0) return false;
+    if (timer_settime(t->timer, 0, &at, NULL) == 0) return true;
+    timer_delete(t->timer);
+    return false;
+}
+
+// Where RLIMIT_SIGPENDING leaves no timer: the process's interval timer, whose signal goes to the main thread
+// (kernel/signal.c, complete_signal), if nobody uses it.
+static bool start_whole(struct host_ticker *t, uint64_t ns)
+{
+    struct timeval every = {.tv_sec = (time_t)(ns / 1000000000), .tv_usec = (suseconds_t)(ns % 1000000000 / 1000)};
+    struct itimerval at = {.it_interval = every, .it_value = every};
+    struct sigaction now;
+    if (syscall(SYS_gettid) != getpid() || sigaction(SIGVTALRM, NULL, &now) != 0) return false;
+    bool ours = now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_tick;
+    if (!ours && (now.sa_handler != SIG_DFL || !handle_ticks(SIGVTALRM))) return false;
+    t->whole = setitimer(ITIMER_VIRTUAL, &at, NULL) == 0;
+    return t->whole;
+}
+
+struct host_ticker *host_ticker_start(uint64_t ns)
+{
+    struct host_ticker *t = calloc(1, sizeof *t);
+    if (t && (start_own(t, ns) || start_whole(t, ns))) return t;
     free(t);
     return NULL;
 }
 
+// The handler of SIGVTALRM stays: one may be on its way.
 void host_ticker_stop(struct host_ticker *t)
 {
     if (!t) return;
-    timer_delete(t->timer);
+    if (t->whole)
+        setitimer(ITIMER_VIRTUAL, &(struct itimerval){0}, NULL);
+    else
+        timer_delete(t->timer);
     free(t);
 }

@@ -25,8 +25,10 @@ struct host_divert {
     uintptr_t leave;  // where a fault goes on
     uintptr_t missed; // where a jump to address 0 goes on: an entry of the table of targets that was never filled
     const volatile uint64_t *in; // not 0: the thread is in emitted code, or about to enter or leave it
-    // May the code at rip be left? Called in the signal handler, while nothing else runs.
+    // Called in the signal handler, while nothing else runs: may the code at rip be left? And after a fault on memory:
+    // can the instruction just be done again?
     bool (*is_boundary)(void *arg, uintptr_t rip);
+    bool (*mend)(void *arg, uintptr_t addr, bool write);
     void *arg;
     volatile uintptr_t rip; // set when it is diverted: where, and by what
     volatile int sig;       // 0: a tick
@@ -44,8 +46,8 @@ enum { HOST_WORDS = 64 };
 uint64_t *host_thread_words(int32_t *displacement);
 
 // While emitted code runs, the host's stack pointer is the guest's, so no signal handler may run on it: this thread
-// gets a signal stack (unless it has one), and signals whose handler does not use it (SA_ONSTACK) are blocked. NULL:
-// out of memory. Given back by the same thread.
+// gets a signal stack (unless it has one as large), and signals whose handler does not use it (SA_ONSTACK) are blocked.
+// NULL: out of memory. Given back by the same thread.
 struct host_signal_stack;
 struct host_signal_stack *host_signal_stack_new(void);
 void host_signal_stack_free(struct host_signal_stack *);

@@ -15,6 +15,7 @@
 #define PIECE_BYTES   (4096ull * 8) // of the table, for a page of guest memory
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+enum { AT_ONCE = 32 }; // pages: so few are wanted now, and their faults would cost more
 
 uint8_t *region_new(void)
 {
@@ -92,7 +93,8 @@ int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *ram
     uint64_t offset;
     int fd = ram_backing(ram, frame, &offset);
     if (fd < 0) return -EINVAL;
-    void *p = mmap(region + addr, (size_t)n << 12, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
+    int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (n <= AT_ONCE ? MAP_POPULATE : 0);
+    void *p = mmap(region + addr, (size_t)n << 12, prot, flags, fd, (off_t)offset);
     return p == MAP_FAILED ? -errno : 0;
 }
 

@@ -64,22 +64,25 @@ bool cache_open(struct jit *j)
         if (!(*pool_at(j, i) = pages_new(pools[i].bytes))) return false;
     j->names_bits = NAMES_BITS;
     j->names = pages_new(sizeof *j->names << NAMES_BITS);
+    j->shapes = shapes_new(j->options.level, false);
     empty(j);
-    return j->names != NULL;
+    return j->names && j->shapes;
 }
 
 void cache_close(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++) pages_free(*pool_at(j, i), pools[i].bytes);
     pages_free(j->names, sizeof *j->names << j->names_bits);
+    shapes_free(j->shapes);
 }
 
 bool cache_is_full(const struct jit *j)
 {
     return j->nfilled >= MAX_FILLED || j->used + BLOCK_BYTES > j->stub_start ||
            j->stub_used + BLOCK_BYTES > j->memory.bytes || j->nnames > (1u << j->names_bits) / 4 * 3 ||
-           j->nblocks + 1 > MAX_BLOCKS || j->nexits + 2 * TRACE_INSNS > MAX_EXITS || j->nops + TRACE_INSNS > MAX_OPS ||
-           j->nmap + TRACE_ENTRIES > MAX_MAP || j->nlisted + TRACE_PAGES > MAX_LISTED;
+           j->nblocks + 1 + TRACE_HEADS > MAX_BLOCKS || j->nexits + 2 * TRACE_INSNS > MAX_EXITS ||
+           j->nops + TRACE_INSNS > MAX_OPS || j->nmap + TRACE_ENTRIES > MAX_MAP ||
+           j->nlisted + TRACE_PAGES > MAX_LISTED;
 }
 
 // One piece of memory: making and dropping it are a good part of what a short-lived process costs.
@@ -138,6 +141,15 @@ static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
     return &j->names[at];
 }
 
+void cache_expect(const struct jit *j, uint32_t view, uint32_t pc)
+{
+    uint32_t at = cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
+    __builtin_prefetch(&j->names[at], 1);
+    __builtin_prefetch(&j->blocks[j->nblocks], 1);
+    for (unsigned i = 0; i < 3; i++) __builtin_prefetch(j->memory.rw + j->used + 64 * i, 1);
+    __builtin_prefetch(j->memory.rw + j->stub_used, 1);
+}
+
 uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
 {
     if (!(*cache_heat(j, view, pc) & HEAT_BLOCK)) return 0;
@@ -185,7 +197,7 @@ static bool names_are_many(const struct jit *j)
     return j->nnames > (1u << j->names_bits) / 2;
 }
 
-uint32_t cache_block_at(const struct jit *j, uint32_t host)
+static uint32_t last_before(const struct jit *j, uint32_t host)
 {
     uint32_t lo = 1, hi = j->nblocks;
     while (hi - lo > 1) {
@@ -195,8 +207,21 @@ uint32_t cache_block_at(const struct jit *j, uint32_t host)
         else
             hi = mid;
     }
-    if (lo >= j->nblocks || host < j->blocks[lo].host || host >= j->blocks[lo].host + j->blocks[lo].size) return 0;
     return lo;
+}
+
+uint32_t cache_block_at(const struct jit *j, uint32_t host)
+{
+    uint32_t at = last_before(j, host);
+    if (at < j->nblocks && j->blocks[at].of) at = j->blocks[at].of;
+    if (at >= j->nblocks || host < j->blocks[at].host || host >= j->blocks[at].host + j->blocks[at].size) return 0;
+    return at;
+}
+
+uint32_t cache_head_at(const struct jit *j, uint32_t host)
+{
+    uint32_t at = last_before(j, host);
+    return at < j->nblocks && j->blocks[at].host == host ? at : 0;
 }
 
 static uint32_t new_listed(struct jit *j)
@@ -308,12 +333,14 @@ void cache_kill(struct jit_space *s, uint32_t block)
     while (b->incoming) unchain(j, b->incoming);
     for (uint32_t i = 0; i < b->nexits; i++) unchain(j, b->first_exit + i);
     if (is_filled(s, b->pc)) cache_aim(s, b->pc, 0);
+    for (uint32_t i = block + 1; i < j->nblocks && j->blocks[i].of == block; i++) cache_kill(s, i);
 }
 
 void cache_replace(struct jit_space *s, uint32_t old, uint32_t with)
 {
     struct jit *j = s->jit;
-    const struct block *b = &j->blocks[old];
+    struct block *b = &j->blocks[old];
+    b->hot = true;
     uint64_t was = (uint64_t)(uintptr_t)(j->memory.rx + b->host);
     while (b->incoming) {
         uint32_t exit = b->incoming;

@@ -6,6 +6,7 @@
 // through the space's table of targets.
 #pragma once
 #include "cpu/code.h"
+#include "cpu/shape.h"
 #include "jit/jit.h"
 #include "jit/slots.h"
 
@@ -18,9 +19,11 @@ enum {
     NAMES_BITS = 15,
     HEAT_BITS = 17,
     DEAD_BITS = 12,
-    TRACE_INSNS = 128,               // and the map entries of probes,
+    TRACE_INSNS = 128,               // and the map entries of probes and of checks (insn_string.c),
     TRACE_ENTRIES = TRACE_INSNS + 3, // which come before the last instruction and behind it, too
     TRACE_PAGES = 4,
+    VIEW_PAGES = 16, // the same of a shared view, which is watched as a whole
+    TRACE_HEADS = 48,
     BLOCK_BYTES = 12 << 10, // more than any block takes
 };
 
@@ -34,9 +37,11 @@ struct block {
     uint32_t map;               // its first map entry
     uint32_t first_exit;        //
     uint16_t insns, nexits;     // map entries, exits
+    uint32_t of;                // not 0: another head of that block, whose code this is
     uint8_t r11;                // what it expects at its head: R11_REG or R11_SLOT
     uint8_t ticks;              // how often a tick has found it running
     bool hot;                   // made, or made again, of code that ticks have found running
+    bool x87;                   // it wants the x87 state
     bool dead;                  // its guest code has changed
     uint8_t unlisted;           // dead: pages that no longer list it (revive.c)
     uint32_t incoming;          // exits that are chained to it. Dead: the next one that may come back
@@ -53,8 +58,11 @@ enum {
     MAP_R11_REG = 1,   // at its start the guest's r11 is in the register alone
     MAP_SCRATCHED = 2, // it saves r11 to its slot before it does anything
     MAP_OP = 4,        // handed to the interpreter, or a probe before an instruction: not paid at the head
+    MAP_RDI = 8,       // a string instruction behind what makes these pointers host addresses, in the order rdi, rsi,
+    MAP_RSI = 16,      // MAP_POINTER_BYTES each
     MAP_LENGTH = 12,   // the instruction's bytes, from this bit on; 0 for probes
 };
+enum { MAP_POINTER_BYTES = 16 };
 
 enum exit_kind {
     EXIT_BRANCH,  // to pc, which may be chained
@@ -85,6 +93,12 @@ struct exit {
 struct op { // an instruction for the interpreter, and what leads back
     struct insn in[2];
 };
+
+struct host_leaf { // of CPUID
+    bool asked;
+    uint32_t number, reg[4];
+};
+enum { HOST_LEAVES = 6 };
 
 enum row_way { WAY_UNKNOWN, WAY_NOTHING, WAY_OWN, WAY_COPY, WAY_CALL };
 
@@ -121,8 +135,12 @@ struct jit {
     uint32_t free_listed;
     uint32_t *dead; // 1 << DEAD_BITS chains
     uint8_t *heat;
-    uint8_t *row_way;   // by row: enum row_way
-    uint32_t *row_done; // by row: how often the interpreter did it
+    struct shapes *shapes;
+    uint8_t *row_way; // by row: enum row_way
+    struct host_leaf leaves[HOST_LEAVES];
+    uint8_t draft[2][BLOCK_BYTES]; // the block at hand and its stubs. Written where the host is running nearby they
+                                   // would stop it
+    uint32_t *row_done;            // by row: how often the interpreter did it
     struct jit_space *spaces;
     uint32_t views;                 // the last one given
     struct view *shared[64];        // by file (jit/view.h)
@@ -159,8 +177,10 @@ void cache_flush(struct jit *);
 void cache_ready(struct jit *); // before a translation: memory for it, a piece at a time instead of page by page
 
 uint32_t cache_find(const struct jit *, uint32_t view, uint32_t pc, unsigned r11); // r11: R11_BOTH: any
+void cache_expect(const struct jit *, uint32_t view, uint32_t pc);                 // will be added soon
 void cache_add(struct jit *, struct jit_space *, uint32_t block, const uint32_t *pages, unsigned npages);
 uint32_t cache_block_at(const struct jit *, uint32_t host); // the block whose code has this place, 0: none
+uint32_t cache_head_at(const struct jit *, uint32_t host);  // the one that begins there
 // The new block, which begins at the same address, takes the place of the old one, which stays for who is in it.
 void cache_replace(struct jit_space *, uint32_t old, uint32_t with);
 void cache_chain(struct jit *, uint32_t exit, uint32_t block);
@@ -194,5 +214,6 @@ static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t p
 
 // Once more, along all code that has run, also where there are blocks already.
 uint32_t translate_hot(struct jit_space *, uint32_t pc, unsigned r11);
+void translate_around(struct jit_space *, uint32_t block); // the block and those it leads to (jit/hot.c)
 uint32_t translate(struct jit_space *, uint32_t pc,
                    unsigned r11); // 0: cannot be fetched, or nothing there to translate

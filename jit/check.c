@@ -45,9 +45,9 @@ static bool is_target(void *ctx, uint64_t addr)
     if (host >= p->jit->memory.bytes) return false;
     if (host == p->jit->leave) return true;
     if (host - p->block->stubs < p->block->stubs_size) return note_stub(p, (uint32_t)host - p->block->stubs);
-    uint32_t found = cache_block_at(p->jit, (uint32_t)host);
+    uint32_t found = cache_head_at(p->jit, (uint32_t)host);
     const struct block *b = &p->jit->blocks[found];
-    return found && b->host == host && b->view == p->block->view && !b->dead;
+    return found && b->view == p->block->view && !b->dead;
 }
 
 static bool comes_back(const struct exit *x)
@@ -55,17 +55,33 @@ static bool comes_back(const struct exit *x)
     return x->kind == EXIT_OP || x->kind == EXIT_X87;
 }
 
-// Where a block is entered: at its head, and behind what the interpreter does for it. Its exits are in the order of the
-// code.
-static unsigned find_entries(const struct jit *j, const struct block *b, uint32_t *entries, unsigned room)
+enum { MAX_ENTRIES = TRACE_ENTRIES + TRACE_HEADS + 1 };
+struct entries {
+    uint32_t at[MAX_ENTRIES]; // ascending
+    unsigned n;
+};
+
+static void note_entry(struct entries *e, uint32_t at)
 {
-    unsigned n = 0;
-    entries[n++] = 0;
-    for (unsigned i = 0; i < b->nexits && n < room; i++) {
+    unsigned i = e->n;
+    while (i > 0 && e->at[i - 1] > at) i--;
+    if ((i > 0 && e->at[i - 1] == at) || e->n == MAX_ENTRIES) return;
+    for (unsigned k = e->n++; k > i; k--) e->at[k] = e->at[k - 1];
+    e->at[i] = at;
+}
+
+// Where a block is entered: at its heads, and behind what the interpreter does for it.
+static void find_entries(const struct jit *j, uint32_t block, struct entries *e)
+{
+    const struct block *b = &j->blocks[block];
+    e->n = 0;
+    note_entry(e, 0);
+    for (unsigned i = 0; i < b->nexits; i++) {
         const struct exit *x = &j->exits[b->first_exit + i];
-        if (comes_back(x) && x->resume - b->host != entries[n - 1]) entries[n++] = x->resume - b->host;
+        if (comes_back(x)) note_entry(e, x->resume - b->host);
     }
-    return n;
+    for (uint32_t i = block + 1; i < j->nblocks && j->blocks[i].of == block; i++)
+        note_entry(e, j->blocks[i].host - b->host);
 }
 
 static bool check_code(struct jit_check *c, struct place *p, const struct verify_block *part)
@@ -88,10 +104,11 @@ bool jit_check_block(void *ctx, const struct jit *j, uint32_t block)
 {
     struct jit_check *c = ctx;
     const struct block *b = &j->blocks[block];
-    uint32_t entries[2 * TRACE_INSNS + 1];
+    struct entries entries;
     struct place place = {.jit = j, .block = b};
-    struct verify_block code = {.code = j->memory.rx + b->host, .size = b->size, .entries = entries};
-    code.nentries = find_entries(j, b, entries, 2 * TRACE_INSNS + 1);
+    struct verify_block code = {.code = j->memory.rx + b->host, .size = b->size, .entries = entries.at};
+    find_entries(j, block, &entries);
+    code.nentries = entries.n;
     c->blocks++;
     if (!check_code(c, &place, &code)) return false;
     for (unsigned i = 0; i < b->nexits; i++) {

@@ -133,6 +133,12 @@ static bool counts_as_touch(const struct insn *in)
     return false;
 }
 
+void trace_stack_copied(struct trace *t, const struct insn *in)
+{
+    if (t->gap > GAP_AT_EXIT / 2 && counts_as_touch(in) && in->disp >= -TOUCH && in->disp <= TOUCH)
+        trace_touched(t, (uint32_t)(in->disp < 0 ? -in->disp : in->disp));
+}
+
 // BT and its like with a register as the bit's number reach far beyond their operand.
 static bool reaches_far(const struct insn *in)
 {
@@ -152,37 +158,42 @@ static enum step copy(struct trace *t, struct insn *in)
     if (reaches_far(in)) return STEP_CALL;
     if (trace_names(in, RSP)) return emit_with_rsp(t, in);
     if (!trace_operand_ok(in) || !encodable(in) || gathers_into_itself(in)) return STEP_CALL;
-    if (c->x87) {
-        if (trace_uses(in, R11)) return STEP_CALL;
-        trace_x87(t);
-    }
+    if (c->x87) trace_x87(t);
     bool writes_r11 = trace_writes(in, R11);
     if (trace_uses(in, R11)) trace_need_r11(t);
     enum reach reach = trace_operand(t, in);
     emit_insn(&t->e, in, reach);
-    if (reach == REACH_STACK && t->gap > GAP_AT_EXIT / 2 && counts_as_touch(in) && in->disp >= -TOUCH &&
-        in->disp <= TOUCH)
-        trace_touched(t, (uint32_t)(in->disp < 0 ? -in->disp : in->disp));
+    if (reach == REACH_STACK) trace_stack_copied(t, in);
     if (writes_r11) t->r11 = R11_REG;
     return STEP_ON;
 }
 
 #if defined(__x86_64__)
+// Asked once: where the host is a virtual machine itself, CPUID takes as long as translating a hundred blocks.
+static const struct host_leaf *leaf_of(struct jit *j, uint32_t number)
+{
+    struct host_leaf *l = j->leaves;
+    while (l < j->leaves + HOST_LEAVES - 1 && l->asked && l->number != number) l++;
+    if (l->asked && l->number == number) return l;
+    *l = (struct host_leaf){.asked = true, .number = number};
+    if (!__get_cpuid_count(number, number == 0xd, &l->reg[0], &l->reg[1], &l->reg[2], &l->reg[3]))
+        memset(l->reg, 0, sizeof l->reg);
+    return l;
+}
+
 // CPUID's own word; AVX also needs the host kernel to save it, which it says elsewhere (jit.c).
-static bool feature_there(const char *name)
+static bool feature_there(struct jit *j, const char *name)
 {
     for (unsigned i = 0; i < insn_feature_count; i++) {
         const struct insn_feature *f = &insn_features[i];
-        unsigned reg[4];
-        if (strcmp(f->name, name) != 0) continue;
-        if (!__get_cpuid_count(f->leaf, f->leaf == 0xd, &reg[0], &reg[1], &reg[2], &reg[3])) return false;
-        return reg[f->reg] >> f->bit & 1;
+        if (strcmp(f->name, name) == 0) return leaf_of(j, f->leaf)->reg[f->reg] >> f->bit & 1;
     }
     return true; // base
 }
 #else
-static bool feature_there(const char *name)
+static bool feature_there(struct jit *j, const char *name)
 {
+    (void)j;
     (void)name;
     return false;
 }
@@ -192,7 +203,7 @@ static bool feature_there(const char *name)
 static bool is_hint(unsigned id)
 {
     const char *name = insn_rows[id].mnemonic;
-    return !strncmp(name, "nop", 3) || !strncmp(name, "endbr", 5) || !strncmp(name, "prefetch", 8) ||
+    return !strncmp(name, "nop", 3) || !strncmp(name, "endbr", 5) || !strcmp(name, "prefetchwt1") ||
            !strcmp(name, "cldemote") || !strcmp(name, "rdssp");
 }
 
@@ -203,19 +214,29 @@ static emit_fn *const emitters[INSN_COUNT] = {
 };
 
 // How the translator treats a row, found out when it is first met.
-static enum row_way way_of(unsigned id)
+static enum row_way way_of(struct jit *j, unsigned id)
 {
     enum insn_jit class = (enum insn_jit)insn_rows[id].jit;
     if (is_hint(id)) return WAY_NOTHING;
-    if (class == JIT_COPY) return feature_there(insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
+    if (class == JIT_COPY) return feature_there(j, insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
     return class != JIT_CALL && emitters[id] ? WAY_OWN : WAY_CALL;
+}
+
+static enum row_way row_way(const struct trace *t, unsigned id)
+{
+    uint8_t *way = &t->jit->row_way[id];
+    if (*way == WAY_UNKNOWN) *way = (uint8_t)way_of(t->jit, id);
+    return (enum row_way) * way;
+}
+
+bool trace_is_copied(const struct trace *t, const struct insn *in)
+{
+    return row_way(t, in->id) == WAY_COPY && !reaches_far(in);
 }
 
 enum step trace_insn(struct trace *t, struct insn *in)
 {
-    uint8_t *way = &t->jit->row_way[in->id];
-    if (*way == WAY_UNKNOWN) *way = (uint8_t)way_of(in->id);
-    switch ((enum row_way) * way) {
+    switch (row_way(t, in->id)) {
     case WAY_NOTHING:
         return STEP_ON;
     case WAY_OWN:

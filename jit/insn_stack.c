@@ -6,9 +6,15 @@
 
 // ---- the gap ----
 
-// A read at rsp that changes nothing: no flag, no register.
+// A read at rsp that changes nothing: no flag, no register of the guest's.
 void trace_probe(struct trace *t)
 {
+    if (t->r11 != R11_REG) {
+        emit_bytes(&t->e, "\x4c\x8b\x1c\x24", 4); // mov r11, [rsp]
+        t->r11 = R11_SLOT;
+        t->gap = 0;
+        return;
+    }
     emit_bytes(&t->e, "\x64\x8f\x04\x25", 4); // pop fs:[TMP]
     emit32(&t->e, (uint32_t)(t->e.slots + 8 * SLOT_TMP));
     emit_lea(&t->e, 8, RSP, RSP, REG_NONE, -8);

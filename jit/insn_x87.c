@@ -2,21 +2,38 @@
 // without wanting the state, so it has a slot of its own.
 #include "jit/trace.h"
 
-void trace_x87(struct trace *t)
+// r11 is free.
+static void ask(struct trace *t, uint32_t pc)
 {
-    if (t->x87) return;
-    trace_scratch(t);
     uint32_t resume = t->jit->used + t->e.n;
     emit_mov(&t->e, 8, R11, RCX);
     emit_load_slot(&t->e, 4, RCX, SLOT_X87_ABSENT, 0);
     uint32_t ready = emit_jecxz(&t->e);
     emit_mov(&t->e, 8, RCX, R11);
-    trace_leave(t, EXIT_X87, t->in.pc);
+    trace_leave(t, EXIT_X87, pc);
     t->jit->exits[t->jit->nexits - 1].resume = resume;
     emit_here8(&t->e, ready);
     emit_mov(&t->e, 8, RCX, R11);
     t->x87 = true;
+    t->x87_used = true;
     t->gap = GAP_AT_EXIT; // for all the verifier knows of who comes in at `resume`
+}
+
+void trace_x87(struct trace *t)
+{
+    t->x87_used = true;
+    if (t->x87) return;
+    trace_scratch(t);
+    ask(t, t->in.pc);
+}
+
+// A loop then asks once, before it.
+void trace_x87_head(struct trace *t)
+{
+    if (t->r11 == R11_REG) emit_store_slot(&t->e, 8, SLOT_R11, R11);
+    t->r11 = R11_SLOT;
+    ask(t, t->head);
+    t->body = t->e.n;
 }
 
 // fldcw, fnstcw fs:[CW].

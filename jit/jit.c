@@ -104,7 +104,8 @@ struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *cod
 {
     struct jit_space *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    s->tier = (struct tier){.due = jit_due, .counts = jit_counts, .run = jit_run, .changed = jit_changed};
+    s->tier = (struct tier){
+        .due = jit_due, .counts = jit_counts, .run = jit_run, .changed = jit_changed, .shapes = j->shapes};
     s->jit = j;
     s->mem = mem;
     s->view = ++j->views;

@@ -60,7 +60,8 @@ struct jit_stats {
     uint64_t blocks, insns, bytes; // translated so far
     uint64_t flushes;
     uint64_t translate_ns;
-    uint64_t exits; // why emitted code was left: in all, and of them
+    uint64_t exits;  // why emitted code was left: in all, and of them
+    uint64_t mended; // faults after which it just went on
     uint64_t missed, faulted, ticks, branches, interpreted, syscalls, operations, x87, fuel;
     uint64_t changes, killed, revived; // pages whose code changed or went, blocks of them, and that came back unchanged
 };

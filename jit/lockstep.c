@@ -31,6 +31,7 @@ struct lockstep {
     uint8_t *after; // of the pages the interpreter wrote, as it left them
     size_t room;
     char *text; // the difference
+    unsigned endless;
     char what[LOCKSTEP_TEXT];
 };
 
@@ -138,6 +139,11 @@ const char *lockstep_difference(const struct lockstep *l)
     return l->text;
 }
 
+unsigned lockstep_endless(const struct lockstep *l)
+{
+    return l->endless;
+}
+
 // ---- one run ----
 
 static void restart(struct cpu *cpu, const struct cpu *from)
@@ -229,13 +235,6 @@ static bool pages_differ(struct lockstep *l, struct mem *m)
 
 // ---- flags that are undefined ----
 
-// A shift or rotation by CL may be one by 0, and a repeated comparison one of nothing, which change none.
-static bool always_writes(const struct insn_row *row, const struct insn *in)
-{
-    bool repeated = row->attr & INSN_ATTR_REPZ && in->pfx & (PFX_REP | PFX_REPNE);
-    return !repeated && !strstr(row->operands, "CL");
-}
-
 // What is known of the flags before an instruction.
 struct flags {
     uint64_t undefined;
@@ -247,6 +246,16 @@ static bool is_one_of(const struct insn_row *row, const char *const *mnemonics)
     for (; *mnemonics; mnemonics++)
         if (!strcmp(row->mnemonic, *mnemonics)) return true;
     return false;
+}
+
+// A shift or rotation by CL may be one by 0, one by a constant is when the constant's low bits are, and a repeated
+// comparison may be one of nothing: these change none.
+static bool always_writes(const struct insn_row *row, const struct insn *in)
+{
+    static const char *const shifts[] = {"shl", "shr", "sal", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", NULL};
+    bool repeated = row->attr & INSN_ATTR_REPZ && in->pfx & (PFX_REP | PFX_REPNE);
+    bool by_none = is_one_of(row, shifts) && strstr(row->operands, "Ib") && !(in->imm & (in->size == 8 ? 63 : 31));
+    return !repeated && !by_none && !strstr(row->operands, "CL");
 }
 
 // It stores where the last x87 instruction stood (jit/x87.h).
@@ -271,6 +280,22 @@ static uint64_t undefined_flags(const struct insn_row *row, const struct insn *i
     return row->flags_undefined | (in->size < 4 && is_one_of(row, names) ? FLAG_CF : 0);
 }
 
+// A repeated copy between two addresses of one frame: what comes of an overlap there is the CPU's business (README.md).
+static bool copies_into_itself(const struct cpu *cpu, const struct insn *in)
+{
+    if (in->id != INSN_MOVSB_YbXb && in->id != INSN_MOVS_YvXv) return false;
+    if (!(in->pfx & (PFX_REP | PFX_REPNE))) return false;
+    uint64_t from = (uint32_t)cpu->regs[RSI] >> PAGE_SHIFT, to = (uint32_t)cpu->regs[RDI] >> PAGE_SHIFT,
+             pages = cpu->regs[RCX] / (PAGE_BYTES / 8) + 2;
+    for (; pages > 0 && from < MEM_PAGES && to > 0 && to + 1 < MEM_PAGES; pages--, from++, to++) {
+        pte_t shown = mem_pte(cpu->mem, (uint32_t)from);
+        if (!shown || !mem_pte(cpu->mem, (uint32_t)to)) return false;
+        for (uint64_t near = to - 1; near <= to + 1; near++)
+            if (near != from && pte_frame(mem_pte(cpu->mem, (uint32_t)near)) == pte_frame(shown)) return true;
+    }
+    return false;
+}
+
 static void flags_behind(const struct cpu *cpu, struct flags *f)
 {
     struct cpu_fault fault;
@@ -280,7 +305,7 @@ static void flags_behind(const struct cpu *cpu, struct flags *f)
     static const char *const random[] = {"rdrand", "rdseed", NULL};
     if (is_one_of(row, random)) return;                                    // writes them later: cpu_give_random
     bool reads = row->flags_read & f->undefined && in->id != INSN_SYSCALL; // whose copy is compared as flags are
-    f->used = f->used || reads || stores_place(row) || undefines_result(row, in);
+    f->used = f->used || reads || stores_place(row) || undefines_result(row, in) || copies_into_itself(cpu, in);
     if (always_writes(row, in)) f->undefined &= ~(uint64_t)row->flags_written;
     f->undefined |= undefined_flags(row, in);
 }
@@ -298,6 +323,8 @@ static struct flags trace_flags(struct lockstep *l, const struct cpu *from, int6
         cpu.budget = 1;
         interpret(&cpu, &end);
     }
+    const struct insn *half = code_lookup_few(cpu.code, cpu.rip, 1, true, &end.cpu.fault); // perhaps it is half done
+    f.used = f.used || (half && copies_into_itself(&cpu, half));
     mem_keep_end(cpu.mem);
     mem_undo(cpu.mem, &l->traced);
     return f;
@@ -343,7 +370,10 @@ static bool slice_differs(struct lockstep *l, struct slice *s, unsigned engine)
     }
     if (!memory && !lockstep_compare(&s->interpreted, &s->translated, counts, ~0ull, l->what)) return false;
     struct flags f = trace_flags(l, &s->from, s->n); // which takes long
-    if (f.used) return false;
+    if (f.used) {
+        l->endless += s->translated.stop == STOP_REQUEST;
+        return false;
+    }
     return memory || lockstep_compare(&s->interpreted, &s->translated, counts, ~f.undefined, l->what);
 }
 

@@ -33,3 +33,6 @@ void lockstep_leave(void *space);                                     // before 
 // As cpu_run. When the two differ it returns STOP_REQUEST, and the text says where and in what.
 enum cpu_stop lockstep_run(struct lockstep *, struct cpu *);
 const char *lockstep_difference(const struct lockstep *); // NULL: none so far
+// Slices that only a tick ended, since what is undefined led translated code elsewhere: they tell nothing, and take
+// long.
+unsigned lockstep_endless(const struct lockstep *);

@@ -146,13 +146,28 @@ static uint32_t entry_at(const struct jit *j, const struct block *b, uint32_t ho
     return lo;
 }
 
+// Is this the string instruction of the entry, not begun or half done? Its pointers are host addresses.
+static bool is_in_string(const struct map_entry *m, uint32_t host)
+{
+    uint32_t pointers = !!(m->flags & MAP_RDI) + !!(m->flags & MAP_RSI);
+    return pointers && host - m->host == pointers * MAP_POINTER_BYTES;
+}
+
+static void end_string(struct cpu *cpu, const struct map_entry *m)
+{
+    if (m->flags & MAP_RDI) cpu->regs[RDI] = (uint32_t)cpu->regs[RDI];
+    if (m->flags & MAP_RSI) cpu->regs[RSI] = (uint32_t)cpu->regs[RSI];
+}
+
+// A repeated string instruction has boundaries inside, which are all at its start (SDM vol. 2, REP).
 static bool is_boundary(void *arg, uintptr_t rip)
 {
-    const struct jit *j = arg;
+    const struct jit *j = ((const struct run *)arg)->jit;
     uint32_t host = (uint32_t)(rip - (uintptr_t)j->memory.rx), block = cache_block_at(j, host);
     if (!block) return false;
     const struct block *b = &j->blocks[block];
-    return j->map[b->map + entry_at(j, b, host - b->host)].host == host - b->host;
+    const struct map_entry *m = &j->map[b->map + entry_at(j, b, host - b->host)];
+    return m->host == host - b->host || is_in_string(m, host - b->host);
 }
 
 // What was paid for instructions of the block from the i-th on, which have not run, is given back.
@@ -180,6 +195,7 @@ static uint32_t recover(struct run *r)
     const struct map_entry *m = &j->map[b->map + i];
     bool at_start = m->host == host - b->host;
     if (m->flags & MAP_R11_REG && (at_start || !(m->flags & MAP_SCRATCHED))) r->cpu->regs[R11] = r->words[SLOT_TMP2];
+    if (is_in_string(m, host - b->host)) end_string(r->cpu, m);
     r->cpu->rip = m->pc;
     refund(j, r->cpu, b, i);
     return block;
@@ -307,8 +323,19 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
     return (struct next){.go = GO_INTERPRET};
 }
 
-// A fault of the emitted code: if the page only waits to be mirrored, or to lose its code, that is done here, and the
-// interpreter does not run into it again.
+// A fault of the emitted code, in the signal handler: a page that only waits to be fetched or mirrored is, and the code
+// goes on. If it is about to lose its code, that may be the very code that runs.
+static bool mend(void *arg, uintptr_t addr, bool write)
+{
+    const struct run *r = arg;
+    uint64_t at = addr - (uintptr_t)r->cpu->region;
+    if (at >= MEM_TOP || (write && mem_pte(r->space->mem, (uint32_t)at >> PAGE_SHIFT) & MEM_CODE)) return false;
+    bool mended = mem_mirror(r->space->mem, (uint32_t)at, write ? MEM_W : MEM_R);
+    r->jit->stats.mended += mended;
+    return mended;
+}
+
+// What the handler left: if the page only has to lose its code, the interpreter does not run into it again.
 static void make_good(struct run *r)
 {
     const struct host_fault *guard = host_fault_active();
@@ -321,12 +348,8 @@ static void found_running(struct run *r, uint32_t block)
 {
     enum { OFTEN = 2 };
     struct block *b = &r->jit->blocks[block];
-    uint64_t flushes = r->jit->stats.flushes;
     if (b->hot || b->dead || ++b->ticks < OFTEN) return;
-    uint32_t hot = translate_hot(r->space, b->pc, b->r11);
-    if (!hot || flushes != r->jit->stats.flushes) return;
-    b->hot = true;
-    if (view_at(r->space, b->pc) == b->view) cache_replace(r->space, block, hot);
+    translate_around(r->space, block);
 }
 
 static struct next left(struct run *r)
@@ -350,6 +373,17 @@ static struct next left(struct run *r)
 
 // ---- the tier ----
 
+// The interpreter may have called this code, which then returns there: the table is made ready for it.
+static void expect_return(const struct run *r)
+{
+    struct mem *m = r->space->mem;
+    uint64_t pc, sp = r->cpu->regs[RSP];
+    const uint8_t *top = (sp & (PAGE_BYTES - 1)) <= PAGE_BYTES - 8 ? mem_host(m, (uint32_t)sp, MEM_R) : NULL;
+    if (!top) return;
+    memcpy(&pc, top, sizeof pc);
+    if (pc < MEM_TOP && pte_allows(mem_pte(m, (uint32_t)pc >> PAGE_SHIFT), MEM_X)) cache_fill(r->space, (uint32_t)pc);
+}
+
 static struct next begin(struct run *r)
 {
     struct jit_space *s = r->space;
@@ -365,6 +399,7 @@ static struct next begin(struct run *r)
             return (struct next){.go = GO_HOST, .host = x->resume};
         }
     }
+    expect_return(r);
     uint32_t block = find_or_translate(r, cpu->rip, R11_BOTH);
     return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
 }
@@ -381,7 +416,8 @@ static void open_run(struct run *r, struct host_fault *guard)
                                      .missed = rx + j->missed,
                                      .in = &w[SLOT_IN],
                                      .is_boundary = is_boundary,
-                                     .arg = j};
+                                     .mend = mend,
+                                     .arg = r};
     host_set_gs((uintptr_t)region, j->wrgsbase);
     w[SLOT_REGION] = region;
     w[SLOT_X87_ABSENT] = 1;

@@ -16,7 +16,13 @@ enum {
 struct pending { // an exit whose stub comes behind the trace
     struct exit exit;
     uint32_t rel32; // in the buffer, the jump that leads to it
-    bool to_head;   // not an exit: r11 is brought where the head wants it
+    bool to_head;   // not an exit: r11 is brought where the head wants it,
+    uint32_t body;  // or, when not 0, that
+};
+
+struct trace_head { // where code that has a block is entered in this trace from now on
+    uint32_t pc, host, old;
+    uint8_t r11;
 };
 
 struct trace {
@@ -25,15 +31,21 @@ struct trace {
     uint32_t view;
     struct view *shared; // that view, or NULL: the space's own
     struct emitter e, stubs;
-    struct insn in; // the instruction at hand
-    uint32_t head;  // where the trace begins
-    uint32_t pc;    // the instruction at hand, then the next one
+    struct insn in;      // the instruction at hand
+    struct shape *shape; // its shape, NULL: none
+    struct shape_parts parts;
+    uint32_t head; // where the trace begins
+    uint32_t pc;   // the instruction at hand, then the next one
     uint8_t head_r11, r11;
     uint32_t gap;
     bool hot; // follows all that has run, also where there are blocks already
-    bool x87; // the x87 state is known to be in the host's registers
-    uint32_t pages[TRACE_PAGES];
+    bool x87_used;
+    uint32_t body; // not 0: where jumps to the head lead once the x87 state is known to be there, with r11 in its slot
+    bool x87;      // the x87 state is known to be in the host's registers
+    uint32_t pages[VIEW_PAGES];
     unsigned npages;
+    struct trace_head heads[TRACE_HEADS];
+    unsigned nheads;
     struct pending pending[MAX_PENDING];
     unsigned npending;
     const uint8_t *code; // the bytes of page code_page, NULL: none yet
@@ -52,7 +64,9 @@ enum step { STEP_ON, STEP_END, STEP_CALL };
 typedef enum step emit_fn(struct trace *, struct insn *);
 
 enum step trace_insn(struct trace *, struct insn *); // insn_copy.c: by the row's class
-emit_fn emit_with_rsp;                               // insn_stack.c: rsp as an operand that is no address
+bool trace_is_copied(const struct trace *, const struct insn *);
+void trace_stack_copied(struct trace *, const struct insn *); // has been emitted, with an operand [rsp + disp]
+emit_fn emit_with_rsp;                                        // insn_stack.c: rsp as an operand that is no address
 
 // Rewritten and expanded rows.
 #define EMITTER(row, name) extern emit_fn emit_##name;
@@ -78,6 +92,7 @@ bool trace_writes(const struct insn *, unsigned reg); // perhaps
 
 // x87: the state is in the host's registers from here on.
 void trace_x87(struct trace *);
+void trace_x87_head(struct trace *); // the same, before the first instruction
 
 // Ways out.
 void trace_exit(struct trace *, uint32_t rel32, uint32_t pc);  // the jump at rel32 leads to the block at pc

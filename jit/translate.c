@@ -3,7 +3,7 @@
 //
 // Host code is written where it will run; its exits, operations and map entries are taken from the pools as they come.
 // If nothing comes of it all of that is given back.
-#include "jit/trace.h"
+#include "jit/quick.h"
 #include "cpu/mem.h"
 #include "host/clock.h"
 #include "jit/verify.h"
@@ -73,11 +73,12 @@ void trace_exit(struct trace *t, uint32_t rel32, uint32_t pc)
 // Back to the head: r11 may have to be moved first, which a stub does.
 static void to_head(struct trace *t, uint32_t rel32)
 {
-    if (t->r11 & t->head_r11) {
-        emit_to32(&t->e, rel32, 0);
+    unsigned r11 = t->x87 && t->body ? R11_SLOT : t->head_r11;
+    if (t->r11 & r11) {
+        emit_to32(&t->e, rel32, t->x87 ? t->body : 0);
         return;
     }
-    struct pending p = {.exit = {.r11 = t->r11}, .rel32 = rel32, .to_head = true};
+    struct pending p = {.exit = {.r11 = t->r11}, .rel32 = rel32, .to_head = true, .body = t->x87 ? t->body : 0};
     pend(t, &p);
 }
 
@@ -96,7 +97,9 @@ static bool is_inside(const struct trace *t, uint32_t pc)
 
 bool trace_known(const struct trace *t, uint32_t pc)
 {
-    if (pc == t->head || !is_inside(t, pc) || (!t->hot && find_like(t, pc))) return true;
+    if (pc == t->head || !is_inside(t, pc)) return true;
+    uint32_t like = find_like(t, pc);
+    if (like && (!t->hot || t->jit->blocks[like].hot)) return true;
     for (unsigned i = 0; i < t->ninsns; i++)
         if (t->map[i].pc == pc) return true;
     return false;
@@ -162,8 +165,8 @@ static void emit_stub(struct trace *t, const struct pending *p)
     struct jit *j = t->jit;
     lead_to_stub(t, p->rel32);
     if (p->to_head) {
-        move_r11(&t->stubs, p->exit.r11, t->head_r11);
-        stub_jump(t, j->used);
+        move_r11(&t->stubs, p->exit.r11, p->body ? R11_SLOT : t->head_r11);
+        stub_jump(t, j->used + p->body);
         return;
     }
     if (!is_inside(t, p->exit.pc)) {
@@ -186,7 +189,7 @@ static bool in_pages(struct trace *t, uint32_t page)
 {
     for (unsigned i = 0; i < t->npages; i++)
         if (t->pages[i] == page) return true;
-    if (t->npages == TRACE_PAGES || !is_inside(t, page << PAGE_SHIFT)) return false;
+    if (t->npages == (t->shared ? VIEW_PAGES : TRACE_PAGES) || !is_inside(t, page << PAGE_SHIFT)) return false;
     if (t->shared && !view_has_code(t->space, t->shared, page)) return false;
     t->pages[t->npages++] = page;
     return true;
@@ -200,11 +203,12 @@ static bool open_page(struct trace *t, uint32_t page)
     return t->code != NULL;
 }
 
-// Decodes the instruction at t->pc. False: it cannot be fetched, is none, or lies on a page too many.
+// Finds the instruction at t->pc; all of it is known when it is decoded. False: it cannot be fetched, is none, or lies
+// on a page too many.
 static bool fetch(struct trace *t)
 {
     uint8_t bytes[2 * MAX_INSN];
-    uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT;
+    uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT, avail_here = avail;
     if ((!t->code || t->code_page != page) && !open_page(t, page)) return false;
     const uint8_t *at = t->code + (t->pc & (PAGE_BYTES - 1)), *more = NULL;
     if (avail < MAX_INSN && page + 1 < MEM_PAGES) more = mem_host(t->space->mem, (page + 1) << PAGE_SHIFT, MEM_X);
@@ -213,8 +217,18 @@ static bool fetch(struct trace *t)
         memcpy(bytes + avail, more, MAX_INSN);
         at = bytes;
     }
-    int n = insn_decode(&t->in, at, more ? avail + MAX_INSN : avail, t->pc, t->jit->options.level, false);
+    if (more) avail_here = avail + MAX_INSN;
+    t->shape = avail_here >= SHAPE_ROOM ? shape_find(t->jit->shapes, at, &t->parts) : NULL;
+    t->in.pc = t->pc;
+    if (t->shape) t->in.len = t->shape->len;
+    int n = t->shape ? t->in.len : insn_decode(&t->in, at, avail_here, t->pc, t->jit->options.level, false);
     return n > 0 && ((unsigned)n <= avail || in_pages(t, page + 1)) && insn_next_pc(&t->in) < MEM_TOP;
+}
+
+// What fetch may have left to be done.
+static void decode(struct trace *t)
+{
+    if (t->shape) shape_fill(t->shape, &t->in, &t->parts, t->in.pc);
 }
 
 static bool touches_stack(const struct insn *in)
@@ -277,15 +291,37 @@ static enum step hand_over_as_it_was(struct trace *t)
     uint32_t next = t->pc;
     t->pc = t->in.pc;
     bool same = fetch(t);
+    decode(t);
     t->pc = next;
     if (same) return hand_over(t, &t->in);
     t->e.full = true; // cannot be: nothing is kept of a trace without an end
     return STEP_END;
 }
 
+// Not what is just copied, or nothing.
+static bool may_leave(const struct trace *t, const struct insn *in)
+{
+    unsigned way = t->jit->row_way[in->id];
+    return way != WAY_NOTHING && (way != WAY_COPY || insn_encodings[in->id].x87 || trace_names(in, RSP));
+}
+
+static bool one_quickly(struct trace *t)
+{
+    uint32_t at = t->e.n;
+    if (!t->shape || t->gap > GAP_AT_EXIT || !quick_emit(t)) return false;
+    note(t, t->in.pc, (unsigned)t->in.len << MAP_LENGTH);
+    t->map[t->ninsns - 1].host = (uint16_t)at;
+    t->pc = (uint32_t)insn_next_pc(&t->in);
+    t->turned = false;
+    t->charged++;
+    return true;
+}
+
 static enum step one(struct trace *t)
 {
-    if (t->gap > GAP_AT_EXIT && !touches_stack(&t->in)) probe_before(t, t->in.pc);
+    if (one_quickly(t)) return STEP_ON;
+    decode(t);
+    if (t->gap > GAP_AT_EXIT && !touches_stack(&t->in) && may_leave(t, &t->in)) probe_before(t, t->in.pc);
     note(t, t->in.pc, (unsigned)t->in.len << MAP_LENGTH);
     t->pc = (uint32_t)insn_next_pc(&t->in);
     t->turned = insn_rows[t->in.id].attr & INSN_ATTR_BRANCH;
@@ -335,6 +371,7 @@ static bool has_room(const struct trace *t)
 // Is there a block already for what comes next? Then the trace ends: one translation of it is enough.
 static bool join_block(struct trace *t)
 {
+    if (!(*cache_heat(t->jit, t->view, t->pc) & HEAT_BLOCK)) return false;
     uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH);
     if (!block) return false;
     if (find_like(t, t->pc)) return true;
@@ -343,19 +380,61 @@ static bool join_block(struct trace *t)
     return true;
 }
 
+static bool is_head(const struct trace *t, uint32_t pc)
+{
+    for (unsigned i = 0; i < t->nheads; i++)
+        if (t->heads[i].pc == pc) return true;
+    return false;
+}
+
+// What leads to the old block will lead here.
+static void add_head(struct trace *t, uint32_t old)
+{
+    uint32_t last = t->nheads ? t->heads[t->nheads - 1].host : 0;
+    if (t->nheads == TRACE_HEADS || t->x87 || t->gap > GAP_AT_EXIT || t->e.n <= last || t->jit->options.fuel) return;
+    t->r11 = t->jit->blocks[old].r11;
+    t->gap = GAP_AT_EXIT;
+    t->heads[t->nheads++] = (struct trace_head){.pc = t->pc, .host = t->e.n, .old = old, .r11 = t->r11};
+}
+
+// A hot trace comes to where there is a block. If that is hot, too, the trace ends, else it takes its place.
+static bool meet(struct trace *t)
+{
+    uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH), like = find_like(t, t->pc);
+    if (!block) return false;
+    if (is_head(t, t->pc)) return true;
+    if (like && t->jit->blocks[like].hot) return true;
+    if (like) {
+        add_head(t, like);
+        return false;
+    }
+    if (!t->jit->blocks[block].hot) return false;
+    move_r11(&t->e, t->r11, t->jit->blocks[block].r11);
+    t->r11 = R11_BOTH;
+    return true;
+}
+
+static bool is_end(struct trace *t)
+{
+    if (!has_room(t)) return true;
+    if (t->ninsns == 0) return false;
+    if (t->pc == t->head || (t->turned && trace_known(t, t->pc))) return true;
+    return t->hot ? meet(t) : !t->turned && join_block(t);
+}
+
 static void walk(struct trace *t)
 {
     enum step step = STEP_ON;
     while (step == STEP_ON) {
-        bool around = t->ninsns > 0 && t->pc == t->head;
-        if (!has_room(t) || around || (t->turned ? trace_known(t, t->pc) : t->ninsns > 0 && !t->hot && join_block(t))) {
+        if (is_end(t)) {
             probe_before(t, t->pc);
             trace_go(t, t->pc);
             return;
         }
         if (!fetch(t)) {
+            if (t->ninsns == 0) return; // nothing comes of it
             probe_before(t, t->pc);
-            trace_leave(t, EXIT_INTERP, t->pc);
+            trace_go(t, t->pc); // the trace has its pages; or whoever comes there finds that it is no instruction
             return;
         }
         step = one(t);
@@ -368,10 +447,30 @@ static void give_back(struct jit *j, uint32_t exits, uint32_t ops)
     j->nops = ops;
 }
 
-static void keep(struct trace *t, uint32_t first_exit)
+static void keep_heads(struct trace *t, uint32_t block)
+{
+    struct jit *j = t->jit;
+    for (unsigned i = 0; i < t->nheads; i++) {
+        const struct trace_head *h = &t->heads[i];
+        const struct block *b = &j->blocks[block];
+        j->blocks[j->nblocks++] = (struct block){.pc = h->pc,
+                                                 .view = b->view,
+                                                 .host = b->host + h->host,
+                                                 .size = b->size - h->host,
+                                                 .hot = b->hot,
+                                                 .of = block,
+                                                 .r11 = h->r11};
+        cache_add(j, t->space, j->nblocks - 1, NULL, 0);
+        cache_replace(t->space, h->old, j->nblocks - 1);
+    }
+}
+
+static uint32_t keep(struct trace *t, uint32_t first_exit)
 {
     struct jit *j = t->jit;
     uint32_t block = j->nblocks;
+    memcpy(j->memory.rw + j->used, t->e.at, t->e.n);
+    memcpy(j->memory.rw + j->stub_used, t->stubs.at, t->stubs.n);
     j->blocks[block] = (struct block){.pc = t->head,
                                       .view = t->view,
                                       .host = j->used,
@@ -382,7 +481,8 @@ static void keep(struct trace *t, uint32_t first_exit)
                                       .first_exit = first_exit,
                                       .insns = (uint16_t)t->ninsns,
                                       .nexits = (uint16_t)(j->nexits - first_exit),
-                                      .hot = t->hot,
+                                      .x87 = t->x87_used,
+                                      .hot = t->hot && !j->options.longer,
                                       .r11 = t->head_r11};
     j->nmap += t->ninsns;
     j->nblocks++;
@@ -392,6 +492,7 @@ static void keep(struct trace *t, uint32_t first_exit)
     j->stats.insns += t->ninsns;
     j->stats.bytes += t->e.n + t->stubs.n;
     cache_add(j, t->space, block, t->pages, t->npages);
+    keep_heads(t, block);
     for (unsigned i = 0; i < t->nreturns; i++) cache_fill(t->space, t->returns[i]);
     for (uint32_t i = first_exit; i < j->nexits; i++) {
         struct exit *x = &j->exits[i];
@@ -399,6 +500,7 @@ static void keep(struct trace *t, uint32_t first_exit)
         uint32_t to = cache_find(j, t->view, x->pc, x->r11);
         if (to) cache_chain(j, i, to);
     }
+    return block;
 }
 
 // The pages of code memory behind us are complete.
@@ -423,16 +525,18 @@ static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r1
     t->jit = j;
     t->view = view_at(s, pc);
     t->shared = view_shown(s, pc >> PAGE_SHIFT);
-    t->e = (struct emitter){.at = j->memory.rw + j->used, .size = BLOCK_BYTES, .slots = j->slots};
-    t->stubs = (struct emitter){.at = j->memory.rw + j->stub_used, .size = BLOCK_BYTES, .slots = j->slots};
+    t->e = (struct emitter){.at = j->draft[0], .size = BLOCK_BYTES, .slots = j->slots};
+    t->stubs = (struct emitter){.at = j->draft[1], .size = BLOCK_BYTES, .slots = j->slots};
     t->head = t->pc = pc;
+    cache_expect(j, t->view, pc);
     t->head_r11 = t->r11 = (uint8_t)r11;
     t->gap = GAP_AT_EXIT;
-    t->x87 = false;
+    t->x87 = t->x87_used = false;
+    t->body = 0;
     t->code = NULL;
     t->map = j->map + j->nmap;
     t->turned = false;
-    t->npages = t->npending = t->ninsns = t->nreturns = 0;
+    t->npages = t->npending = t->ninsns = t->nreturns = t->nheads = 0;
     t->charged = 0;
 }
 
@@ -446,7 +550,10 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, 
     begin(&t, s, pc, r11);
     t.hot = hot;
     if (!t.shared && !space_needs_own(s)) return 0;
-    if (j->options.fuel) cost = emit_toll(&t);
+    if (j->options.fuel)
+        cost = emit_toll(&t);
+    else if (hot && j->blocks[cache_find(j, t.view, pc, r11)].x87)
+        trace_x87_head(&t);
     walk(&t);
     for (unsigned i = 0; i < t.npending; i++) emit_stub(&t, &t.pending[i]);
     if (t.e.full || t.stubs.full || t.ninsns == 0) {
@@ -454,9 +561,8 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, 
         return 0;
     }
     if (j->options.fuel) set_toll(&t, cost);
-    keep(&t, exits);
+    uint32_t block = keep(&t, exits);
     settle(j);
-    uint32_t block = j->nblocks - 1;
     if (j->options.verify && !j->options.verify(j->options.verify_ctx, j, block)) {
         cache_kill(s, block);
         j->refused = true;

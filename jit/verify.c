@@ -185,6 +185,12 @@ static bool check_sequences(const struct work *w)
     return true;
 }
 
+static bool check_strings(const struct work *w)
+{
+    const struct fact *f = verify_strings(w->v->facts, w->v->facts + w->v->n);
+    return !f || refuse(w, f->at, "string: not within the sequence");
+}
+
 // How far rsp may be from what was touched, and whether control gets here at all.
 struct flow {
     uint32_t gap;
@@ -241,5 +247,6 @@ bool verify_block(struct verifier *v, const struct verify_block *b, char *why, s
 {
     struct work w = {v, b, why, n};
     if (!b->size || b->size > VERIFY_MAX_SIZE) return refuse(&w, 0, "size: empty or too large");
-    return read_all(&w) && mark_entries(&w) && mark_targets(&w) && check_sequences(&w) && follow(&w);
+    return read_all(&w) && mark_entries(&w) && mark_targets(&w) && check_sequences(&w) && check_strings(&w) &&
+           follow(&w);
 }

@@ -20,7 +20,8 @@ enum verify_slot {
     VERIFY_SLOT_TMP2,       // as R11
     VERIFY_SLOT_FS_BASE,    // load, push
     VERIFY_SLOT_GS_BASE,    // load, push
-    VERIFY_SLOT_REGION,     // load into rsp, where rsp is set; nothing else, for the guest may not see it
+    VERIFY_SLOT_REGION,     // load into rsp, where it is set, and into rdi and rsi before a string instruction; nothing
+                            // else, for the guest may not see it
     VERIFY_SLOT_X87_ABSENT, // load
     VERIFY_SLOT_EXIT,       // jump through it
     VERIFY_SLOT_FUEL,       // load, store, load 4 bytes of the upper half
@@ -55,5 +56,5 @@ struct verify_block {
 };
 
 // False: refused; `why` is "+OFFSET: INSTRUCTION: RULE: TEXT". The rules' names:
-//   size decode refused prefix operand memory slot bits rsp leak jump table base drift entry int3 end
+//   size decode refused prefix operand memory slot bits rsp leak jump table base string drift entry int3 end
 bool verify_block(struct verifier *, const struct verify_block *, char *why, size_t n);

@@ -7,6 +7,7 @@
 //   M3  [rsp+disp]: rsp is near the region (verify.c), disp within 2 GiB, the guards below and above are wider.
 //   M4  fs:[slot], as the slot allows.
 //   M5  jmp gs:[r11*8], which verify.c finds behind what limits r11.
+//   M6  [rdi] and [rsi] of a string instruction, which verify_string.c finds behind what makes them host addresses.
 //
 // A bit string (BT with a register) reaches 256 MiB to both sides of its address in 32 bits, which the guards of M1 and
 // M2 hold, and 2^60 bytes in 64: no manual promises that 67 limits this sum.
@@ -303,6 +304,18 @@ static const char *check_rsp(const struct look *k, struct fact *f)
     }
 }
 
+// mov rdi, fs:[REGION], or rsi: verify_string.c says where.
+static bool is_pointer_base(const struct look *k, struct fact *f)
+{
+    if (k->in->mnemonic != ZYDIS_MNEMONIC_MOV || k->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        k->op[1].type != ZYDIS_OPERAND_TYPE_MEMORY || slot_offset(k, &k->op[1]) != 8 * VERIFY_SLOT_REGION)
+        return false;
+    ZydisRegister r = k->op[0].reg.value;
+    f->part = PART_BASE;
+    f->pointers = r == ZYDIS_REGISTER_RDI ? POINTER_RDI : r == ZYDIS_REGISTER_RSI ? POINTER_RSI : 0;
+    return f->pointers != 0;
+}
+
 static bool sets_rsp(const struct look *k)
 {
     return k->in->operand_count && k->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -426,6 +439,7 @@ const char *verify_insn(const struct verify_block *b, const struct zydis_insn *i
 {
     struct look k = {.block = b, .in = &i->in, .op = i->op, .allow = verify_allowed(i->in.mnemonic)};
     *f = (struct fact){.at = f->at, .length = i->in.length, .touch = FACT_FARTHEST};
+    if (verify_is_string(i)) return verify_string(i, f);
     if (!k.allow) return "refused: not on the list";
     const char *rule = check_encoding(&k);
     if (!rule) rule = check_prefixes(&k);
@@ -433,6 +447,8 @@ const char *verify_insn(const struct verify_block *b, const struct zydis_insn *i
     if (k.allow & ALLOW_INT3) return check_int3(&k, f);
     if (k.allow & (ALLOW_JUMP | ALLOW_BRANCH | ALLOW_COUNT)) return check_jump(&k, f);
     if (sets_rsp(&k)) return check_rsp(&k, f);
+    if (is_pointer_base(&k, f)) return NULL;
+    verify_note_part(i, f);
     rule = check_operands(&k, f);
     if (!rule && k.allow & ALLOW_NOP) rule = check_nop(&k);
     if (!rule && k.allow & (ALLOW_PUSH | ALLOW_POP)) rule = note_push(&k, f);

@@ -41,6 +41,16 @@ enum {
     FACT_BACK = 16,     // target of a jump from behind it
     FACT_AHEAD = 32,    // target of a jump from before it
 };
+// Of the sequence around a string instruction (verify_string.c), and for which registers.
+enum fact_part {
+    PART_NONE,
+    PART_LOW,    // mov r11d, edi
+    PART_BASE,   // mov rdi, fs:[REGION]: nowhere else
+    PART_SUM,    // lea rdi, [rdi+r11]
+    PART_STRING, // nowhere else
+    PART_CUT,    // mov edi, edi
+};
+enum { POINTER_RDI = 1, POINTER_RSI = 2 };
 enum { FACT_FARTHEST = UINT32_MAX / 4 }; // stands for any greater distance; several of them can be added
 
 // One instruction. rsp: `before` is added to its distance from what was touched, then something at `touch` from it is
@@ -48,6 +58,7 @@ enum { FACT_FARTHEST = UINT32_MAX / 4 }; // stands for any greater distance; sev
 struct fact {
     uint32_t at;
     uint8_t length, kind, flags;
+    uint8_t part, pointers; // enum fact_part, POINTER_*
     uint32_t before, touch, after;
     uint64_t target; // of a relative jump: the host address
     uint32_t gap;    // for FACT_AHEAD: the greatest distance with which it is jumped to
@@ -55,3 +66,9 @@ struct fact {
 
 // Judges the instruction at f->at and fills in the rest of *f. NULL, or the rule that it breaks.
 const char *verify_insn(const struct verify_block *, const struct zydis_insn *, struct fact *f);
+
+bool verify_is_string(const struct zydis_insn *);
+const char *verify_string(const struct zydis_insn *, struct fact *f); // the same, for a string instruction
+void verify_note_part(const struct zydis_insn *, struct fact *f);     // is it another part of the sequence?
+// The first of these facts that may only stand in such a sequence, and does not; NULL: none.
+const struct fact *verify_strings(const struct fact *f, const struct fact *end);

@@ -235,7 +235,7 @@ struct box {
     uint64_t boot_host_ns;     // host clock at boot: CLOCK_MONOTONIC starts at 0 then (set by box_time_init)
     uint64_t idle_skipped_ns;  // deterministic mode: idle time jumped over
     uint64_t cpu_ns;           // used by all tasks so far
-    uint64_t slice_ns;         // when the current task's slice began
+    uint64_t slice_ns;         // the CPU clock when the current task's slice began
     uint64_t slice_sys_ns;     // of it, about how much was spent in system calls
     uint64_t syscalls;         // made so far
     uint8_t entropy_state[64];
@@ -294,6 +294,7 @@ bool signal_deliverable(const struct task *);
 
 // -- time (syscalls/time.c)
 uint64_t box_monotonic(const struct box *); // ns; virtual in deterministic mode
+uint64_t box_cpu_clock(const struct box *); // ns of computing, from anywhere; the same
 uint64_t box_realtime(const struct box *);
 void box_time_init(struct box *);
 void itimer_account(struct process *, uint64_t cpu_ns); // ITIMER_VIRTUAL, ITIMER_PROF, RLIMIT_CPU
@@ -336,6 +337,8 @@ void mm_unref(struct mm *);
 int mm_fault(struct task *, gaddr addr,
              enum cpu_access); // 0: run again; -LX_EPARK; else fills *sig and sends SIGSEGV / SIGBUS itself: -LX_EFAULT
 int mm_make_present(struct mm *, gaddr addr, unsigned need); // for uaccess: 0, -LX_EFAULT, -LX_EPARK
+int mm_fetch(void *mm, uint32_t addr, unsigned need);        // the same as mem_pager's: for guest code
+uint64_t mm_take_faults(struct mm *);                        // those since the last call
 struct mem *mm_mem(struct mm *);
 struct code *mm_code(struct mm *);
 struct mm_map {

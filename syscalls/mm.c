@@ -16,6 +16,7 @@ struct mm *mm_new(struct box *box)
     mm->mem = mem_new(&box->ram, box->backend);
     mm->code = mm->mem ? code_new(mm->mem, box->level) : NULL;
     if (mm->code) {
+        mem_set_pager(mm->mem, (struct mem_pager){mm_fetch, mm});
         if (box->tier.enter) mm->tier = box->tier.enter(box->tier.ctx, mm);
         return mm;
     }

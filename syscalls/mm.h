@@ -52,6 +52,7 @@ struct mm {
     unsigned nauxv;                 // words of it
     uint64_t arg_start, arg_end, env_start, env_end, start_stack;
     uint32_t stack_limit; // pages the main stack may grow to
+    uint64_t faults;      // that the guest's code ran into and were served, since they were last taken
     bool lock_future;     // mlockall(MCL_FUTURE)
 };
 

@@ -3,7 +3,9 @@
 #include "syscalls/mm.h"
 #include <string.h>
 
-enum { AROUND = 16 }; // pages brought in together when they are at hand (64 KiB, Linux's fault-around)
+// Pages brought in together when they are at hand (64 KiB, Linux's fault-around), and where they may well not be
+// wanted.
+enum { AROUND = 16, FEW = 4 };
 
 // ---------------------------------------------------------------- anonymous memory
 
@@ -13,7 +15,7 @@ static void absent_run(const struct vma *v, uint32_t page, uint32_t *first, uint
 {
     struct mem *mem = v->mm->mem;
     bool sequential = page > v->start && mem_pte(mem, page - 1);
-    uint32_t window = sequential ? AROUND : 4;
+    uint32_t window = sequential ? AROUND : FEW;
     uint32_t lo = page & ~(window - 1), hi = lo + window;
     if (lo < v->start) lo = v->start;
     if (hi > v->end) hi = v->end;
@@ -46,46 +48,88 @@ static int fault_anonymous(struct vma *v, uint32_t page)
 
 // ---------------------------------------------------------------- files
 
-// Show file pages [page, page+...) that lie one behind the other in memory, beginning with `frame` at page, as far as
-// they are at hand without waiting.
-static int map_file_run(struct vma *v, uint32_t page, uint32_t frame, unsigned prot)
+// Pages [first, first + n) of a vma, and the frames behind them, one after the other from `frame` on.
+struct run {
+    uint32_t first, n, frame;
+};
+
+// Is the page yet to be shown, and this frame what the file has there? Without waiting.
+static bool waits_for(const struct vma *v, uint32_t page, uint32_t frame)
 {
-    struct mem *mem = v->mm->mem;
-    uint32_t hi = (page | (AROUND - 1)) + 1, n = 1;
+    uint32_t found;
+    if (mem_pte(v->mm->mem, page)) return false;
+    if (inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &found)) return false;
+    if (found == frame) return true;
+    ram_unref(&v->mm->box->ram, found);
+    return false;
+}
+
+// Is it this frame of an image that a private page shows, or would show?
+static bool is_still(const struct vma *v, uint32_t page, uint32_t frame)
+{
+    pte_t p = mem_pte(v->mm->mem, page);
+    if (!ram_is_file(frame)) return false;
+    return p ? p & MEM_COW && pte_frame(p) == frame : waits_for(v, page, frame);
+}
+
+// Grows a run of one page within its aligned window, as far as `belongs`.
+static void grow(struct run *r, const struct vma *v, uint32_t window,
+                 bool (*belongs)(const struct vma *, uint32_t page, uint32_t frame))
+{
+    uint32_t lo = r->first & ~(window - 1), hi = lo + window;
+    if (lo < v->start) lo = v->start;
     if (hi > v->end) hi = v->end;
-    for (; page + n < hi && !mem_pte(mem, page + n); n++) {
-        uint32_t next;
-        if (inode_page(v->inode, (uint32_t)(v->pgoff + (page + n - v->start)), false, &next)) break;
-        if (next == frame + n) continue;
-        ram_unref(&v->mm->box->ram, next);
-        break;
+    for (; r->first + r->n < hi && belongs(v, r->first + r->n, r->frame + r->n); r->n++) continue;
+    for (; r->first > lo && belongs(v, r->first - 1, r->frame - 1); r->n++) {
+        r->first--;
+        r->frame--;
     }
-    return mem_map(mem, page, n, frame, prot);
 }
 
 static int fault_file_read(struct vma *v, uint32_t page)
 {
     uint32_t frame;
     int err = inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &frame);
-    return err ? err : map_file_run(v, page, frame, vma_mem_prot(v) | MEM_COW);
+    if (err) return err;
+    struct run r = {page, 1, frame};
+    grow(&r, v, AROUND, waits_for);
+    return mem_map(v->mm->mem, r.first, r.n, r.frame, vma_mem_prot(v) | MEM_COW);
 }
 
-// Shown before it is filled: filled through the region, the host maps the frame once.
-static int copy_frame(struct vma *v, uint32_t page, uint32_t from)
+// Private copies instead of a run. Shown before they are filled: filled through the region, the host maps the frames
+// once.
+static int copy_run(struct vma *v, const struct run *r)
 {
     struct mem *mem = v->mm->mem;
     struct ram *ram = &v->mm->box->ram;
-    uint32_t frame = take_frames(v->mm->box, 1, false);
+    uint32_t frame = take_frames(v->mm->box, r->n, false);
     if (!frame) return -LX_ENOMEM;
-    ram_ref(ram, from); // the page may hold the last one
-    int err = mem_map(mem, page, 1, frame, vma_mem_prot(v));
-    void *to = mem_host(mem, page << PAGE_SHIFT, MEM_W);
-    if (ram_read(ram, from, 0, to ? to : ram_ptr(ram, frame), PAGE_BYTES)) {
-        mem_unmap(mem, page, 1);
+    ram_ref(ram, r->frame); // the page may hold the last one, of one
+    int err = mem_map(mem, r->first, r->n, frame, vma_mem_prot(v));
+    void *to = mem_host(mem, r->first << PAGE_SHIFT, MEM_W);
+    if (ram_read(ram, r->frame, 0, to ? to : ram_ptr(ram, frame), (size_t)r->n * PAGE_BYTES)) {
+        mem_unmap(mem, r->first, r->n);
         err = -LX_EIO;
     }
-    ram_unref(ram, from);
+    ram_unref(ram, r->frame);
     return err;
+}
+
+static bool is_copy(const struct vma *v, uint32_t page)
+{
+    pte_t p = page >= v->start && page < v->end ? mem_pte(v->mm->mem, page) : 0;
+    return p && !(p & MEM_COW);
+}
+
+// Data that is written next to data that was is likely to be written all over: pages of an image are copied by the
+// window.
+static int copy_around(struct vma *v, uint32_t page, uint32_t from)
+{
+    struct run r = {page, 1, from};
+    grow(&r, v, is_copy(v, page - 1) || is_copy(v, page + 1) ? AROUND : FEW, is_still);
+    int err = copy_run(v, &r);
+    if (err != -LX_ENOMEM || r.n == 1) return err;
+    return copy_run(v, &(struct run){page, 1, from});
 }
 
 static int fault_file_write(struct vma *v, uint32_t page)
@@ -98,7 +142,7 @@ static int fault_file_write(struct vma *v, uint32_t page)
         inode_mapped_write(v->inode);
         return mem_map(v->mm->mem, page, 1, frame, vma_mem_prot(v));
     }
-    err = copy_frame(v, page, frame);
+    err = copy_around(v, page, frame);
     ram_unref(&v->mm->box->ram, frame);
     return err;
 }
@@ -126,7 +170,7 @@ static int fault_cow(struct vma *v, uint32_t page, pte_t p)
     if (v->flags & LX_MAP_SHARED) return fault_file_write(v, page);
     uint32_t frame = pte_frame(p);
     if (ram_refs(&v->mm->box->ram, frame) == 1) return take_over(v, page);
-    return copy_frame(v, page, frame);
+    return copy_around(v, page, frame);
 }
 
 // ---------------------------------------------------------------- the doors
@@ -168,6 +212,20 @@ int mm_make_present(struct mm *mm, gaddr addr, unsigned need)
     if (!v) v = grow_stack(mm, page);
     if (!v || !allows(v, need)) return -LX_EFAULT;
     return populate(v, page, need & MEM_W);
+}
+
+int mm_fetch(void *mm, uint32_t addr, unsigned need)
+{
+    int err = mm_make_present(mm, addr, need);
+    if (!err) ((struct mm *)mm)->faults++;
+    return err;
+}
+
+uint64_t mm_take_faults(struct mm *mm)
+{
+    uint64_t n = mm->faults;
+    mm->faults = 0;
+    return n;
 }
 
 static int segv(struct task *t, gaddr addr, int sig, int code)

@@ -139,6 +139,7 @@ static bool run_slice(struct task *t)
         int64_t left = c->budget;
         enum cpu_stop stop = run_cpu(t->box, c);
         t->box->insn_count += (uint64_t)(left - c->budget);
+        t->proc->min_faults += mm_take_faults(t->proc->mm);
         if (stop == STOP_SYSCALL) {
             run_syscall(t);
         } else if (stop == STOP_FAULT) {
@@ -156,20 +157,19 @@ static bool run_slice(struct task *t)
     return true;
 }
 
-static uint64_t account(struct task *t, uint64_t from)
+static void account(struct task *t)
 {
-    uint64_t now = box_monotonic(t->box), spent = now - from;
+    uint64_t now = box_cpu_clock(t->box), spent = now - t->box->slice_ns;
+    t->box->slice_ns = now; // what has been charged is not running any more
     t->box->cpu_ns += spent;
-    if (t->state == TASK_DEAD) return now; // a process's last slice is lost; its memory may be as well
+    if (t->state == TASK_DEAD) return; // a process's last slice is lost; its memory may be as well
     uint64_t in_kernel = t->box->slice_sys_ns < spent ? t->box->slice_sys_ns : spent;
     t->utime_ns += spent - in_kernel;
     t->proc->utime_ns += spent - in_kernel;
     t->stime_ns += in_kernel;
     t->proc->stime_ns += in_kernel;
     itimer_account(t->proc, spent);
-    t->box->slice_ns = now; // what has been charged is not running any more
     if (t->box->cpu_timers) posix_timers_of_cpu(t->box);
-    return now;
 }
 
 // Slices of one length can keep step with a thread's loop: it would lose its turn always while it holds a lock, and who
@@ -179,22 +179,20 @@ static int64_t slice_length(const struct box *box)
     return SLICE_INSNS - (int64_t)(box->insn_count * 0x9e3779b97f4a7c15 >> 48);
 }
 
-static uint64_t run_task(struct task *t, uint64_t now)
+static void run_task(struct task *t, uint64_t now)
 {
     struct box *box = t->box;
     box->current = t;
-    box->slice_ns = now;
     box->slice_sys_ns = 0;
     t->cpu.budget = slice_length(box);
     t->cpu.tsc_fixed = box->deterministic ? now + 1 : 0; // not 0, and the same for the whole turn
     if (box->last_tid != t->tid && t->rseq) t->rseq_event |= RSEQ_OTHERS_RAN;
     box->last_tid = t->tid;
     if (ready(t)) run_slice(t);
-    now = account(t, now);
+    account(t);
     box->current = NULL;
     if (t->state == TASK_RUNNABLE && box->run_queue == t) box->run_queue = t->run_next; // to the end of the ring
     tasks_reap(box);
-    return now;
 }
 
 // ---------------------------------------------------------------- the box
@@ -228,18 +226,18 @@ static bool skip_idle_time(struct box *box, uint64_t now)
 enum sched_result sched_run(struct box *box, uint64_t *idle_until)
 {
     uint64_t start = host_clock_monotonic(), now = box_monotonic(box);
+    box->slice_ns = box_cpu_clock(box); // it may be another thread than before
     do {
         ktimers_run(box, now);
         check_limits(box, now);
         if (box->dying) return SCHED_ENDED;
         if (box->run_queue) {
-            now = run_task(box->run_queue, now);
-        } else if (skip_idle_time(box, now)) {
-            now = box_monotonic(box);
-        } else {
+            run_task(box->run_queue, now);
+        } else if (!skip_idle_time(box, now)) {
             *idle_until = next_deadline(box);
             return SCHED_IDLE;
         }
+        now = box_monotonic(box);
     } while (!box->dying && host_clock_monotonic() - start < RUN_NS);
     return box->dying ? SCHED_ENDED : SCHED_AGAIN;
 }

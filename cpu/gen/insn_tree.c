@@ -96,6 +96,51 @@ static uint16_t build_opcode(bool vex, int map, int opcode)
     return build(&set, 0);
 }
 
+static enum opcode_form row_form(const struct row *row)
+{
+    if (!row->modrm) return OPCODE_BARE;
+    if (row->decode & (DECODE_VSIB | DECODE_NO_MOD) || row->want[DIM_B] != ANY) return OPCODE_UNKNOWN;
+    return row->want[DIM_RM] != ANY ? OPCODE_FULL : row->want[DIM_REG] != ANY ? OPCODE_DIGIT : OPCODE_MODRM;
+}
+
+static bool is_legacy_prefix(int byte)
+{
+    static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
+    return memchr(prefixes, byte, sizeof prefixes) != NULL;
+}
+
+static enum opcode_form form_of(bool vex, int map, int opcode)
+{
+    enum opcode_form form = OPCODE_UNKNOWN;
+    bool first = !vex && map == 0;
+    if (first && (opcode == 0xc4 || opcode == 0xc5)) return OPCODE_VEX;
+    if (first && is_legacy_prefix(opcode)) return OPCODE_PREFIX;
+    for (int i = 0; i < row_count; i++) {
+        int low = rows[i].plus_r ? 7 : 0;
+        if (rows[i].vex != vex || rows[i].map != map || (rows[i].opcode | low) != (opcode | low)) continue;
+        enum opcode_form of = row_form(&rows[i]);
+        if (of == OPCODE_UNKNOWN) return of;
+        if (form == OPCODE_UNKNOWN || of > form) form = of; // the one that asks for more; none, or all have ModRM
+    }
+    return form;
+}
+
+static void write_forms(FILE *out)
+{
+    fprintf(out, "const uint8_t insn_opcode_forms[2][4][256] = {\n");
+    for (int vex = 0; vex < 2; vex++) {
+        fprintf(out, "{\n");
+        for (int map = 0; map < 4; map++) {
+            fprintf(out, "{");
+            for (int opcode = 0; opcode < 256; opcode++)
+                fprintf(out, "%s%d,", opcode % 16 ? "" : "\n", (int)form_of(vex, map, opcode));
+            fprintf(out, "},\n");
+        }
+        fprintf(out, "},\n");
+    }
+    fprintf(out, "};\n");
+}
+
 void write_trees(FILE *out)
 {
     fprintf(out, "static const uint16_t tree_roots[2][4][256] = {\n");
@@ -112,4 +157,5 @@ void write_trees(FILE *out)
     fprintf(out, "};\nstatic const uint16_t tree_nodes[] = {");
     for (int i = 0; i < node_count; i++) fprintf(out, "%s%d,", i % 16 ? "" : "\n", nodes[i]);
     fprintf(out, "%s};\n", node_count ? "\n" : "0");
+    write_forms(out);
 }

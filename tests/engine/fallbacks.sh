@@ -39,6 +39,8 @@ expect 7 42 'jit: interpreting: the host gives no executable memory: Permission 
 expect 7 42 'jit: interpreting: no room for the table of targets' "$engines/engine-without" promise "$BELLJAR"
 expect 7 42 '' "$engines/engine-no_fsgsbase" --verify-code
 expect 7 42 '' "$engines/engine-no_fsgsbase" --deterministic 1
+# No timer of the thread's own (timer_create(2)): the process's is used.
+(ulimit -i 0 && expect 7 42 '' "$BELLJAR" && exit $failed) || failed=1
 expect 125 '' 'belljar: a mistake of the translator.s, caught by the verifier: ' "$engines/engine-refusing" --verify-code
 
 # The library missing: said before anything runs.

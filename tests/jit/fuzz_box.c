@@ -133,7 +133,7 @@ static bool goes_on(struct fuzz_box *b, enum cpu_stop stop, struct rng *r, struc
 const char *fuzz_run(struct fuzz_box *b, const struct program *p, struct rng *r, struct fuzz_counts *counts)
 {
     enum cpu_stop stop;
-    unsigned left = MOST_STOPS;
+    unsigned left = MOST_STOPS, endless = lockstep_endless(b->lockstep);
     fill_pages(b, DATA_BASE, DATA_PAGES, r);
     fill_pages(b, STACK_BASE, STACK_PAGES, r);
     put_code(b, p);
@@ -144,7 +144,7 @@ const char *fuzz_run(struct fuzz_box *b, const struct program *p, struct rng *r,
         b->cpu.budget = BUDGET;
         stop = lockstep_run(b->lockstep, &b->cpu);
         if (lockstep_difference(b->lockstep)) return lockstep_difference(b->lockstep);
-    } while (goes_on(b, stop, r, counts) && --left);
+    } while (goes_on(b, stop, r, counts) && --left && lockstep_endless(b->lockstep) == endless);
     counts->cases++;
     counts->insns += b->cpu.insn_count;
     return NULL;

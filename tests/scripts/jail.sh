@@ -21,7 +21,6 @@ fi
 
 # Not seen here, with the reason.
 cat >seldom <<'END'
-clock_gettime   the vDSO tells the time, where it can
 lseek           only an image that is a block device needs it
 exit_group      the broker ends the worker first
 END
@@ -40,6 +39,8 @@ box=("$BELLJAR" --image "$BELLJAR_IMAGE")
 trace fault "${box[@]}" --files 100000 --put program.py:/tmp/program.py --get /etc/passwd:got --trace faults -- python3 /tmp/program.py
 # A host without WRGSBASE (tests/engine).
 trace fallback "$BELLJAR_BUILD/tests/engine/engine-no_fsgsbase" --image "$BELLJAR_IMAGE" -- true
+# One that gives a process no timer of its own (timer_create(2)).
+(ulimit -i 0 && trace no-timer "${box[@]}" -- true)
 trace signal "${box[@]}" -- bash -c 'trap "exit 0" TERM; echo ready >/dev/stderr; while :; do sleep 0.1; done' &
 for _ in $(seq 200); do
     sleep 0.1
@@ -51,12 +52,17 @@ done
 wait
 script -qec "strace -f -o terminal ${box[*]@Q} -- bash -c 'stty size'" /dev/null </dev/null >/dev/null
 
+# Where a limit on pending signals leaves none, these are not got to.
+if grep -q 'timer_create(.* = -1 EAGAIN' fault; then
+    printf '%s   no timer here\n' timer_settime timer_delete >>seldom
+fi
+
 # What the worker called once the filter was there; of ioctl, with its arguments.
 awk 'inside[$1] && match($0, /[a-z_0-9]+\(/) {
         print substr($0, RSTART, RLENGTH - 1)
         if (match($0, /ioctl\([^{]*/)) print substr($0, RSTART, RLENGTH)
     }
-    /seccomp\(SECCOMP_SET_MODE_FILTER.* = 0$/ { inside[$1] = 1 }' fault fallback signal terminal | sort -u >used
+    /seccomp\(SECCOMP_SET_MODE_FILTER.* = 0$/ { inside[$1] = 1 }' fault fallback no-timer signal terminal | sort -u >used
 while read -r request; do
     grep -q "^ioctl(.*$request" used || {
         echo "FAILED: ioctl $request is allowed and not used"

@@ -504,7 +504,8 @@ static void on_alarm(int sig)
 static void interrupt_in_a_loop(void **state)
 {
     BOOT(0xff, 0xc0, 0xeb, 0xfc /* L: inc eax; jmp L */);
-    signal(SIGALRM, on_alarm);
+    // Emitted code has the guest's stack: the handler may not run on it (jit/jit.h).
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm, .sa_flags = SA_ONSTACK}, NULL);
     for (int i = 0; i < 10; i++) {
         struct itimerval soon = {.it_value.tv_usec = 2000};
         m.cpu.budget = INT64_MAX / 2;
@@ -526,6 +527,21 @@ static void stack_stays_flat(void **state)
     m.cpu.budget = INT64_MAX / 2;
     expect_stop(STOP_SYSCALL, CODE + 21);
     assert_int_equal(m.cpu.insn_count, 1 + 6 * 1000000 + 1);
+}
+
+// ENTER copies frame pointers to one place higher, down to a page with code: losing its code on the way, it must not be
+// done again with what it has moved.
+static void enter_is_done_once(void **state)
+{
+    BOOT(0xc8, 0, 0, 7 /* enter 0, 7 */, 0x0f, 0x05);
+    enum { TOP = CODE + PAGE_BYTES + 32 };
+    for (uint64_t i = 0; i < 10; i++) poke(TOP - 8 * (unsigned)i, &i, sizeof i);
+    m.cpu.regs[RSP] = TOP;
+    m.cpu.regs[RBP] = TOP - 16;
+    expect_stop(STOP_SYSCALL, CODE + 6);
+    static const uint64_t after[] = {0, TOP - 16, 3, 4, 5, 6, 7, 8, TOP - 8, 9};
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned k = 0; k < 8; k++) assert_int_equal(peek(TOP - 8 * i + k), (uint8_t)(after[i] >> 8 * k));
 }
 
 // More code than the cache holds.
@@ -560,32 +576,15 @@ int main(void)
 #f " (checked)", f, NULL, halt, &checked                                                                       \
     }
     const struct CMUnitTest tests[] = {
-        EACH(syscall_stops),
-        EACH(budget_is_exact),
-        EACH(slices_add_up),
-        EACH(long_straight_code),
-        EACH(data_faults),
-        EACH(read_faults),
-        EACH(crossing_store),
-        EACH(top_of_memory),
-        EACH(high_addresses),
-        EACH(fetch_faults),
-        EACH(undefined),
-        EACH(instruction_across_pages),
-        EACH(too_long),
-        EACH(breakpoint),
-        EACH(modifies_next_instruction),
-        EACH(data_beside_code),
-        EACH(patched_function),
-        EACH(remapped_code),
-        EACH(calls_return),
-        EACH(interrupt_before),
-        EACH(interrupt_in_a_loop),
-        EACH(cache_overflows),
-        EACH(patched_in_slices),
-        EACH(stack_stays_flat),
-        EACH(random_is_asked_for),
-        EACH(random_ends_a_slice),
+        EACH(syscall_stops),      EACH(budget_is_exact),     EACH(slices_add_up),
+        EACH(long_straight_code), EACH(data_faults),         EACH(read_faults),
+        EACH(crossing_store),     EACH(top_of_memory),       EACH(high_addresses),
+        EACH(fetch_faults),       EACH(undefined),           EACH(instruction_across_pages),
+        EACH(too_long),           EACH(breakpoint),          EACH(modifies_next_instruction),
+        EACH(data_beside_code),   EACH(patched_function),    EACH(remapped_code),
+        EACH(calls_return),       EACH(interrupt_before),    EACH(interrupt_in_a_loop),
+        EACH(enter_is_done_once), EACH(cache_overflows),     EACH(patched_in_slices),
+        EACH(stack_stays_flat),   EACH(random_is_asked_for), EACH(random_ends_a_slice),
         EACH(mxcsr_in_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -452,17 +452,6 @@ static const struct row bad[] = {
     {"cli", "fa", "refused", 1, {0}},
     {"hlt", "f4", "refused", 1, {0}},
     {"stac", "0f01cb", "refused", 1, {0}},
-    {"movsb", "a4", "refused", 1, {0}},
-    {"movsd", "a5", "refused", 1, {0}},
-    {"movsq", "48a5", "refused", 1, {0}},
-    {"rep movsq", "f348a5", "refused", 1, {0}},
-    {"rep stosb", "f3aa", "refused", 1, {0}},
-    {"repne scasb", "f2ae", "refused", 1, {0}},
-    {"cmpsb", "a6", "refused", 1, {0}},
-    {"cmpsd", "a7", "refused", 1, {0}},
-    {"lodsb", "ac", "refused", 1, {0}},
-    {"bytes 0x65, 0x67, 0xa5", "6567a5", "refused", 1, {0}},
-    {"bytes 0x65, 0x67, 0xa7", "6567a7", "refused", 1, {0}},
     {"xlatb", "d7", "refused", 1, {0}},
     {"in al, dx", "ec", "refused", 1, {0}},
     {"in eax, 5", "e505", "refused", 1, {0}},
@@ -743,6 +732,15 @@ static const struct row mutated[] = {
     {"vectors",
      "65670f10036567c5fe6f49086567c4e2ed91048bf20f105c24106567c4e2edb80b6567660f380008660f38dccac4e3fd00dc1bf20f2ac4656"
      "7db2bdd5c240865670f6f02660fc5c103c5e9efcb6567c4e2e0f201f3480fb8ca64ff242538ffffff",
+     NULL,
+     1,
+     {0}},
+    {"strings",
+     "74154189fb64488b3c2528ffffff4a8d3c1ff348ab89ff4189fb64488b3c2528ffffff4a8d3c1f4189f364488b342528ffffff4a8d341ef3a"
+     "4"
+     "89ff89f64189f364488b342528ffffff4a8d341ead89f64189fb64488b3c2528ffffff4a8d3c1f4189f364488b342528ffffff4a8d341e66f"
+     "2"
+     "a789ff89f664ff242538ffffff",
      NULL,
      1,
      {0}},
