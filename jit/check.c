@@ -55,7 +55,7 @@ static bool comes_back(const struct exit *x)
     return x->kind == EXIT_OP || x->kind == EXIT_X87;
 }
 
-enum { MAX_ENTRIES = TRACE_ENTRIES + TRACE_HEADS + 1 };
+enum { MAX_ENTRIES = 2 * TRACE_ENTRIES + TRACE_HEADS }; // more than any block has
 struct entries {
     uint32_t at[MAX_ENTRIES]; // ascending
     unsigned n;

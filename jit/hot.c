@@ -2,7 +2,8 @@
 // the blocks that it leads to, since ticks would take seconds to find them one by one.
 //
 // A hot trace goes through code that has blocks already, and takes their place: each becomes another head of the trace
-// (struct block, `of`), so that what leads to the old block leads into the trace, and no hot code is there twice.
+// (struct block, `of`), so that what leads to the old block leads into the trace, and no hot code is there twice. The
+// old block stays for who is in it; nothing leads there any more.
 #include "jit/cache.h"
 #include "jit/view.h"
 
