@@ -15,7 +15,7 @@
 #define PIECE_BYTES   (4096ull * 8) // of the table, for a page of guest memory
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
-enum { AT_ONCE = 32 }; // pages: so few are wanted now, and their faults would cost more
+enum { AT_ONCE = 64 }; // pages: so few are wanted now, and their faults would cost more
 
 uint8_t *region_new(void)
 {
