@@ -142,7 +142,8 @@ static void catch_signals(struct broker *b)
     }
     sigaction(SIGPIPE, &ignore, NULL); // a worker that is gone is an error code
     signal(SIGCHLD, SIG_DFL);          // somebody may have left it ignored, and nothing to wait for
-    sigaddset(&ours, SIGRTMIN);        // for the worker, which takes it when it can (channel.h)
+    // For the worker, which takes them when it can.
+    for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigaddset(&ours, channel_signal(signals[i]));
     sigprocmask(SIG_BLOCK, &ours, &b->unblocked);
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigdelset(&b->unblocked, signals[i]);
 }
@@ -155,7 +156,7 @@ static void pass_on(struct broker *b)
         if (sig == SIGCONT)
             kill(b->worker, SIGCONT); // a shell continues both, kill(1) only the one it was told of
         else if (b->phase == RUNNING)
-            sigqueue(b->worker, SIGRTMIN, (union sigval){.sival_int = sig});
+            kill(b->worker, channel_signal(sig));
         else if (sig != SIGWINCH)
             stop(b, 128 + sig);
     }
@@ -197,10 +198,10 @@ static bool wait_ready(struct broker *b, int fd, short events)
         uint64_t ns = late ? grace : wait_time(b, fd);
         struct timespec ts = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
         struct pollfd p = {.fd = fd, .events = events};
-        int n = ppoll(&p, 1, ns ? &ts : NULL, &b->unblocked);
+        int n = ppoll(&p, 1, ns ? &ts : NULL, &b->unblocked), err = errno;
         pass_on(b);
         if (n > 0) return !b->over;
-        if (n < 0 && errno != EINTR) stop(b, fail(STATUS_FAILED, "poll: %s", strerror(errno)));
+        if (n < 0 && err != EINTR) stop(b, fail(STATUS_FAILED, "poll: %s", strerror(err)));
         if (n == 0 && late) out_of_time(b);
         late = late || n == 0;
     }

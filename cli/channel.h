@@ -8,13 +8,21 @@
 //   SAY_GET, for each --get in turn       struct channel_file; then the worker sends the bytes in packets, an empty
 //   one, SAY_GOT                               and how it went SAY_FAILED, instead of any of them    the worker is done
 //
-// Signals for the box come as SIGRTMIN with the signal's number as value: those of the terminal reach the worker too,
-// since it is in the same process group, and must not count twice.
+// Signals for the box come as channel_signal's: those of the terminal reach the worker too, since it is in the same
+// process group, and must not count twice. (A number each, since what sigqueue(3) carries is subject to
+// RLIMIT_SIGPENDING.)
 #pragma once
 #include "belljar.h"
+#include <signal.h>
 
 enum channel_say { SAY_PUT, SAY_END, SAY_GET, SAY_GOT, SAY_FAILED };
 enum { CHANNEL_PACKET = 65536 };
+
+// Of one up to SIGWINCH; below the ticks of host/fault.c.
+static inline int channel_signal(int sig)
+{
+    return SIGRTMIN + sig;
+}
 
 struct channel_message {
     uint32_t say;                 // enum channel_say

@@ -17,12 +17,10 @@ struct worker {
 
 static struct belljar_box *volatile running; // for the signal handler
 
-static void on_signal(int sig, siginfo_t *info, void *context)
+static void on_signal(int sig)
 {
     struct belljar_box *b = running;
-    (void)sig;
-    (void)context;
-    if (b) belljar_box_signal(b, info->si_value.sival_int);
+    if (b) belljar_box_signal(b, sig - channel_signal(0));
 }
 
 // ---------------------------------------------------------------- messages
@@ -53,13 +51,15 @@ static void forget_environment(void)
 static void set_signals(void)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2};
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, act = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
     sigset_t forwarded;
-    for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++) sigaction(ignored[i], &ignore, NULL);
-    signal(SIGCONT, SIG_DFL); // the broker catches it
-    sigaction(SIGRTMIN, &act, NULL);
     sigemptyset(&forwarded);
-    sigaddset(&forwarded, SIGRTMIN);
+    for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+        sigaction(ignored[i], &ignore, NULL);
+        sigaction(channel_signal(ignored[i]), &act, NULL);
+        sigaddset(&forwarded, channel_signal(ignored[i]));
+    }
+    signal(SIGCONT, SIG_DFL);                   // the broker catches it
     sigprocmask(SIG_SETMASK, &forwarded, NULL); // until there is a box that could take one
 }
 
