@@ -107,4 +107,17 @@ __attribute__((naked)) void jit_leave(void)
         : CONSTANTS, [save] "i"(8 * SLOT_SAVE)
         : "memory");
 }
+#else
+#include <stdlib.h>
+
+// Never called: jit_new makes no translator here (host_exec_lacks).
+void jit_enter(struct cpu *cpu, uint64_t *words)
+{
+    (void)cpu, (void)words;
+    abort();
+}
+void jit_leave(void)
+{
+    abort();
+}
 #endif
