@@ -63,26 +63,34 @@ enum step emit_FNSTCW(struct trace *t, struct insn *in)
     return STEP_ON;
 }
 
-// Only one that masks every exception, so that the host never raises any; others are the interpreter's. What FNSTCW
-// says afterwards is what the guest reads: reserved bits are the hardware's business.
-enum step emit_FLDCW(struct trace *t, struct insn *in)
+// Leaves, unless the control word in this slot masks every exception. r11 is free.
+static void need_masks(struct trace *t, unsigned slot)
 {
-    if (!control_ok(in)) return STEP_CALL;
-    struct insn load = *in;
-    trace_scratch(t);
-    load.id = INSN_MOVZX_GvEw;
-    load.size = 4;
-    load.reg = R11;
-    emit_insn(&t->e, &load, trace_operand(t, &load));
-    emit_store_slot(&t->e, 8, SLOT_TMP, R11);
     emit_mov(&t->e, 8, R11, RCX);
-    emit_load_slot(&t->e, 4, RCX, SLOT_TMP, 0);
+    emit_load_slot(&t->e, 4, RCX, slot, 0);
     emit_bytes(&t->e, "\x0f\xb6\xc9\x8d\x49\x81", 6); // movzx ecx, cl; lea ecx, [rcx - 0x7f]
     uint32_t masked = emit_jecxz(&t->e);
     emit_mov(&t->e, 8, RCX, R11);
     trace_leave(t, EXIT_INTERP, t->in.pc);
     emit_here8(&t->e, masked);
     emit_mov(&t->e, 8, RCX, R11);
+}
+
+// Only from one that masks every exception (else one may be pending, which FLDCW raises first) to another, so that the
+// host never raises any; others are the interpreter's. What FNSTCW says afterwards is what the guest reads: reserved
+// bits are the hardware's business.
+enum step emit_FLDCW(struct trace *t, struct insn *in)
+{
+    if (!control_ok(in)) return STEP_CALL;
+    struct insn load = *in;
+    trace_scratch(t);
+    need_masks(t, SLOT_CW);
+    load.id = INSN_MOVZX_GvEw;
+    load.size = 4;
+    load.reg = R11;
+    emit_insn(&t->e, &load, trace_operand(t, &load));
+    emit_store_slot(&t->e, 8, SLOT_TMP, R11);
+    need_masks(t, SLOT_TMP);
     emit_load_slot(&t->e, 4, R11, SLOT_TMP, 0);
     emit_store_slot(&t->e, 4, SLOT_CW, R11);
     emit_control(&t->e, 0x2c);

@@ -529,6 +529,22 @@ static void stack_stays_flat(void **state)
     assert_int_equal(m.cpu.insn_count, 1 + 6 * 1000000 + 1);
 }
 
+// FLDCW raises an x87 exception that is pending, even if it is about to mask it.
+static void control_word_waits(void **state)
+{
+    BOOT(0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, /* fninit; fld1; fldz; fdivp */
+         0xd9, 0x2f, 0xeb, 0, 0xd9, 0x6f, 0x02, /* fldcw [rdi]; jmp L; L: fldcw [rdi + 2] */ 0x0f, 0x05);
+    static const uint16_t words[] = {0x37b, 0x37f}; // division by 0 not masked, and masked
+    poke(DATA, words, sizeof words);
+    for (int again = 0; again < 3; again++) {
+        m.cpu.rip = CODE;
+        m.cpu.regs[RDI] = DATA;
+        expect_fault(VEC_MF, CODE + 12);
+        assert_int_equal(m.cpu.fpu.cw, 0x37b);
+        m.cpu.fpu.cw = 0x37f;
+    }
+}
+
 // ENTER copies frame pointers to one place higher, down to a page with code: losing its code on the way, it must not be
 // done again with what it has moved.
 static void enter_is_done_once(void **state)
@@ -576,15 +592,34 @@ int main(void)
 #f " (checked)", f, NULL, halt, &checked                                                                       \
     }
     const struct CMUnitTest tests[] = {
-        EACH(syscall_stops),      EACH(budget_is_exact),     EACH(slices_add_up),
-        EACH(long_straight_code), EACH(data_faults),         EACH(read_faults),
-        EACH(crossing_store),     EACH(top_of_memory),       EACH(high_addresses),
-        EACH(fetch_faults),       EACH(undefined),           EACH(instruction_across_pages),
-        EACH(too_long),           EACH(breakpoint),          EACH(modifies_next_instruction),
-        EACH(data_beside_code),   EACH(patched_function),    EACH(remapped_code),
-        EACH(calls_return),       EACH(interrupt_before),    EACH(interrupt_in_a_loop),
-        EACH(enter_is_done_once), EACH(cache_overflows),     EACH(patched_in_slices),
-        EACH(stack_stays_flat),   EACH(random_is_asked_for), EACH(random_ends_a_slice),
+        EACH(syscall_stops),
+        EACH(budget_is_exact),
+        EACH(slices_add_up),
+        EACH(long_straight_code),
+        EACH(data_faults),
+        EACH(read_faults),
+        EACH(crossing_store),
+        EACH(top_of_memory),
+        EACH(high_addresses),
+        EACH(fetch_faults),
+        EACH(undefined),
+        EACH(instruction_across_pages),
+        EACH(too_long),
+        EACH(breakpoint),
+        EACH(modifies_next_instruction),
+        EACH(data_beside_code),
+        EACH(patched_function),
+        EACH(remapped_code),
+        EACH(calls_return),
+        EACH(interrupt_before),
+        EACH(interrupt_in_a_loop),
+        EACH(enter_is_done_once),
+        EACH(control_word_waits),
+        EACH(cache_overflows),
+        EACH(patched_in_slices),
+        EACH(stack_stays_flat),
+        EACH(random_is_asked_for),
+        EACH(random_ends_a_slice),
         EACH(mxcsr_in_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
