@@ -132,10 +132,15 @@ void cache_flush(struct jit *j)
 
 // ---- finding ----
 
+static uint32_t first_place(const struct jit *j, uint32_t view, uint32_t pc)
+{
+    return cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
+}
+
 // Open addressing: a key's place, or the free one where it would be. Blocks that die leave their key.
 static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    uint32_t at = cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
+    uint32_t at = first_place(j, view, pc);
     while (j->names[at].view && (j->names[at].pc != pc || j->names[at].view != view))
         at = (at + 1) & ((1u << j->names_bits) - 1);
     return &j->names[at];
@@ -143,8 +148,7 @@ static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 
 void cache_expect(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    uint32_t at = cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
-    __builtin_prefetch(&j->names[at], 1);
+    __builtin_prefetch(&j->names[first_place(j, view, pc)], 1);
     __builtin_prefetch(&j->blocks[j->nblocks], 1);
     for (unsigned i = 0; i < 3; i++) __builtin_prefetch(j->memory.rw + j->used + 64 * i, 1);
     __builtin_prefetch(j->memory.rw + j->stub_used, 1);

@@ -208,7 +208,7 @@ static bool open_page(struct trace *t, uint32_t page)
 static bool fetch(struct trace *t)
 {
     uint8_t bytes[2 * MAX_INSN];
-    uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT, avail_here = avail;
+    uint32_t avail = PAGE_BYTES - (t->pc & (PAGE_BYTES - 1)), page = t->pc >> PAGE_SHIFT;
     if ((!t->code || t->code_page != page) && !open_page(t, page)) return false;
     const uint8_t *at = t->code + (t->pc & (PAGE_BYTES - 1)), *more = NULL;
     if (avail < MAX_INSN && page + 1 < MEM_PAGES) more = mem_host(t->space->mem, (page + 1) << PAGE_SHIFT, MEM_X);
@@ -217,11 +217,11 @@ static bool fetch(struct trace *t)
         memcpy(bytes + avail, more, MAX_INSN);
         at = bytes;
     }
-    if (more) avail_here = avail + MAX_INSN;
-    t->shape = avail_here >= SHAPE_ROOM ? shape_find(t->jit->shapes, at, &t->parts) : NULL;
+    uint32_t readable = more ? avail + MAX_INSN : avail;
+    t->shape = readable >= SHAPE_ROOM ? shape_find(t->jit->shapes, at, &t->parts) : NULL;
     t->in.pc = t->pc;
     if (t->shape) t->in.len = t->shape->len;
-    int n = t->shape ? t->in.len : insn_decode(&t->in, at, avail_here, t->pc, t->jit->options.level, false);
+    int n = t->shape ? t->in.len : insn_decode(&t->in, at, readable, t->pc, t->jit->options.level, false);
     return n > 0 && ((unsigned)n <= avail || in_pages(t, page + 1)) && insn_next_pc(&t->in) < MEM_TOP;
 }
 

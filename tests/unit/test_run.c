@@ -12,6 +12,7 @@
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "tests/eager_jit.h"
+#include "tests/engines.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +29,6 @@ struct machine {
     struct jit_space *space; // NULL: interpreted
 };
 static struct machine m;
-
-struct engine {
-    enum mem_backend back_end;
-    bool jit;
-};
 
 static void map_at(uint32_t addr, uint32_t bytes, unsigned prot)
 {
@@ -579,18 +575,6 @@ static void cache_overflows(void **state)
 
 int main(void)
 {
-    static struct engine direct = {MEM_DIRECT, false}, checked = {MEM_CHECKED, false};
-#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
-    static struct engine jit = {MEM_DIRECT, true};
-#define TRANSLATED(f) {#f " (translated)", f, NULL, halt, &jit},
-#else
-#define TRANSLATED(f)
-#endif
-#define EACH(f)                                                                                                        \
-    {#f " (direct)", f, NULL, halt, &direct}, TRANSLATED(f)                                                            \
-    {                                                                                                                  \
-#f " (checked)", f, NULL, halt, &checked                                                                       \
-    }
     const struct CMUnitTest tests[] = {
         EACH(syscall_stops),
         EACH(budget_is_exact),

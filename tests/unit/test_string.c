@@ -10,6 +10,7 @@
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "tests/eager_jit.h"
+#include "tests/engines.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,6 @@ struct machine {
     struct jit_space *space; // NULL: interpreted
 };
 static struct machine m;
-
-struct engine {
-    enum mem_backend back_end;
-    bool jit;
-};
 
 // xorshift64*
 static uint32_t below(uint32_t n)
@@ -463,18 +459,6 @@ static void stops_anywhere(void **state)
 
 int main(void)
 {
-    static struct engine direct = {MEM_DIRECT, false}, checked = {MEM_CHECKED, false};
-#if defined(__x86_64__) && !defined(BELLJAR_PORTABLE)
-    static struct engine jit = {MEM_DIRECT, true};
-#define TRANSLATED(f) {#f " (translated)", f, NULL, halt, &jit},
-#else
-#define TRANSLATED(f)
-#endif
-#define EACH(f)                                                                                                        \
-    {#f " (direct)", f, NULL, halt, &direct}, TRANSLATED(f)                                                            \
-    {                                                                                                                  \
-#f " (checked)", f, NULL, halt, &checked                                                                       \
-    }
     const struct CMUnitTest tests[] = {
         EACH(as_the_model),       EACH(near_the_end),     EACH(high_pointers),
         EACH(copies_over_itself), EACH(stops_on_request), EACH(stops_anywhere),
