@@ -3,9 +3,12 @@
 #include "box/box.h"
 #include "cpu/insn.h"
 #include "host/capstone.h"
+#include "host/clock.h"
+#include "host/io.h"
 #include "jit/lockstep.h"
 #include "jit/verify.h"
 #include "syscalls/kernel.h"
+#include <stdio.h>
 #include <string.h>
 
 const char *const belljar_default_env[] = {
@@ -26,6 +29,7 @@ void belljar_options_init(struct belljar_options *o)
     o->pids = o->files = 1024;
     o->cpu_level = CPU_LEVEL_V3;
     o->trace_fd = 2;
+    o->start_ns = host_clock_monotonic();
 }
 
 int belljar_prepare(const struct belljar_options *o, struct belljar_error *why)
@@ -38,6 +42,16 @@ int belljar_prepare(const struct belljar_options *o, struct belljar_error *why)
     if (o->verify_code && o->engine != BELLJAR_INTERP && !verify_load(lacks, sizeof lacks))
         return belljar_fail(why, BELLJAR_NO_RESOURCES, "%s", lacks);
     return BELLJAR_OK;
+}
+
+void belljar_trace_phase(const struct belljar_options *o, const char *phase)
+{
+    if (!(o->trace & BELLJAR_TRACE_STARTUP)) return;
+    uint64_t wall = host_clock_monotonic() - o->start_ns, cpu = host_clock_process() + o->start_cpu_ns;
+    char line[120];
+    int n = snprintf(line, sizeof line, "startup: %9.3f ms %9.3f ms of CPU  %.60s\n", (double)wall / 1e6,
+                     (double)cpu / 1e6, phase);
+    (void)host_write_all(o->trace_fd, line, (size_t)n);
 }
 
 const char *belljar_version(void)

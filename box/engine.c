@@ -30,7 +30,7 @@ struct engine {
 int belljar_code_memory_new(struct belljar_code_memory **out, struct belljar_error *why)
 {
     struct belljar_code_memory *c = calloc(1, sizeof *c);
-    int err = c ? host_exec_new(&c->memory, JIT_BYTES) : -LX_ENOMEM;
+    int err = c ? host_exec_new(&c->memory, JIT_BYTES, 0) : -LX_ENOMEM;
     *out = err ? NULL : c;
     if (!err) return BELLJAR_OK;
     free(c);

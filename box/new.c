@@ -290,11 +290,15 @@ static int build(struct belljar_box *b, const struct belljar_image *image, struc
     set_names(&b->box, o);
     set_trace(b);
     box_time_init(&b->box);
+    belljar_trace_phase(o, "memory reserved");
     int code = engine_open(b, why);
     if (code) return code;
+    belljar_trace_phase(o, "engine made");
     if (new_vfs(b)) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     code = mount_all(b, image, why);
-    return code ? code : first_process(b, why);
+    if (code) return code;
+    belljar_trace_phase(o, "file systems mounted");
+    return first_process(b, why);
 }
 
 int belljar_box_new(struct belljar_image *image, const struct belljar_options *options, struct belljar_box **out,

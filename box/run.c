@@ -96,11 +96,14 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     if (b->ran) return belljar_fail(why, BELLJAR_BAD_OPTION, "this box has been run already");
     b->ran = true;
     int code = box_load(b, why);
+    belljar_trace_phase(b->options, "program mapped");
     if (!code) code = engine_start(b, why);
     if (code) return code;
+    belljar_trace_phase(b->options, "first instruction");
     uint64_t start = host_clock_monotonic();
     host_sigpipe_block(&sigpipe);
     run_until_end(b);
+    belljar_trace_phase(b->options, "program ended");
     host_sigpipe_restore(&sigpipe);
     engine_stop(b);
     terminal_close(b);

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,7 +47,6 @@ struct broker {
     bool terminal;
     struct termios modes; // as they were
     sigset_t unblocked;   // while it waits; otherwise what it catches is blocked
-    char packet[CHANNEL_PACKET];
 };
 
 static volatile sig_atomic_t caught[NSIG]; // for the signal handler
@@ -162,11 +162,16 @@ static void pass_on(struct broker *b)
     }
 }
 
+static uint64_t nanoseconds(const struct timespec *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
 static uint64_t elapsed(const struct broker *b)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)(now.tv_sec - b->start.tv_sec) * 1000000000u + (uint64_t)now.tv_nsec - (uint64_t)b->start.tv_nsec;
+    return nanoseconds(&now) - nanoseconds(&b->start);
 }
 
 // How long to wait for fd; 0: as long as it takes.
@@ -213,12 +218,13 @@ static bool wait_ready(struct broker *b, int fd, short events)
 // The content of fd, in packets, and an empty one.
 static void send_content(struct broker *b, int fd, const char *name)
 {
+    char packet[CHANNEL_PACKET];
     ssize_t n = 1;
     while (n > 0 && wait_ready(b, fd, POLLIN)) {
-        n = read(fd, b->packet, sizeof b->packet);
+        n = read(fd, packet, sizeof packet);
         if (n < 0) stop(b, fail(STATUS_FAILED, "--put: cannot read %s: %s", name, strerror(errno)));
         // A worker that has no use for more says why in its next message.
-        if (n >= 0 && (!wait_ready(b, b->channel, POLLOUT) || channel_send(b->channel, b->packet, (size_t)n))) return;
+        if (n >= 0 && (!wait_ready(b, b->channel, POLLOUT) || channel_send(b->channel, packet, (size_t)n))) return;
     }
 }
 
@@ -254,18 +260,19 @@ static bool write_all(int fd, const char *from, size_t n)
 // What comes until an empty packet, into fd. 0 or an errno, after which the rest was only taken from the channel.
 static int take_content(struct broker *b, int fd)
 {
+    char packet[CHANNEL_PACKET];
     uint64_t bytes = 0;
     int err = 0;
     for (;;) {
         if (!wait_ready(b, b->channel, POLLIN)) return EINTR;
-        ptrdiff_t n = channel_take(b->channel, b->packet, sizeof b->packet);
+        ptrdiff_t n = channel_take(b->channel, packet, sizeof packet);
         if (n <= 0) return err;
         bytes += (uint64_t)n;
         if (bytes > b->limit) {
             stop(b, 0);
             return EFBIG;
         }
-        if (!err && !write_all(fd, b->packet, (size_t)n)) err = errno;
+        if (!err && !write_all(fd, packet, (size_t)n)) err = errno;
     }
 }
 
@@ -392,17 +399,41 @@ static void restore_terminal(const struct broker *b)
     if (memcmp(&now, &b->modes, sizeof now)) tcsetattr(0, TCSANOW, &b->modes);
 }
 
+// Time of --trace startup begins with the program, which nothing tells to the microsecond; but until now it has
+// computed all the time.
+static void count_from_exec(struct belljar_options *o)
+{
+    struct timespec cpu, now;
+    if (!(o->trace & BELLJAR_TRACE_STARTUP)) return;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    o->start_ns = nanoseconds(&now) - nanoseconds(&cpu);
+    belljar_trace_phase(o, "command loaded, options read");
+}
+
+// The worker's computing is added to the command's.
+static void add_cpu_time(struct belljar_options *o, int who)
+{
+    struct rusage r;
+    if (!(o->trace & BELLJAR_TRACE_STARTUP) || getrusage(who, &r)) return;
+    o->start_cpu_ns += (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000000u +
+                       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000u;
+}
+
 static bool fork_worker(struct broker *b, struct command_line *l, int image)
 {
     int pair[2], broker = getpid(), size = 4 * CHANNEL_PACKET;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return false;
     for (int i = 0; i < 2; i++) setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    uint64_t none = l->box.start_cpu_ns;
+    add_cpu_time(&l->box, RUSAGE_SELF); // as the worker will count it
     b->worker = fork();
     if (b->worker == 0) {
         int status = worker_main(l, pair[1], image, broker);
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
+    l->box.start_cpu_ns = none;
     b->channel = pair[0];
     close(pair[1]);
     close(image);
@@ -413,12 +444,16 @@ int broker_run(struct command_line *l)
 {
     struct broker b = {.line = l};
     int image, err;
+    count_from_exec(&l->box);
     if (!open_streams()) return fail(STATUS_FAILED, "/dev/null: %s", strerror(errno));
     if (!open_image(&b, &image)) return b.status;
     keep_terminal(&b);
     catch_signals(&b);
     if (!fork_worker(&b, l, image)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
+    belljar_trace_phase(&l->box, "worker forked");
     serve_all(&b);
+    add_cpu_time(&l->box, RUSAGE_CHILDREN);
+    belljar_trace_phase(&l->box, "worker ended");
     restore_terminal(&b);
     if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status))) finish(&b, err);
     return b.status;

@@ -3,14 +3,16 @@ _belljar() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     case $prev in
     --image | --put | --trace-file | --report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
-    --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults jit syscalls,faults' -- "$cur") && return ;;
+    --code-cache) mapfile -t COMPREPLY < <(compgen -d -W none -- "$cur") && return ;;
+    --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults jit startup syscalls,faults' -- "$cur") && return ;;
     --engine) mapfile -t COMPREPLY < <(compgen -W 'jit interp lockstep' -- "$cur") && return ;;
     --cpu) mapfile -t COMPREPLY < <(compgen -W 'v2 v3' -- "$cur") && return ;;
     --jail) mapfile -t COMPREPLY < <(compgen -W 'seccomp none' -- "$cur") && return ;;
+    cache) [ "$COMP_CWORD" -gt 2 ] || { mapfile -t COMPREPLY < <(compgen -W 'info clear wait' -- "$cur") && return; } ;;
     esac
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(belljar --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')" -- "$cur") ;;
-    *) [ "$COMP_CWORD" -gt 1 ] || mapfile -t COMPREPLY < <(compgen -W 'image syscalls insns' -- "$cur") ;;
+    *) [ "$COMP_CWORD" -gt 1 ] || mapfile -t COMPREPLY < <(compgen -W 'image cache syscalls insns' -- "$cur") ;;
     esac
 }
 complete -F _belljar belljar

@@ -5,6 +5,7 @@
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "image")) return image_command(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "cache")) return cache_command(argc - 1, argv + 1);
     if (argc == 2 && !strcmp(argv[1], "syscalls")) return syscalls_command();
     if (argc == 2 && !strcmp(argv[1], "insns")) return insns_command();
     struct command_line line;

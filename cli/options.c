@@ -174,6 +174,12 @@ static int take_exact(struct command_line *l, char *v)
     return 0;
 }
 
+static int take_code_cache(struct command_line *l, char *v)
+{
+    l->code_cache = v;
+    return *v ? 0 : bad("code-cache", v, "a directory, or none");
+}
+
 static int take_deterministic(struct command_line *l, char *v)
 {
     l->box.deterministic = true;
@@ -189,8 +195,10 @@ static int take_trace(struct command_line *l, char *v)
             l->box.trace |= BELLJAR_TRACE_FAULTS;
         else if (!strcmp(word, "jit"))
             l->box.trace |= BELLJAR_TRACE_JIT;
+        else if (!strcmp(word, "startup"))
+            l->box.trace |= BELLJAR_TRACE_STARTUP;
         else
-            return bad("trace", word, "something that can be traced: syscalls, faults, jit");
+            return bad("trace", word, "something that can be traced: syscalls, faults, jit, startup");
     }
     return 0;
 }
@@ -247,6 +255,7 @@ void options_help(FILE *out)
     fputs(
         "Usage: belljar [OPTION...] [--] PROGRAM [ARGUMENT...]   run PROGRAM in a fresh box\n"
         "       belljar image info FILE...                       what a disk image holds, and whether it can be used\n"
+        "       belljar cache info|clear|wait                    translated code that is kept: see --code-cache\n"
         "       belljar syscalls | insns                         what the box's kernel and CPU support\n\n"
         "PROGRAM is a program of the image: a name looked up in PATH, or a path. Its standard input, output and "
         "error,\n"

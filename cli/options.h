@@ -16,6 +16,7 @@ struct copies {
 struct command_line {
     struct belljar_options box;
     const char *image, *report;
+    const char *code_cache; // codecache_directory's argument
     struct copies put, get;
     const char **env; // box.envp
     unsigned nenv;
@@ -32,5 +33,6 @@ int fail(int status, const char *format, ...)
     __attribute__((format(printf, 2, 3))); // "belljar: ..." on stderr; returns status
 
 int image_command(int argc, char **argv); // argv[0] is "image"
+int cache_command(int argc, char **argv); // argv[0] is "cache"
 int syscalls_command(void);
 int insns_command(void);

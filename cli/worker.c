@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef BELLJAR_SANITIZED
+#define BELLJAR_SANITIZED 0
+#endif
+
 enum { CHANNEL = 3, TRACE = 4 }; // where host_jail_descriptors puts them
 
 struct worker {
@@ -158,16 +162,21 @@ int worker_main(struct command_line *l, int channel, int image, int broker)
     struct worker w = {.line = l, .channel = channel};
     struct belljar_image *opened;
     struct belljar_error why;
+    belljar_trace_phase(&l->box, "in the worker");
     if (enter_jail(&w, image, broker)) return 1;
+    belljar_trace_phase(&l->box, "jail closed");
     int code = belljar_image_open_fd(JAIL_OWN, l->image, &opened, &why);
     if (code) return say_failed(&w, why.code, "", why.text);
+    belljar_trace_phase(&l->box, "image opened");
     code = belljar_box_new(opened, &l->box, &w.box, &why);
+    belljar_trace_phase(&l->box, "box made");
     if (code) {
         say_failed(&w, why.code, "", why.text);
     } else {
         run_box(&w);
-        belljar_box_free(w.box);
     }
+    if (!BELLJAR_SANITIZED) return 0; // the end of the process frees all at once
+    belljar_box_free(w.box);
     belljar_image_close(opened);
     belljar_code_memory_free(l->box.code);
     return 0;

@@ -85,11 +85,11 @@ void insn_fuse(struct insn *in, unsigned count, bool checked);
 
 // What the table says of a row (generated).
 struct insn_row {
-    const char *name;                                    // "ADD_EvGv"
-    const char *mnemonic;                                // "add"
-    const char *operands;                                // "Ev,Gv"
-    const char *feature;                                 // "base", "sse4_1", ... as in /proc/cpuinfo
-    const char *encoding;                                // as written in the table
+    char name[INSN_ID_ROOM];                             // "ADD_EvGv"
+    char mnemonic[INSN_ID_ROOM];                         // "add"
+    char operands[INSN_OPERANDS_ROOM];                   // "Ev,Gv"
+    char feature[INSN_FEATURE_ROOM];                     // "base", "sse4_1", ... as in /proc/cpuinfo
+    char encoding[INSN_ENCODING_ROOM];                   // as written in the table
     uint16_t flags_read, flags_written, flags_undefined; // EFLAGS bits
     uint8_t attr;                                        // INSN_ATTR_*
     uint8_t level;                                       // enum cpu_level from which the row exists

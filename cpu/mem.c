@@ -463,16 +463,33 @@ int mem_map_lazily(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame
     return 0;
 }
 
-// Replacing what the region shows needs no clearing first: the new mapping is put over the old one.
+static bool is_all_shown(const struct mem *m, uint32_t page, uint32_t end)
+{
+    while (page < end && m->table[page] & MEM_SHOWN) page++;
+    return page == end;
+}
+
+// Over what the region shows, without clearing that first.
+static void map_over(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot)
+{
+    uint32_t end = page + npages, q;
+    drop_code_in(m, page, end);
+    set_shown(m, page, end, 0); // what is there is about to be replaced
+    for (uint32_t p = page; p < end; p++) ram_unref(m->ram, pte_frame(m->table[p]));
+    put_entries(m, page, npages, frame, prot);
+    for (uint32_t p = page; p < end; p = q) {
+        q = run_end(m, p, end);
+        if (!show_run(m, p, q)) {
+            drop_mirror(m);
+            return;
+        }
+    }
+}
+
 int mem_map(struct mem *m, uint32_t page, uint32_t npages, uint32_t frame, unsigned prot)
 {
-    if (npages == 1 && m->region && m->table[page] & MEM_SHOWN && prot & (MEM_R | MEM_W | MEM_X)) {
-        drop_code(m, page);
-        uint32_t old = pte_frame(m->table[page]);
-        set_shown(m, page, page + 1, 0); // what is there is about to be replaced
-        ram_unref(m->ram, old);
-        put_entries(m, page, 1, frame, prot);
-        if (!show_run(m, page, page + 1)) drop_mirror(m);
+    if (m->region && prot & (MEM_R | MEM_W | MEM_X) && is_all_shown(m, page, page + npages)) {
+        map_over(m, page, npages, frame, prot);
         return 0;
     }
     mem_map_lazily(m, page, npages, frame, prot);

@@ -21,6 +21,7 @@ struct shapes *shapes_new(enum cpu_level level, bool checked)
     if (!s) return NULL;
     s->level = level;
     s->checked = checked;
+    pages_ready(s, sizeof *s); // a few hundred shapes lie in all of it, and a fault a page costs five times as much
     return s;
 }
 

@@ -4,6 +4,7 @@
  * leaves the host's upper halves clear, so there is no penalty for mixing it with SSE); otherwise, and when an
  * exception is unmasked, softfp's sf_muladd does. */
 #include "cpu/sse_fp.h"
+#include "host/cpuid.h"
 
 /* What a row computes, for softfp. */
 struct fma_spec {
@@ -49,7 +50,7 @@ typedef vx fma_host_fn(vx x, vx y, vx z);
 #if HOST_SSE
 SSE_INLINE bool host_has_fma(void)
 {
-    return __builtin_cpu_supports("fma");
+    return host_cpu_fma();
 }
 
 #define FMA_ASM(name)                                                                                                  \

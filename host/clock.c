@@ -21,3 +21,7 @@ uint64_t host_clock_thread(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
+uint64_t host_clock_process(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -4,4 +4,5 @@
 
 uint64_t host_clock_monotonic(void);
 uint64_t host_clock_realtime(void);
-uint64_t host_clock_thread(void); // CPU time of the calling thread: a system call
+uint64_t host_clock_thread(void);  // CPU time of the calling thread: a system call
+uint64_t host_clock_process(void); // of all threads

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -144,13 +145,24 @@ static bool mend(struct host_fault *g)
     return mended;
 }
 
+// A jump through the table of targets reads two entries as one address. Where these do not belong together, the lower
+// half is 0 or the entry that leads nowhere, and the upper one is 0 or at least 2^16. Where such an address is not
+// canonical, the CPU faults at the jump (SDM vol. 2, JMP). Where it is (the lowest 64 KiB, and from 2^48 on with 57-bit
+// addresses), nothing is mapped, and the fault is there.
+static bool is_miss(const struct host_divert *d, uintptr_t rip)
+{
+    bool emitted = rip >= d->lo && rip < d->hi;
+    if (emitted) return d->hi - rip >= d->jump_bytes && !memcmp((const void *)rip, d->jump, d->jump_bytes);
+    return (uint32_t)rip == 0 || (uint32_t)rip == d->nowhere;
+}
+
 // The thread is in emitted code: is this fault the code's own? Then it goes on elsewhere.
 static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
 {
     struct host_divert *d = g->divert;
     if (!d || !*d->in) return false;
     uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-    if (rip == 0 && sig == SIGSEGV) { // as if the table's entry had led there
+    if (sig == SIGSEGV && is_miss(d, rip)) {
         uc->uc_mcontext.gregs[REG_RIP] = (greg_t)d->missed;
         return true;
     }

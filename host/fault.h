@@ -8,6 +8,7 @@
 #pragma once
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct host_fault {
@@ -23,7 +24,12 @@ struct host_fault {
 struct host_divert {
     uintptr_t lo, hi; // where emitted code is
     uintptr_t leave;  // where a fault goes on
-    uintptr_t missed; // where a jump to address 0 goes on: an entry of the table of targets that was never filled
+    // A jump through the table of targets whose two entries are no address of code (jit/cache.h): where it goes on, its
+    // bytes, and the entry that leads nowhere.
+    uintptr_t missed;
+    const char *jump;
+    size_t jump_bytes;
+    uint32_t nowhere;
     const volatile uint64_t *in; // not 0: the thread is in emitted code, or about to enter or leave it
     // Called in the signal handler, while nothing else runs: may the code at rip be left? And after a fault on memory:
     // can the instruction just be done again?

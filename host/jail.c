@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -144,54 +143,29 @@ int host_jail_bind(const struct host_jail *j)
 
 // ---------------------------------------------------------------- the filter
 
-struct row {
-    const char *name;
-    int call;
-    struct scmp_arg_cmp condition[3];
+// Of jail.def (host/gen/jail_gen.c).
+static const struct sock_filter program[] = {
+#include "host/jail_filter.inc"
 };
 
-// Conditions compare all 64 bits of the register, of which the kernel may use the low 32: they leave the upper half no
-// freedom (SCMP_CMP_GT and _LT would).
-#define IS(arg, value) SCMP_CMP64(arg, SCMP_CMP_EQ, value, 0)
-#define HAS(arg, bit)  SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, bit, bit)
-#define OWN(arg)       SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, ~(uint64_t)(JAIL_FDS - JAIL_OWN - 1), JAIL_OWN)
-// The translator to come writes code through one mapping and runs it through another, of the same memfd: the second one
-// is to be made before the jail closes, so that this stays as it is.
-#define NOT_EXECUTABLE(arg) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)
-static const struct row rows[] = {
-#define JAIL(call, reason, ...) {#call, SCMP_SYS(call), {__VA_ARGS__}},
-#include "host/jail.def"
-#undef JAIL
-};
-enum { ROWS = sizeof rows / sizeof *rows };
-_Static_assert(JAIL_FDS == 2 * JAIL_OWN && !(JAIL_OWN & (JAIL_OWN - 1)), "OWN() is one masked comparison");
-
-static int add_row(scmp_filter_ctx filter, const struct row *r, unsigned priority)
+// 0 or an errno.
+static int load_program(void)
 {
-    unsigned n = 0;
-    while (n < sizeof r->condition / sizeof *r->condition && r->condition[n].op) n++;
-    int err = seccomp_syscall_priority(filter, r->call, (uint8_t)priority);
-    return err ? err : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->call, n, r->condition);
-}
-
-static int fill_filter(scmp_filter_ctx filter)
-{
-    int err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    for (unsigned i = 0; i < ROWS && !err; i++) err = add_row(filter, &rows[i], ROWS - i);
-    return err;
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+    struct sock_fprog all = {.len = sizeof program / sizeof *program,
+                             .filter = (struct sock_filter *)(uintptr_t)program}; // the kernel only reads it
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action)) return errno; // or it would end the thread only
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &all) ? errno : 0;
 }
 
 static int load_filter(char *why, size_t n)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS); // asks the kernel whether it knows this action
-    int err = filter ? fill_filter(filter) : -ENOSYS;
-    if (!err) err = seccomp_load(filter);
-    if (filter) seccomp_release(filter);
+    int err = load_program();
     if (err)
         snprintf(why, n,
                  "cannot close the jail: seccomp filters are not to be had here (%s): a kernel without them, or a "
                  "sandbox around belljar that forbids them; --jail none runs without",
-                 strerror(-err));
+                 strerror(err));
     return err ? -1 : 0;
 }
 

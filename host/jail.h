@@ -1,6 +1,6 @@
 // The jail: what the process that runs a guest gives up for good before it looks at the image. The command closes it in
-// its worker (cli/worker.c); embedders may do the same, with this file and libseccomp. docs/security.md says what it is
-// worth; the system calls that stay are the rows of jail.def.
+// its worker (cli/worker.c); embedders may do the same, with this file. docs/security.md says what it is worth; the
+// system calls that stay are the rows of jail.def, of which the build makes the filter (host/gen/jail_gen.c).
 //
 // Descriptors lie in two groups, since conditions on arguments tell them apart by number: 0 .. JAIL_OWN-1 came from
 // outside (standard streams, the channel to the broker, the trace) and may be read and written as streams only;

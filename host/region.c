@@ -9,10 +9,10 @@
 #define GIB           (1ull << 30)
 #define GUARD_BELOW   (2 * GIB + (1ull << 20))
 #define TABLE_OFFSET  (8 * GIB) // the guest's 4 GiB and the guard behind them
-#define TABLE_BYTES   (32 * GIB)
+#define TABLE_BYTES   (16 * GIB + 4096)
 #define RESERVE_ABOVE (TABLE_OFFSET + TABLE_BYTES)
 #define ALIGN         (4 * GIB)
-#define PIECE_BYTES   (4096ull * 8) // of the table, for a page of guest memory
+#define PIECE_BYTES   (4096ull * 4) // of the table, for a page of guest memory
 
 enum { NOTHING = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 enum { AT_ONCE = 64 }; // pages: so few are wanted now, and their faults would cost more
@@ -34,7 +34,7 @@ void region_free(uint8_t *region)
     if (region) munmap(region - GUARD_BELOW, GUARD_BELOW + RESERVE_ABOVE);
 }
 
-uint64_t *region_table_new(uint8_t *region)
+uint32_t *region_table_new(uint8_t *region)
 {
     void *p = mmap(region + TABLE_OFFSET, TABLE_BYTES, PROT_READ | PROT_WRITE, NOTHING | MAP_FIXED, -1, 0);
     if (p == MAP_FAILED) return NULL;
@@ -48,7 +48,7 @@ void region_table_clear(uint8_t *region)
     (void)madvise(region + TABLE_OFFSET, TABLE_BYTES, MADV_DONTNEED);
 }
 
-uint64_t *region_piece_new(size_t bytes)
+uint32_t *region_piece_new(size_t bytes)
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
@@ -56,12 +56,12 @@ uint64_t *region_piece_new(size_t bytes)
     return p;
 }
 
-void region_piece_free(uint64_t *piece, size_t bytes)
+void region_piece_free(uint32_t *piece, size_t bytes)
 {
     if (piece) munmap(piece, bytes);
 }
 
-void region_piece_clear(uint64_t *piece, size_t bytes)
+void region_piece_clear(uint32_t *piece, size_t bytes)
 {
     if (madvise(piece, bytes, MADV_REMOVE) != 0) memset(piece, 0, bytes);
 }
@@ -72,7 +72,7 @@ static uint8_t *piece_place(uint8_t *region, uint32_t page)
 }
 
 // mremap(2): an old size of 0 maps the same pages once more.
-bool region_piece_show(uint8_t *region, uint32_t page, uint32_t npages, uint64_t *piece)
+bool region_piece_show(uint8_t *region, uint32_t page, uint32_t npages, uint32_t *piece)
 {
     void *to = piece_place(region, page);
     return mremap(piece, 0, (size_t)npages * PIECE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;

@@ -82,7 +82,12 @@ struct belljar_stream {
     void *ctx;
 };
 
-enum belljar_trace { BELLJAR_TRACE_SYSCALLS = 1, BELLJAR_TRACE_FAULTS = 2, BELLJAR_TRACE_JIT = 4 };
+enum belljar_trace {
+    BELLJAR_TRACE_SYSCALLS = 1,
+    BELLJAR_TRACE_FAULTS = 2,
+    BELLJAR_TRACE_JIT = 4,
+    BELLJAR_TRACE_STARTUP = 8, // where the time of a start goes, phase by phase
+};
 
 enum belljar_engine {
     BELLJAR_JIT,    // hot code is translated; where the host does not allow that, as BELLJAR_INTERP
@@ -120,6 +125,9 @@ struct belljar_options {
     uint64_t seed;
     unsigned trace; // enum belljar_trace, bits
     int trace_fd;   // 2
+    // BELLJAR_TRACE_STARTUP: when time began (CLOCK_MONOTONIC; belljar_options_init), and CPU time that was spent
+    // before, elsewhere (0).
+    uint64_t start_ns, start_cpu_ns;
 };
 BELLJAR_API void belljar_options_init(struct belljar_options *); // fills in the defaults above
 BELLJAR_API extern const char *const belljar_default_env[];      // PATH, HOME, LANG, ...
@@ -168,6 +176,9 @@ BELLJAR_API void belljar_box_stop(struct belljar_box *); // ends the run soon
 // All in one: new, run, free.
 BELLJAR_API int belljar_run(struct belljar_image *, const struct belljar_options *, struct belljar_result *,
                             struct belljar_error *why);
+
+// For BELLJAR_TRACE_STARTUP, without which it does nothing: what is called `phase` has just ended.
+BELLJAR_API void belljar_trace_phase(const struct belljar_options *, const char *phase);
 
 BELLJAR_API const char *belljar_version(void);
 

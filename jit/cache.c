@@ -5,8 +5,8 @@
 #include "jit/view.h"
 #include <string.h>
 
-enum { TABLE_PAGE = 512, FILLED_BYTES = (1 << 23) / 8, HEADS_BYTES = sizeof(uint32_t) * MEM_PAGES };
-// Pages of table that a box may fill: 256 MiB. A guest could have 8 bytes of them for each byte of its code. When there
+enum { TABLE_PAGE = 1024, FILLED_BYTES = (1 << 22) / 8, HEADS_BYTES = sizeof(uint32_t) * MEM_PAGES };
+// Pages of table that a box may fill: 256 MiB. A guest could have 4 bytes of them for each byte of its code. When there
 // are as many, jumps to elsewhere cost a signal until something is translated, before which all go.
 enum { MAX_FILLED = 1 << 16 };
 
@@ -38,7 +38,8 @@ static void empty(struct jit *j)
     j->free_listed = 0;
     j->used = j->settled = j->start;
     j->stub_used = j->stub_settled = j->stub_start;
-    j->ready_blocks = j->ready_exits = j->ready_map = j->ready_code = 0;
+    j->ready_blocks = j->ready_exits = j->ready_map = 0;
+    j->ready_code = j->start & ~(size_t)(PAGE_BYTES - 1);
 }
 
 enum { PIECE = 32 << 10 };
@@ -291,6 +292,7 @@ static uint64_t *filled_at(struct jit_space *s, uint32_t page, unsigned *bit)
 static bool is_filled(struct jit_space *s, uint32_t pc)
 {
     unsigned bit;
+    if (!s->table_filled && !view_shown(s, pc >> PAGE_SHIFT)) return false;
     const uint64_t *filled = filled_at(s, pc / TABLE_PAGE, &bit);
     return filled && *filled >> bit & 1;
 }
@@ -307,21 +309,51 @@ static bool fill(struct jit_space *s, uint32_t pc)
     s->jit->nfilled++;
     struct view *v = view_shown(s, pc >> PAGE_SHIFT);
     ++*(v ? &v->nfilled : &s->nfilled);
-    uint64_t missed = (uint64_t)(uintptr_t)(s->jit->memory.rx + s->jit->missed), *at = s->table + page * TABLE_PAGE;
-    for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = missed;
+    uint32_t *at = s->table + page * TABLE_PAGE, nowhere = s->jit->memory.top;
+    for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = nowhere;
     return true;
 }
 
 void cache_fill(struct jit_space *s, uint32_t pc)
 {
-    (void)fill(s, pc);
+    bool last = pc % TABLE_PAGE == TABLE_PAGE - 1;
+    if (fill(s, pc) && last && pc != UINT32_MAX) (void)fill(s, pc + 1);
+}
+
+static uint32_t entry_of(const struct jit *j, uint32_t block)
+{
+    return (uint32_t)(uintptr_t)(j->memory.rx + j->blocks[block].host);
+}
+
+static bool leads_somewhere(struct jit_space *s, uint32_t pc)
+{
+    return is_filled(s, pc) && s->table[pc] != s->jit->memory.top;
+}
+
+static void aim_nowhere(struct jit_space *s, uint32_t pc)
+{
+    if (is_filled(s, pc)) s->table[pc] = s->jit->memory.top;
+}
+
+// Do the entries of pc and of what is behind it stay together? A view's piece is shown where other things are behind
+// it, and the space's own table has pieces shown over it, and taken away.
+static bool is_joined(struct jit_space *s, uint32_t pc)
+{
+    if ((pc + 1) % PAGE_BYTES) return true;
+    return pc != UINT32_MAX && view_shown(s, pc >> PAGE_SHIFT) == view_shown(s, (pc + 1) >> PAGE_SHIFT);
 }
 
 void cache_aim(struct jit_space *s, uint32_t pc, uint32_t block)
 {
-    if (!fill(s, pc)) return;
-    const struct jit *j = s->jit;
-    s->table[pc] = (uint64_t)(uintptr_t)(j->memory.rx + (block ? j->blocks[block].host : j->missed));
+    if (!fill(s, pc) || !is_joined(s, pc) || !fill(s, pc + 1)) return;
+    if (pc && leads_somewhere(s, pc - 1)) return;
+    s->table[pc + 1] = s->jit->memory.top;
+    s->table[pc] = entry_of(s->jit, block);
+}
+
+void cache_part(struct jit_space *s, uint32_t page)
+{
+    if (page) aim_nowhere(s, (page << PAGE_SHIFT) - 1);
 }
 
 // ---- code that changes ----
@@ -336,7 +368,7 @@ void cache_kill(struct jit_space *s, uint32_t block)
     unname(j, block);
     while (b->incoming) unchain(j, b->incoming);
     for (uint32_t i = 0; i < b->nexits; i++) unchain(j, b->first_exit + i);
-    if (is_filled(s, b->pc)) cache_aim(s, b->pc, 0);
+    aim_nowhere(s, b->pc);
     for (uint32_t i = block + 1; i < j->nblocks && j->blocks[i].of == block; i++) cache_kill(s, i);
 }
 
@@ -345,7 +377,7 @@ void cache_replace(struct jit_space *s, uint32_t old, uint32_t with)
     struct jit *j = s->jit;
     struct block *b = &j->blocks[old];
     b->hot = true;
-    uint64_t was = (uint64_t)(uintptr_t)(j->memory.rx + b->host);
+    uint32_t was = entry_of(j, old);
     while (b->incoming) {
         uint32_t exit = b->incoming;
         unchain(j, exit);

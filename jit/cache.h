@@ -157,9 +157,9 @@ struct jit_space {
     struct jit *jit;
     struct mem *mem;
     struct code *code;
-    uint64_t *table;
+    uint32_t *table; // of targets
     // For its own view, NULL until something is translated for that (space_needs_own).
-    uint64_t *table_filled; // a bit per page of the table that leads to `missed` where it leads nowhere else
+    uint64_t *table_filled; // a bit per page of the table that leads somewhere, or says that it does not
     uint32_t *page_head;    // by guest page: blocks with code from it (struct listed)
     uint32_t view;          // its own
     void *owner;            // for jit_options.source; NULL: it shares nothing
@@ -188,11 +188,22 @@ void cache_page_changed(struct jit_space *, uint32_t page);           // is abou
 void cache_bury(struct jit_space *, uint32_t block, uint32_t page);   // revive.c: killed, since this page will change
 uint32_t cache_revive(struct jit_space *, uint32_t pc, unsigned r11); // 0: none
 void cache_kill(struct jit_space *, uint32_t block);                  // nothing leads there any more
-void cache_aim(struct jit_space *, uint32_t pc, uint32_t block);      // the table leads there now
-// Its page of the table leads somewhere: pc was asked for in vain, or will be asked for. Zeros do as well, but a jump
-// to address 0 costs a signal.
-void cache_fill(struct jit_space *, uint32_t pc);
-bool space_needs_own(struct jit_space *); // false: no memory
+
+// The table of targets has 4 bytes for each guest byte: where in the window (host/exec.h) the code to run is, or the
+// window's `top`, which leads nowhere. A jump takes two of them for an address, the target's below, the next byte's
+// above. So behind an entry that leads somewhere is always one that does not. Then a pair is
+//
+//     somewhere, top      the address of that code: all other pairs are misses
+//     top, top            a place in the window, where the piece that misses is; as at top, 0, the window's start
+//     top, somewhere      not canonical, since all code is at FIRST_CODE or above: the jump faults
+//     0, or top, before 0 an address where nothing is mapped: pages of the table are zeros until they are filled
+//
+// and never is it somewhere, 0. The last two cost a signal (host/fault.c). Of neighbours that both are targets only the
+// first is aimed at.
+void cache_aim(struct jit_space *, uint32_t pc, uint32_t block);
+void cache_fill(struct jit_space *, uint32_t pc);   // pc was asked for in vain, or will be asked for
+void cache_part(struct jit_space *, uint32_t page); // the table from this page on becomes another
+bool space_needs_own(struct jit_space *);           // false: no memory
 void space_free_own(struct jit_space *);
 void space_forget(struct jit_space *);
 void space_forget_targets(struct jit_space *); // the table alone: another space of the same region has used it

@@ -305,6 +305,6 @@ void emit_to32(struct emitter *e, uint32_t rel32, uint32_t to)
 
 void emit_table_jump(struct emitter *e)
 {
-    emit_lea(e, 8, R11, R11, REG_NONE, 0x40000000);
-    emit_bytes(e, "\x65\x42\xff\x24\xdd\0\0\0\0", 9); // jmp gs:[r11*8]
+    emit_lea(e, 8, R11, R11, REG_NONE, TABLE_BIAS);
+    emit_bytes(e, TABLE_JUMP, TABLE_JUMP_BYTES);
 }

@@ -65,4 +65,8 @@ uint32_t emit_jcc(struct emitter *, unsigned cc);                          // jc
 uint32_t emit_jecxz(struct emitter *);                                     // rel8; the same
 void emit_here8(struct emitter *, uint32_t rel8);                          // make that jump lead here
 void emit_to32(struct emitter *, uint32_t rel32, uint32_t to);             // to an offset in the buffer
-void emit_table_jump(struct emitter *); // r11, below 4 GiB, is the guest address to go to
+
+// What lies at R + 8 GiB + 4 * target is out of a displacement's reach: with this much more in r11, the jump adds 4.
+enum { TABLE_BIAS = 0x7fffffff, TABLE_JUMP_BYTES = 9 };
+#define TABLE_JUMP "\x65\x42\xff\x24\x9d\4\0\0\0" // jmp gs:[r11*4+4]
+void emit_table_jump(struct emitter *);           // r11, below 4 GiB, is the guest address to go to

@@ -2,10 +2,8 @@
 // of; rewritten and expanded ones have an emitter each; the rest is the interpreter's.
 #include "jit/trace.h"
 #include "cpu/insn_ids.h"
+#include "host/cpuid.h"
 #include <string.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 // ---- what an instruction names ----
 
@@ -176,8 +174,7 @@ static const struct host_leaf *leaf_of(struct jit *j, uint32_t number)
     while (l < j->leaves + HOST_LEAVES - 1 && l->asked && l->number != number) l++;
     if (l->asked && l->number == number) return l;
     *l = (struct host_leaf){.asked = true, .number = number};
-    if (!__get_cpuid_count(number, number == 0xd, &l->reg[0], &l->reg[1], &l->reg[2], &l->reg[3]))
-        memset(l->reg, 0, sizeof l->reg);
+    host_cpuid(number, number == 0xd, l->reg);
     return l;
 }
 

@@ -3,6 +3,7 @@
 #include "jit/emit.h"
 #include "jit/enter.h"
 #include "jit/run.h"
+#include "host/cpuid.h"
 #include "host/fault.h"
 #include "host/pages.h"
 #include "host/region.h"
@@ -12,23 +13,47 @@
 
 _Static_assert(SLOT_COUNT <= (int)HOST_WORDS, "slots are words of the thread");
 
+enum { FIRST_CODE = 1 << 16 };
+_Static_assert((int)HOST_EXEC_TOP_MAX + 64 < (int)FIRST_CODE,
+               "an entry that leads nowhere is below all that lead anywhere");
+
 #if defined(__x86_64__)
 static bool host_has_avx(void)
 {
-    return __builtin_cpu_supports("avx2") != 0; // and the kernel saves it
+    return host_cpu_avx2(); // and the kernel saves it
 }
 
-// r11 is the last register to be loaded; what a table jump found nothing for is told with the exit 0.
+// What a table jump found nothing for is told with the exit 0.
+static uint32_t emit_missed(struct emitter *e, uint32_t at)
+{
+    e->n = at;
+    emit_store_slot(e, 8, SLOT_TMP2, R11);
+    emit_store_slot_imm(e, SLOT_PC, LEFT_MISSED);
+    emit_jump_slot(e, SLOT_EXIT);
+    return at;
+}
+
+// Below this nothing of the window runs but what a pair of entries that lead nowhere leads to (cache.h): one such entry
+// behind another, or behind zeros. Of several jits that share a window the first writes these; the others' would be the
+// same.
+static void emit_nowhere(struct jit *j)
+{
+    struct emitter e = {.at = j->memory.rw, .size = FIRST_CODE, .slots = j->slots};
+    if ((uint32_t)(uintptr_t)j->memory.rx) return;
+    emit_missed(&e, 0);
+    emit_missed(&e, j->memory.top);
+    host_exec_settle(&j->memory, 0, FIRST_CODE);
+}
+
+// r11 is the last register to be loaded.
 static void emit_pieces(struct jit *j)
 {
-    struct emitter e = {.at = j->memory.rw, .size = 4096, .slots = j->slots};
+    struct emitter e = {.at = j->memory.rw, .size = FIRST_CODE + 4096, .slots = j->slots};
+    emit_nowhere(j);
+    j->missed = emit_missed(&e, FIRST_CODE);
     j->enter = e.n;
     emit_load_slot(&e, 8, R11, SLOT_R11, 0);
     emit_jump_slot(&e, SLOT_TARGET);
-    j->missed = e.n;
-    emit_store_slot(&e, 8, SLOT_TMP2, R11);
-    emit_store_slot_imm(&e, SLOT_PC, LEFT_MISSED);
-    emit_jump_slot(&e, SLOT_EXIT);
     j->faulted = e.n;
     emit_store_slot(&e, 8, SLOT_TMP2, R11);
     emit_store_slot_imm(&e, SLOT_PC, LEFT_FAULTED);

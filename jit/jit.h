@@ -1,7 +1,7 @@
 // The translator: the second tier (cpu/tier.h) of a box. See README.md for how it works.
 //
 //     struct host_exec memory;                        // before any jail closes
-//     host_exec_new(&memory, JIT_BYTES);
+//     host_exec_new(&memory, JIT_BYTES, 0);
 //     struct jit *jit = jit_new(&memory, &options, &why);
 //     struct jit_space *s = jit_space_new(jit, mem, code); // for each address space
 //     ... cpu_run(&cpu) ...

@@ -86,7 +86,7 @@ struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level lev
     bool verifies = jit_check_open(&l->check, text, sizeof text);
     for (unsigned i = 0; i < ENGINES; i++) {
         size_t half = memory->bytes / ENGINES;
-        struct host_exec part = {memory->rw + i * half, memory->rx + i * half, half};
+        struct host_exec part = {memory->rw + i * half, memory->rx + i * half, half, memory->top};
         struct jit_options o = {
             .level = level, .fuel = i == COUNTING, .eager = true, .longer = i != COUNTING, .verify_ctx = &l->check};
         if (verifies) o.verify = jit_check_block;

@@ -9,6 +9,7 @@
 #include "cpu/op.h"
 #include "host/fault.h"
 #include "jit/cache.h"
+#include "jit/emit.h"
 #include "jit/enter.h"
 #include "jit/view.h"
 #include "jit/x87.h"
@@ -250,7 +251,7 @@ static struct next to_block(const struct run *r, uint32_t block)
 // A table jump that found nothing.
 static struct next missed(struct run *r)
 {
-    uint32_t pc = (uint32_t)(r->words[SLOT_TMP2] - 0x40000000);
+    uint32_t pc = (uint32_t)(r->words[SLOT_TMP2] - TABLE_BIAS);
     r->cpu->rip = pc;
     uint32_t block = find_or_translate(r, pc, R11_SLOT);
     if (block)
@@ -414,6 +415,9 @@ static void open_run(struct run *r, struct host_fault *guard)
                                      .hi = rx + j->memory.bytes,
                                      .leave = rx + j->faulted,
                                      .missed = rx + j->missed,
+                                     .jump = TABLE_JUMP,
+                                     .jump_bytes = TABLE_JUMP_BYTES,
+                                     .nowhere = j->memory.top,
                                      .in = &w[SLOT_IN],
                                      .is_boundary = is_boundary,
                                      .mend = mend,

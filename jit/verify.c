@@ -3,7 +3,7 @@
 //
 // Control goes to the start of an instruction of the block, to an address that `target` accepts, through the slot EXIT,
 // or through the table with an index that was limited right before: r11 is written in 32 bits, so less than 2^32, and
-// 0x40000000 is added, which is R + 8 GiB in entries of 8 bytes. No jump leads behind the limit.
+// 0x7fffffff is added, which with the 4 of the jump is R + 8 GiB in entries of 4 bytes. No jump leads behind the limit.
 //
 // rsp is set anew only as R plus an r11 that was written in 32 bits: a place in the region. Otherwise it moves by
 // constants from there, and M3 must not carry it over the guards. A touched address lies in the region, or the access

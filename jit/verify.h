@@ -5,8 +5,9 @@
 // The rules, and why they suffice, stand in verify_insn.c (one instruction) and verify.c (a block).
 //
 // What it takes for granted: GS base is R, the region's base, a multiple of 4 GiB; nothing is mapped in the 2 GiB + 1
-// MiB below R and in the 4 GiB behind the region; the table of code addresses, one of 8 bytes for each guest byte, lies
-// at R + 8 GiB, and every one of them is a place where a block may be entered; a block is entered with rsp at most
+// MiB below R and in the 4 GiB behind the region; the table of targets, 4 bytes for each guest byte and for one more,
+// lies at R + 8 GiB, and any two of them that follow each other are, as one number, the address of a place where a
+// block may be entered or code is left, or an address that no jump gets to; a block is entered with rsp at most
 // VERIFY_NEAR bytes from the region; the slots hold what their names say, and REGION really R.
 #pragma once
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 //   M2  gs:[disp], 0 <= disp: below 2 GiB.
 //   M3  [rsp+disp]: rsp is near the region (verify.c), disp within 2 GiB, the guards below and above are wider.
 //   M4  fs:[slot], as the slot allows.
-//   M5  jmp gs:[r11*8], which verify.c finds behind what limits r11.
+//   M5  jmp gs:[r11*4+4], which verify.c finds behind what limits r11.
 //   M6  [rdi] and [rsi] of a string instruction, which verify_string.c finds behind what makes them host addresses.
 //
 // A bit string (BT with a register) reaches 256 MiB to both sides of its address in 32 bits, which the guards of M1 and
@@ -339,11 +339,11 @@ static void note_r11(const struct look *k, struct fact *f)
     if (r == ZYDIS_REGISTER_R11D && writes_all(k->in->mnemonic)) {
         f->flags |= FACT_R11;
         bool constant = k->in->mnemonic == ZYDIS_MNEMONIC_MOV && k->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
-        if (constant && (uint32_t)k->op[1].imm.value.u >= 0x40000000) f->flags |= FACT_R11_TABLE;
+        if (constant && (uint32_t)k->op[1].imm.value.u >= 0x7fffffff) f->flags |= FACT_R11_TABLE;
     }
     const ZydisDecodedOperandMem *m = &k->op[1].mem;
     if (r == ZYDIS_REGISTER_R11 && k->allow & ALLOW_LEA && m->base == ZYDIS_REGISTER_R11 && m->index == none &&
-        m->disp.value == 0x40000000)
+        m->disp.value == 0x7fffffff)
         f->flags |= FACT_R11_BIAS;
 }
 
@@ -370,7 +370,7 @@ static const char *check_indirect(const struct look *k, struct fact *f)
         return slot_offset(k, &k->op[0]) == 8 * VERIFY_SLOT_EXIT ? NULL : "jump: not through the slot EXIT";
     }
     if (k->prefixes & PREFIX_GS && m->segment == ZYDIS_REGISTER_GS && m->base == none &&
-        m->index == ZYDIS_REGISTER_R11 && m->scale == 8 && m->disp.value == 0) {
+        m->index == ZYDIS_REGISTER_R11 && m->scale == 4 && m->disp.value == 4) {
         f->kind = FACT_TABLE;
         return NULL;
     }

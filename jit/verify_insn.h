@@ -28,7 +28,7 @@ enum fact_kind {
     FACT_BRANCH, // to `target`, perhaps
     FACT_COUNT,  // the same, by JECXZ or JRCXZ
     FACT_EXIT,   // jmp fs:[EXIT]
-    FACT_TABLE,  // jmp gs:[r11*8]
+    FACT_TABLE,  // jmp gs:[r11*4+4]
     FACT_INT3,
     FACT_BASE, // mov rsp, fs:[REGION]
     FACT_SET,  // lea rsp, [rsp+r11]
@@ -36,7 +36,7 @@ enum fact_kind {
 enum {
     FACT_R11 = 1,       // writes all of r11, the upper half with 0
     FACT_R11_TABLE = 2, // the same with a constant that is already an index of the table
-    FACT_R11_BIAS = 4,  // lea r11, [r11+0x40000000]
+    FACT_R11_BIAS = 4,  // lea r11, [r11+0x7fffffff]
     FACT_ENTRY = 8,     // may be entered from outside
     FACT_BACK = 16,     // target of a jump from behind it
     FACT_AHEAD = 32,    // target of a jump from before it

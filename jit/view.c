@@ -9,9 +9,9 @@ enum {
     BUCKETS = sizeof((struct jit *)0)->shared / sizeof(struct view *),
     MAX_VIEW_PAGES = 1 << 15,
     MAX_SHARED = 1024,            // views, and
-    MAX_PAGES = 1 << 19,          // pages of them: 16 GiB of address space for their pieces of table
+    MAX_PAGES = 1 << 19,          // pages of them: 8 GiB of address space for their pieces of table
     MAX_SHOWN = 8000,             // pieces of table shown: each takes the host two mappings, of 65,530
-    TABLE_BYTES = PAGE_BYTES * 8, // of the table, by page
+    TABLE_BYTES = PAGE_BYTES * 4, // of the table, by page
     FILLED_BITS = TABLE_BYTES / 4096,
 };
 
@@ -125,13 +125,18 @@ static bool shows_the_same(const struct jit_space *s, const struct view *v)
 static void unmark_filled(struct jit_space *s, const struct view *v)
 {
     if (!s->table_filled) return;
-    memset((uint8_t *)s->table_filled + v->of.first * (FILLED_BITS / 8), 0, pages_of(v) * (FILLED_BITS / 8));
+    for (uint32_t page = v->of.first; page < v->of.end; page++) {
+        uint32_t bit = page * FILLED_BITS;
+        uint64_t *at = &s->table_filled[bit / 64], of_page = (1ull << FILLED_BITS) - 1;
+        if (*at) *at &= ~(of_page << bit % 64);
+    }
 }
 
 static bool join(struct jit_space *s, struct view *v)
 {
     struct jit *j = s->jit;
     if (j->shown == MAX_SHOWN || !shows_the_same(s, v)) return false;
+    cache_part(s, v->of.first);
     if (!region_piece_show(mem_region(s->mem), v->of.first, pages_of(v), v->table)) return false;
     unmark_filled(s, v);
     v->uses++;

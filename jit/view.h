@@ -20,7 +20,7 @@ struct view {
     uint32_t id;
     struct jit_mapping of;
     uint32_t *frames; // by page: what its translations are of; 0: there are none
-    uint64_t *table;  // its targets
+    uint32_t *table;  // its targets
     uint64_t *filled; // a bit per page of the table, as jit_space.table_filled
     uint32_t nfilled;
     unsigned uses; // spaces

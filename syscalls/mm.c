@@ -1,4 +1,4 @@
-// Memory maps: the object, its vmas, placement of new mappings, fork. See mm.h.
+// Memory maps: the object, its vmas, new mappings, fork. See mm.h.
 #include "syscalls/mm.h"
 #include "syscalls/sysv.h"
 #include "cpu/code.h"
@@ -213,49 +213,7 @@ int vma_insert(struct mm *mm, const struct vma *like)
     return 0;
 }
 
-// ---------------------------------------------------------------- placement
-
-bool mm_range_free(const struct mm *mm, uint32_t start, uint32_t npages)
-{
-    unsigned i = vma_index_from(mm, start);
-    return i == mm->nvma || mm->vma[i]->start >= start + npages;
-}
-
-uint32_t mm_find_free(const struct mm *mm, uint32_t npages, uint32_t lo, uint32_t hi)
-{
-    uint32_t top = hi;
-    for (unsigned i = vma_index_from(mm, hi);; i--) {
-        if (i < mm->nvma && mm->vma[i]->start < top)
-            top = mm->vma[i]->start; // vmas from here up are too high, or bound the gap
-        uint32_t bottom = i ? mm->vma[i - 1]->end : 0;
-        if (bottom < lo) bottom = lo;
-        if (top > bottom && top - bottom >= npages) return top - npages;
-        if (!i || top <= lo) return 0;
-    }
-}
-
-// A file's preferred place: the same in every process and every run, so that its translations can be shared (DESIGN
-// decision 3).
-static uint32_t place_file(const struct mm *mm, const struct inode *inode, uint32_t npages)
-{
-    if (npages > MM_FILE_HI - MM_FILE_LO) return 0;
-    uint32_t hash = (uint32_t)(inode->ino * 0x9e3779b1u ^ inode->fs->dev * 0x85ebca6bu);
-    uint32_t slot = MM_FILE_LO + (hash >> 8) % ((MM_FILE_HI - MM_FILE_LO) / 256) * 256; // 1 MiB steps
-    if (slot + npages <= MM_FILE_HI && mm_range_free(mm, slot, npages)) return slot;
-    return mm_find_free(mm, npages, MM_FILE_LO, MM_FILE_HI);
-}
-
-static uint32_t mmap_top(const struct mm *mm)
-{
-    return MM_STACK_TOP - mm->stack_limit - 256;
-}
-
-static uint32_t place(const struct mm *mm, const struct inode *inode, uint32_t npages)
-{
-    uint32_t at = inode ? place_file(mm, inode, npages) : 0;
-    if (!at) at = mm_find_free(mm, npages, MM_EXEC_BASE, mmap_top(mm));
-    return at ? at : mm_find_free(mm, npages, MM_MIN_PAGE, mmap_top(mm));
-}
+// ---------------------------------------------------------------- mmap
 
 int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned flags)
 {
@@ -264,8 +222,6 @@ int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned 
     vfs_reclaim(mm->box->vfs);
     return npages + ram_used(ram) > ram_limit(ram) ? -LX_ENOMEM : 0;
 }
-
-// ---------------------------------------------------------------- mmap
 
 // Where a mapping goes: its page, or -errno. mmap(2): a hint is taken when the place is free, MAP_FIXED replaces what
 // is there.
@@ -283,8 +239,9 @@ static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npag
         int err = vma_clear(mm, page, page + npages);
         return err ? err : (int64_t)page;
     }
+    if (m->flags & LX_MAP_32BIT && page + npages > MM_LOW_TOP) fits = false;
     if (hint && fits && page >= MM_MIN_PAGE && mm_range_free(mm, page, npages)) return page;
-    page = place(mm, m->file ? m->file->inode : NULL, npages);
+    page = mm_place(mm, npages, m->file ? m->file->inode : NULL, m->flags);
     return page ? (int64_t)page : -LX_ENOMEM;
 }
 

@@ -10,7 +10,8 @@
 //   first copies, who is alone takes it over
 // So fork of a fork, shared memory, page cache and accounting are one reference count.
 //
-// mm.c: the object, its vmas, placement, fork. mm_fault.c: pages on demand. sys_mmap.c: the system calls.
+// mm.c: the object, its vmas, fork. mm_place.c: where mappings go. mm_fault.c: pages on demand. sys_mmap.c: the system
+// calls.
 #pragma once
 #include "syscalls/kernel.h"
 
@@ -60,7 +61,8 @@ enum {
     MM_MIN_PAGE = 16,       // 64 KiB: vm.mmap_min_addr
     MM_EXEC_BASE = 0x40000, // pages: where a PIE goes (1 GiB); its heap follows
     MM_FILE_LO = 0x10000,
-    MM_FILE_HI = 0x40000, // 256 MiB .. 1 GiB: file mappings without a hint, at places that repeat from run to run
+    MM_FILE_HI = 0x40000, // 256 MiB .. 1 GiB: private file mappings, each file at a place of its own (mm_place.c)
+    MM_LOW_TOP = 0x80000, // 2 GiB: MAP_32BIT ends here
     // The main stack ends here. Above, and below MM_MIN_PAGE, nothing is ever mapped: jit/ relies on it (trace.h).
     MM_STACK_TOP = 0xffff0,
     MM_MAX_VMAS = 65530, // vm.max_map_count
@@ -75,7 +77,8 @@ int vma_clear(struct mm *, uint32_t start, uint32_t end);         // unmap [star
 int vma_isolate(struct mm *, uint32_t start, uint32_t end);       // split so that vmas begin at start and end at end
 void vma_merge_around(struct mm *, uint32_t start, uint32_t end); // join equal neighbours again
 bool mm_range_free(const struct mm *, uint32_t start, uint32_t npages);
-uint32_t mm_find_free(const struct mm *, uint32_t npages, uint32_t lo, uint32_t hi); // top-down; 0: none
+// A free place for a new mapping: of a file, or of what has no place of its own (file NULL). flags: as in mmap. 0: none
+uint32_t mm_place(const struct mm *, uint32_t npages, const struct inode *file, unsigned flags);
 int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot,
                   unsigned flags); // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
 void mm_keep_auxv(struct mm *, const void *stack, size_t n); // from a new program's stack

@@ -242,8 +242,7 @@ static int64_t grow_mapping(struct task *t, uint32_t start, uint32_t end, uint32
         return err ? err : (int64_t)start << PAGE_SHIFT;
     }
     if (!may_move) return -LX_ENOMEM;
-    uint32_t npages = new_end - start,
-             to = mm_find_free(mm, npages, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
+    uint32_t npages = new_end - start, to = mm_place(mm, npages, NULL, 0);
     return to ? move_mapping(mm, start, end, to, npages, false) : -LX_ENOMEM;
 }
 
@@ -253,7 +252,7 @@ static int64_t duplicate_mapping(struct task *t, uint32_t start, uint32_t npages
     struct mm *mm = t->proc->mm;
     struct vma v = *vma_at(mm, start);
     if (!(v.flags & LX_MAP_SHARED)) return -LX_EINVAL;
-    if (!to) to = mm_find_free(mm, npages, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
+    if (!to) to = mm_place(mm, npages, NULL, 0);
     int err = to ? may_add(t, npages, v.flags & VMA_LOCKED) : -LX_ENOMEM;
     if (err) return err;
     v.pgoff += start - v.start;
@@ -309,7 +308,7 @@ int64_t sys_mremap(struct task *t, const uint64_t a[6])
     if (!old_n) return flags & LX_MREMAP_MAYMOVE ? duplicate_mapping(t, start, new_n, 0) : -LX_ENOMEM;
     if (keep) {
         if (to < MM_MIN_PAGE || to_end > MM_STACK_TOP || !mm_range_free(mm, to, new_n)) // else: the hint is taken
-            to = mm_find_free(mm, new_n, MM_EXEC_BASE, MM_STACK_TOP - mm->stack_limit - 256);
+            to = mm_place(mm, new_n, NULL, 0);
         return to ? remap_to(t, start, end, to, new_n, true) : -LX_ENOMEM;
     }
     if (new_n > old_n) return grow_mapping(t, start, end, start + new_n, flags & LX_MREMAP_MAYMOVE);

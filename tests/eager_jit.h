@@ -29,7 +29,7 @@ static inline bool eager_jit_open(struct eager_jit *e, enum cpu_level level, cha
         .level = level, .fuel = true, .eager = true, .verify = jit_check_block, .verify_ctx = &e->check};
     memset(e, 0, sizeof *e);
     if (!jit_check_open(&e->check, why, n)) return false;
-    if (!host_exec_new(&e->exec, JIT_BYTES)) e->jit = jit_new(&e->exec, &options, &lacks);
+    if (!host_exec_new(&e->exec, JIT_BYTES, 0)) e->jit = jit_new(&e->exec, &options, &lacks);
     if (e->jit) {
         e->signal_stack = host_signal_stack_new();
         return true;

@@ -15,12 +15,20 @@
 
 enum { MAX_DIR_BLOCKS = 1 << 16, MAX_BLOCK = 4096, PAGE = 4096 };
 
+// A part of a file's block map, as the image has it: where the blocks from `first` on are.
+struct block_table {
+    ext2_ino_t ino; // 0: none
+    uint64_t first;
+    uint8_t entries[MAX_BLOCK];
+};
+
 struct ext2 {
     struct lower lower; // first
     struct blockdev *dev;
     ext2_filsys fs;
     uint32_t block_size;
     uint64_t blocks, free_blocks, inodes, free_inodes;
+    struct block_table table; // used last
 };
 
 struct ext2_node {
@@ -134,9 +142,47 @@ static const struct struct_io_manager blockdev_io = {
 
 // ---------------------------------------------------------------- blocks
 
+static uint32_t le16(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8;
+}
+static uint32_t le32(const uint8_t *p)
+{
+    return le16(p) | le16(p + 2) << 16;
+}
+
+static bool in_table(const struct ext2 *e, const struct ext2_node *n, uint64_t logical)
+{
+    return e->table.ino == n->ino && logical >= e->table.first && logical - e->table.first < e->block_size / 4;
+}
+
+// libext2fs copies a whole block of pointers for each that is asked for; programs are mapped by hundreds of pages. So
+// the block of pointers for `logical` is kept, if it is the indirect one or below the doubly indirect one (ext2.rst,
+// "The i_block array"). Whatever is odd is left to libext2fs.
+static bool load_table(struct ext2 *e, const struct ext2_node *n, uint64_t logical)
+{
+    struct block_table *t = &e->table;
+    uint64_t per = e->block_size / 4, from = logical - EXT2_NDIR_BLOCKS, at = n->inode.i_block[EXT2_IND_BLOCK];
+    t->ino = 0;
+    if (logical < EXT2_NDIR_BLOCKS || n->inode.i_flags & EXT4_EXTENTS_FL || from >= per + per * per) return false;
+    if (from >= per) {
+        uint32_t top = n->inode.i_block[EXT2_DIND_BLOCK];
+        if (!top || top >= e->blocks || io_channel_read_blk64(e->fs->io, top, 1, t->entries)) return false;
+        at = le32(t->entries + (from - per) / per * 4);
+    }
+    if (!at || at >= e->blocks || io_channel_read_blk64(e->fs->io, at, 1, t->entries)) return false;
+    t->ino = n->ino;
+    t->first = EXT2_NDIR_BLOCKS + from / per * per;
+    return true;
+}
+
 // Physical block of a logical one; 0: a hole.
 static int map_block(struct ext2 *e, struct ext2_node *n, uint64_t logical, uint64_t *physical)
 {
+    if (in_table(e, n, logical) || load_table(e, n, logical)) {
+        *physical = le32(e->table.entries + (logical - e->table.first) * 4);
+        return *physical < e->blocks ? 0 : -LX_EIO;
+    }
     int flags = 0;
     blk64_t found = 0;
     char scratch[2 * MAX_BLOCK]; // for indirect blocks
@@ -257,15 +303,6 @@ static void ext2_forget(struct lower *l, void *node)
 
 // ---------------------------------------------------------------- directories
 
-static uint32_t le16(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8;
-}
-static uint32_t le32(const uint8_t *p)
-{
-    return le16(p) | le16(p + 2) << 16;
-}
-
 static unsigned dt_of(unsigned type)
 {
     static const uint8_t dt[8] = {LX_DT_UNKNOWN, LX_DT_REG,  LX_DT_DIR,  LX_DT_CHR,
@@ -319,7 +356,8 @@ static int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ct
     for (uint64_t k = 0; k < blocks; k++) {
         int err = map_block(e, n, k, &physical);
         if (!err && !physical) err = -LX_EIO;
-        if (!err) err = read_block(e, physical, block);
+        // Through what libext2fs reads with, which keeps some: names are sought one by one.
+        if (!err && io_channel_read_blk64(e->fs->io, physical, 1, block)) err = -LX_EIO;
         if (!err) err = parse_block(e, block, sink, ctx);
         if (err) return err;
     }

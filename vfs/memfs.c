@@ -147,6 +147,7 @@ static int load_inode(struct memfs *m, uint64_t ino, struct inode **out)
     n->lower = lower;
     take_attr(n, &a);
     set_ops(&n->i);
+    if (is_reg(&n->i)) n->i.flags |= INODE_PRISTINE;
     if (table_add(m, n) != 0) {
         node_free(m, n);
         return -LX_ENOMEM;

@@ -67,6 +67,7 @@ struct mnode {
     void *lower;          // NULL: not from the lower
     uint32_t lower_pages; // pages from here on are not the lower's
     bool loaded;          // directory entries, or the link target, were read
+    uint8_t sought;       // how many names were looked for in the lower before that
     struct mdir dir;
     struct pagemap pages;
     char *target; // i.size bytes

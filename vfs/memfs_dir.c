@@ -6,7 +6,8 @@
 
 enum {
     ENTRY_SIZE = 20, // what an entry adds to a tmpfs directory's size (mm/shmem.c BOGO_DIRENT_SIZE)
-    FIRST_COOKIE = 2
+    FIRST_COOKIE = 2,
+    SEEKS = 6
 };
 
 // An ext2 directory entry: 8 bytes and the name, to a multiple of 4.
@@ -147,11 +148,41 @@ static int load(struct mnode *n)
     return err == -LX_ENOSPC ? -LX_ENOMEM : err;
 }
 
+struct sought {
+    const char *name;
+    size_t len;
+    uint64_t ino;
+};
+
+static int seek_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt)
+{
+    struct sought *s = ctx;
+    (void)dt;
+    if (len != s->len || memcmp(name, s->name, len) != 0) return 0;
+    s->ino = ino;
+    return -LX_EEXIST;
+}
+
+// One name, as long as nothing was loaded: to keep all of a directory takes ten times as long as to look through it,
+// and of most a program asks for a name or two.
+static int seek(struct mnode *n, const char *name, size_t len, struct inode **out)
+{
+    struct memfs *m = memfs_of(&n->i);
+    struct sought s = {name, len, 0};
+    int err = m->lower->ops->entries(m->lower, n->lower, seek_entry, &s);
+    if (err == -LX_EEXIST) return memfs_inode(m, s.ino, out);
+    return err ? err : -LX_ENOENT;
+}
+
 // ---------------------------------------------------------------- operations
 
 static int dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct mnode *n = mnode(dir);
+    if (!n->loaded && n->lower && n->sought < SEEKS) {
+        n->sought++;
+        return seek(n, name, len, out);
+    }
     int err = load(n);
     if (err) return err;
     struct mdirent *e = mdir_find(&n->dir, name, len);

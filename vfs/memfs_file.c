@@ -82,6 +82,14 @@ static void unmap(struct mnode *n, uint32_t first, uint32_t count)
     if (n->i.mappings && v->host.unmap) v->host.unmap(v->host.ctx, &n->i, first, count);
 }
 
+// Said before it does. What pages show may stay, but not what is known of pages that were never shown.
+static void content_changes(struct mnode *n)
+{
+    if (!inode_is_pristine(&n->i)) return;
+    n->i.flags &= ~(uint32_t)INODE_PRISTINE;
+    unmap(n, 0, 0);
+}
+
 static int new_frame(struct memfs *m, bool zero, uint32_t *frame)
 {
     if (m->pages >= m->max_pages) return -LX_ENOSPC;
@@ -147,6 +155,7 @@ static int adopt_page(struct mnode *n, uint32_t index, uint32_t frame)
 static int page_for_write(struct mnode *n, uint32_t index, uint32_t *frame)
 {
     bool own;
+    content_changes(n);
     *frame = pagemap_get(&n->pages, index, &own);
     if (own) return 0;
     int err = page_get(n, index, frame, &own);
@@ -160,11 +169,13 @@ static int reg_page(struct inode *i, uint32_t index, bool for_write, uint32_t *f
     struct mnode *n = mnode(i);
     bool own;
     if (index >= pages_of(i->size)) return -LX_EFAULT;
-    if (!for_write) {
-        int err = page_get(n, index, frame, &own);
-        if (err || *frame) return err;
+    int err;
+    if (for_write)
+        err = page_for_write(n, index, frame);
+    else if (!(err = page_get(n, index, frame, &own))) {
+        if (*frame) return 0;
+        err = fill_hole(n, index, frame); // shown as a page of zeros, the file stays as it is
     }
-    int err = page_for_write(n, index, frame);
     if (!err) ram_ref(i->fs->vfs->ram, *frame);
     return err;
 }
@@ -300,6 +311,7 @@ static int set_size(struct mnode *n, uint64_t size)
     struct vfs *v = n->i.fs->vfs;
     if (size > MAX_SIZE) return -LX_EFBIG;
     if (n->i.seals & (size > n->i.size ? LX_F_SEAL_GROW : LX_F_SEAL_SHRINK) && size != n->i.size) return -LX_EPERM;
+    if (size != n->i.size) content_changes(n);
     if (size >= n->i.size) {
         if (size > n->i.size) clear_tail(n);
         n->i.size = size;
@@ -348,6 +360,7 @@ static int punch_pages(struct mnode *n, uint32_t first, uint32_t end)
     uint32_t lower_end = n->lower_pages < end ? n->lower_pages : end;
     if (n->lower_pages > first && n->lower_pages <= end) n->lower_pages = lower_end = first;
     if (lower_end > first && lower_end - first > SCAN_LIMIT) return -LX_EOPNOTSUPP;
+    content_changes(n);
     unmap(n, first, end - first);
     n->i.flags |= INODE_DIRTY;
     for (uint32_t k = first; k < lower_end; k++) {

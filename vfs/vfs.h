@@ -143,7 +143,17 @@ enum {
     INODE_LINKABLE = 128, // made by O_TMPFILE without O_EXCL: may get a first name
     INODE_FIXED =
         64, // of procfs: looking up a missing name fails already, so that making one is ENOENT whatever the permissions
+    INODE_PRISTINE = 256, // see inode_is_pristine
 };
+
+// A regular file of an image whose content and size are still what the image says, whoever shows it and whichever of
+// its pages were touched. Once false, never true again for as long as the inode is in memory (if it is dropped, so are
+// its changes); and before the first byte changes, everyone who maps it is told (vfs_host.unmap, of no page). It says
+// nothing of private copies that a process has of its pages.
+static inline bool inode_is_pristine(const struct inode *i)
+{
+    return i->flags & INODE_PRISTINE;
+}
 
 enum { SEALS_KNOWN = 1 << 30 }; // tmpfs: F_GET_SEALS tells
 
@@ -302,9 +312,9 @@ struct vfs_host { // what the file systems ask of the box. All must be set but u
     void *ctx;
     struct vtime (*now)(void *ctx); // CLOCK_REALTIME
     void (*random)(void *ctx, void *buf, size_t n);
-    void (*unmap)(
-        void *ctx, struct inode *, uint32_t first,
-        uint32_t count); // guest mappings must let go of these pages of the inode (count may reach past the end)
+    void (*unmap)(void *ctx, struct inode *, uint32_t first,
+                  uint32_t count); // guest mappings must let go of these pages of the inode (count may reach past the
+                                   // end). 0 of them: it stops being pristine
     void (*file_release)(void *ctx, struct file *);      // a file is about to be released: drop its locks and watches
     void (*notify)(void *ctx, const struct vfs_event *); // for inodes with watches only, while vfs->watched is not 0
 };

@@ -36,12 +36,33 @@ static void finish(FILE *out)
     }
 }
 
+static int longer(int room, size_t length)
+{
+    return (int)length >= room ? (int)length + 1 : room;
+}
+
+// The texts of struct insn_row are arrays: pointers would be thousands of relocations at each start.
+static void write_rooms(FILE *out)
+{
+    int id = 1, operands = 1, feature = 1, encoding = 1;
+    for (int i = 0; i < row_count; i++) {
+        id = longer(id, strlen(rows[i].id));
+        operands = longer(operands, strlen(rows[i].operands));
+        feature = longer(feature, strlen(rows[i].feature));
+        encoding = longer(encoding, strlen(rows[i].encoding));
+    }
+    fprintf(out,
+            "enum { INSN_ID_ROOM = %d, INSN_OPERANDS_ROOM = %d, INSN_FEATURE_ROOM = %d, INSN_ENCODING_ROOM = %d };\n",
+            id, operands, feature, encoding);
+}
+
 static void write_ids(const char *dir)
 {
     FILE *out = create(dir, "insn_ids.h");
     fprintf(out, "#pragma once\nenum insn_id {\n");
     for (int i = 0; i < row_count; i++) fprintf(out, "    INSN_%s,\n", rows[i].id);
     fprintf(out, "    INSN_COUNT\n};\n");
+    write_rooms(out);
     finish(out);
 }
 

@@ -49,7 +49,7 @@ static const char *open_bench(struct bench *b, char *why, size_t n)
     const char *lacks = "executable memory";
     if (!open_guest(b)) return "memory";
     if (!zydis_open(&b->zydis, why, n)) return why;
-    if (host_exec_new(&b->exec, JIT_BYTES) || !(b->jit = jit_new(&b->exec, &options, &lacks))) return lacks;
+    if (host_exec_new(&b->exec, JIT_BYTES, 0) || !(b->jit = jit_new(&b->exec, &options, &lacks))) return lacks;
     b->space = jit_space_new(b->jit, b->mem, b->code);
     if (!b->space) return "room for the table of targets";
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? NULL : "AVX2 and BMI2";

@@ -52,7 +52,7 @@ struct fuzz_box *fuzz_box_open(void)
     struct fuzz_box *b = aligned_alloc(64, (sizeof *b + 63) & ~(size_t)63);
     if (!b) return NULL;
     memset(b, 0, sizeof *b);
-    if (ram_open(&b->ram, FRAMES) || host_exec_new(&b->exec, JIT_BYTES)) return NULL;
+    if (ram_open(&b->ram, FRAMES) || host_exec_new(&b->exec, JIT_BYTES, 0)) return NULL;
     b->mem = mem_new(&b->ram, MEM_DIRECT);
     b->code = b->mem ? code_new(b->mem, CPU_LEVEL_V3) : NULL;
     if (b->code && map_all(b)) b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, true, &why);

@@ -86,6 +86,14 @@ status=$?
 box --trace syscalls --trace-file "$work/trace" -- cat /no/such/file 2>/dev/null
 grep -Eq 'openat\(AT_FDCWD, "/no/such/file", O_RDONLY.*\) += -1 ENOENT' "$work/trace" || bad "trace: $(grep no/such "$work/trace")"
 
+# Where a start's time goes: one line a phase, from both processes, with times that go on.
+box --trace startup --trace-file "$work/trace" -- true
+for phase in 'command loaded' 'jail closed' 'image opened' 'box made' 'program mapped' 'first instruction' 'program ended' 'worker ended'; do
+    grep -Eq "^startup: +[0-9]+\.[0-9]{3} ms +[0-9]+\.[0-9]{3} ms of CPU  $phase" "$work/trace" || bad "trace startup: no '$phase'"
+done
+grep -v 'worker forked' "$work/trace" | awk '{ if ($2 < last) exit 1; last = $2 }' || bad "trace startup: $(cat "$work/trace")"
+tail -n 1 "$work/trace" | grep -q 'worker ended' || bad 'trace startup does not end with the worker'
+
 # A reader that goes away ends the writer by SIGPIPE.
 box -- bash -c 'yes' | head -n 1 >/dev/null
 is 'a broken pipe' "${PIPESTATUS[0]}" 141

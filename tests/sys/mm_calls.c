@@ -2,6 +2,7 @@
 // limit, memory policies of one node; memfd seals.
 #include "check.h"
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -241,8 +242,27 @@ static void test_seals_later(void)
     close(noexec);
 }
 
+// Addresses that fit into 31 bits, also when something else is asked for.
+static void test_low(void)
+{
+    enum { N = 6, MORE = 16384 };
+    const size_t n = (size_t)MORE * PAGE;
+    char *p[N];
+    for (int i = 0; i < N; i++) {
+        void *hint = i % 2 ? (void *)0xc0000000 : NULL;
+        p[i] = mmap(hint, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+        CHECK(p[i] != MAP_FAILED && (uintptr_t)p[i] + n <= 1u << 31);
+    }
+    for (int i = 0; i < N; i++) munmap(p[i], n);
+    char *at = mmap(p[0], PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    CHECK(at == p[0]); // a hint that fits is taken
+    munmap(at, PAGE);
+    FAILS_MAP(mmap(NULL, 1ul << 31, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0), ENOMEM);
+}
+
 int main(void)
 {
+    test_low();
     test_mremap();
     test_madvise();
     test_remap_file_pages();

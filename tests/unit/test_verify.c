@@ -149,7 +149,7 @@ static bool good_memory(const cs_x86 *x, const x86_op_mem *m, bool jump)
     bool absolute = m->base == X86_REG_INVALID && m->index == X86_REG_INVALID;
     if (m->base == X86_REG_RIP || m->base == X86_REG_EIP) return false;
     if (m->segment == X86_REG_GS && jump)
-        return m->base == X86_REG_INVALID && m->index == X86_REG_R11 && m->scale == 8 && m->disp == 0;
+        return m->base == X86_REG_INVALID && m->index == X86_REG_R11 && m->scale == 4 && m->disp == 4;
     if (m->segment == X86_REG_GS) return x->addr_size == 4 || (absolute && m->disp >= 0 && m->disp <= INT32_MAX);
     if (x->addr_size != 8) return false;
     if (m->segment == X86_REG_FS) return absolute && m->disp >= SLOTS && m->disp < SLOTS + 8 * VERIFY_SLOT_COUNT;

@@ -259,6 +259,7 @@ static void test_pages(void **state)
     assert_int_equal(inode_page(i, 3, true, &c), 0);
     assert_false(ram_is_file(c));
     assert_int_equal(b.unmaps, 1);
+    assert_int_equal(b.changes, 1);
     assert_memory_equal(ram_ptr(&b.ram, a), ram_ptr(&b.ram, c), 4096);
     ram_unref(&b.ram, c);
     assert_int_equal(inode_page(i, 9000000 / 4096, false, &a), 0);
@@ -269,6 +270,85 @@ static void test_pages(void **state)
     assert_int_equal(inode_read(i, 8999950, buf, sizeof buf), 50);
     path_put(&p);
     vbox_close(&b);
+}
+
+// Each way to change what a file of an image holds, and what looks like one.
+enum change { WRITE, WRITE_HOLE, MAP_SHARED_PAGE, MAP_SHARED_HOLE, CUT, GROW, PUNCH, ZERO, CHANGES };
+static int change(struct file *f, enum change way)
+{
+    const uint64_t data = 3500000000u, hole = 1 << 20;
+    const int punch = LX_FALLOC_FL_PUNCH_HOLE | LX_FALLOC_FL_KEEP_SIZE, zero = 0x10; // FALLOC_FL_ZERO_RANGE
+    uint32_t frame;
+    int err;
+    switch (way) {
+    case WRITE:
+    case WRITE_HOLE:
+        f->pos = way == WRITE ? data : hole;
+        return v_write(f, "x", 1) == 1 ? 0 : -1;
+    case MAP_SHARED_PAGE:
+    case MAP_SHARED_HOLE:
+        err = inode_page(f->inode, (uint32_t)((way == MAP_SHARED_PAGE ? data : hole) >> 12), true, &frame);
+        if (!err) ram_unref(f->inode->fs->vfs->ram, frame);
+        return err;
+    case CUT:
+        return vfs_ftruncate(f, 8192);
+    case GROW:
+        return vfs_ftruncate(f, f->inode->size + 1);
+    case PUNCH:
+        return vfs_fallocate(f, punch, data / 4096 * 4096, 4096);
+    default:
+        return vfs_fallocate(f, zero, data, 10);
+    }
+}
+
+static void look_only(struct vbox *b, struct file *f)
+{
+    struct kstat st;
+    char buf[10];
+    uint32_t frame;
+    f->pos = 3500000000u;
+    assert_int_equal(v_read(f, buf, sizeof buf), sizeof buf);
+    assert_int_equal(inode_page(f->inode, 3500000000u / 4096, false, &frame), 0);
+    ram_unref(&b->ram, frame);
+    assert_int_equal(inode_page(f->inode, 3, false, &frame), 0); // a hole: shown as a page of memory
+    assert_false(ram_is_file(frame));
+    ram_unref(&b->ram, frame);
+    assert_int_equal(vfs_ftruncate(f, f->inode->size), 0);
+    struct setattr chmod = {.valid = ATTR_MODE, .mode = 0640};
+    assert_int_equal(vfs_setattr(&f->path, &b->cred, &chmod), 0);
+    assert_int_equal(v_stat(b, "/sparse", &st), 0);
+    vfs_reclaim(b->vfs);
+}
+
+static void test_pristine(void **state)
+{
+    static const char *const images[] = {"e2.img", "e2k.img", "e4.img"}; // of e2k, pages are copied when they are read
+    struct vbox b;
+    struct file *f;
+    (void)state;
+    for (unsigned k = 0; k < sizeof images / sizeof *images * CHANGES; k++) {
+        open_image(&b, in_work(images[k / CHANGES]));
+        assert_int_equal(v_open(&b, "/sparse", LX_O_RDWR, &f), 0);
+        f->inode->mappings = &b;
+        look_only(&b, f);
+        assert_true(inode_is_pristine(f->inode));
+        assert_int_equal(b.changes, 0);
+        assert_int_equal(change(f, (enum change)(k % CHANGES)), 0);
+        assert_false(inode_is_pristine(f->inode));
+        assert_int_equal(b.changes, 1);
+        struct inode *i = inode_get(f->inode);
+        file_put(f);
+        assert_int_equal(v_open(&b, "/sparse", LX_O_RDONLY, &f), 0); // the same inode, changed for good
+        assert_ptr_equal(f->inode, i);
+        assert_false(inode_is_pristine(i));
+        inode_put(i);
+        file_put(f);
+        v_put(&b, "/made", "new");
+        assert_int_equal(v_open(&b, "/made", LX_O_RDONLY, &f), 0);
+        assert_false(inode_is_pristine(f->inode));
+        file_put(f);
+        vbox_close(&b);
+    }
 }
 
 // An image whose pages must be copied, in a box with less memory than the file: cached pages make room.
@@ -579,9 +659,9 @@ static void test_real_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_source), cmocka_unit_test(test_changes),    cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_reclaim),        cmocka_unit_test(test_parking),    cmocka_unit_test(test_corrupt),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_real_image),
+        cmocka_unit_test(test_same_as_source), cmocka_unit_test(test_changes),  cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_pristine),       cmocka_unit_test(test_reclaim),  cmocka_unit_test(test_parking),
+        cmocka_unit_test(test_corrupt),        cmocka_unit_test(test_refusals), cmocka_unit_test(test_real_image),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

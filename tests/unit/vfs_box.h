@@ -19,7 +19,7 @@ struct vbox {
     struct cred cred;
     struct vfs_at at;
     int64_t clock;
-    unsigned unmaps;
+    unsigned unmaps, changes; // vfs_host.unmap: of pages; of none
 };
 
 static inline struct vtime vbox_now(void *ctx)
@@ -34,8 +34,10 @@ static inline void vbox_random(void *ctx, void *buf, size_t n)
 }
 static inline void vbox_unmap(void *ctx, struct inode *i, uint32_t first, uint32_t count)
 {
-    (void)i, (void)first, (void)count;
-    ((struct vbox *)ctx)->unmaps++;
+    struct vbox *b = ctx;
+    (void)i, (void)first;
+    b->unmaps += count > 0;
+    b->changes += count == 0;
 }
 
 static inline void vbox_open_empty(struct vbox *b, uint32_t frames, uint64_t kmem)

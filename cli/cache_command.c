@@ -1,0 +1,182 @@
+// belljar cache info|clear|wait: the code cache's directory (codecache.h) as its owner looks at it.
+#include "cli/codecache_file.h"
+#include "cli/options.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+struct cache_command {
+    const char *directory; // --code-cache
+    bool verbose;
+    int dir;
+};
+
+// ---------------------------------------------------------------- info
+
+static void show_bytes(const char *label, const uint8_t *bytes, int n)
+{
+    printf("%s", label);
+    for (int i = 0; i < n; i++) printf("%02x", bytes[i]);
+}
+
+static void show_time(uint32_t used)
+{
+    time_t at = (time_t)used + CODECACHE_EPOCH;
+    struct tm tm;
+    char text[32] = "?";
+    if (used && localtime_r(&at, &tm)) strftime(text, sizeof text, "%Y-%m-%d %H:%M", &tm);
+    printf("  used %s\n", text);
+}
+
+static void show_shard(const struct store_shard *s, uint32_t used)
+{
+    printf("    %4u  ", s->slot);
+    show_bytes("", s->digest, 8);
+    printf("  %08" PRIx64 "-%08" PRIx64 "  from page %-6" PRIu64, (uint64_t)s->first << 12,
+           ((uint64_t)s->first + s->npages) << 12, s->offset);
+    printf("  code %9" PRIu64 "  blocks %8" PRIu64 "  table pages %5u", s->section[STORE_CODE].bytes,
+           s->section[STORE_BLOCKS].bytes, s->used);
+    show_time(used);
+}
+
+static void show_file(const struct cache_command *c, const char *name, const struct store *s, const struct stat *st)
+{
+    uint32_t used[STORE_MAX_SHARDS + 1];
+    const struct store_head *h = s->head;
+    printf("  %-28s", name);
+    show_bytes("  key ", h->key, STORE_DIGEST);
+    printf("\n    %" PRIu64 " bytes on disk, %u shards, %u files of images known, generation %016" PRIx64 ", %s\n",
+           (uint64_t)st->st_blocks * 512, h->nshards, h->nmemos, h->generation,
+           codecache_is_stamped(c->dir, s, st) ? "checked" : "to be checked when used");
+    if (!c->verbose) return;
+    codecache_read_used(c->dir, h->key, used);
+    for (uint32_t i = 0; i < h->nshards; i++) show_shard(&store_shards(s)[i], used[store_shards(s)[i].slot]);
+}
+
+static void look_at(const struct cache_command *c, const char *name)
+{
+    struct store s;
+    struct stat st;
+    const char *why = NULL;
+    int fd = codecache_open_file(c->dir, name, O_RDONLY, &st);
+    if (fd < 0) {
+        printf("  %-28s  cannot be used: %s\n", name, errno == EPERM ? "not ours alone" : strerror(errno));
+        return;
+    }
+    why = codecache_map_file(fd, &st, NULL, &s);
+    if (why) {
+        printf("  %-28s  %s\n", name, why);
+        close(fd);
+        return;
+    }
+    show_file(c, name, &s, &st);
+    codecache_close(&s);
+}
+
+// For each name of the directory. The names are its own until the next one.
+static int each_name(const struct cache_command *c, void (*do_it)(const struct cache_command *, const char *))
+{
+    int fd = openat(c->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0) close(fd);
+        return fail(STATUS_FAILED, "cache: cannot read the directory: %s", strerror(errno));
+    }
+    for (struct dirent *e; (e = readdir(d));) do_it(c, e->d_name);
+    closedir(d);
+    return 0;
+}
+
+static void show_name(const struct cache_command *c, const char *name)
+{
+    if (codecache_kind_of(name) == FILE_CODE) look_at(c, name);
+}
+
+static int info(const struct cache_command *c)
+{
+    char path[4096], link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", c->dir);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    printf("%.*s\n", n > 0 ? (int)n : 1, n > 0 ? path : "?");
+    return each_name(c, show_name);
+}
+
+// ---------------------------------------------------------------- clear, wait
+
+// What has our names, and is no directory: a link goes, and what it leads to stays.
+static void remove_name(const struct cache_command *c, const char *name)
+{
+    if (codecache_kind_of(name) != FILE_KINDS || !strcmp(name, CODECACHE_NEW)) (void)unlinkat(c->dir, name, 0);
+}
+
+// The locks stay: who waits for one that has gone would be alone with it.
+static int clear(const struct cache_command *c)
+{
+    int lock = codecache_open_locked(c->dir, CODECACHE_LOCK, LOCK_EX);
+    if (lock < 0) return fail(STATUS_FAILED, "cache: cannot lock the directory: %s", strerror(errno));
+    int status = each_name(c, remove_name);
+    close(lock);
+    return status;
+}
+
+// Nobody is going to write, then nobody writes.
+static int wait_for_writers(const struct cache_command *c)
+{
+    static const char *const locks[] = {CODECACHE_BUSY, CODECACHE_LOCK};
+    for (int i = 0; i < 2; i++) {
+        int fd = codecache_open_locked(c->dir, locks[i], LOCK_EX);
+        if (fd < 0) return fail(STATUS_FAILED, "cache: cannot lock the directory: %s", strerror(errno));
+        close(fd);
+    }
+    return 0;
+}
+
+// ---------------------------------------------------------------- the command line
+
+static const struct {
+    const char *name;
+    int (*run)(const struct cache_command *);
+} commands[] = {{"info", info}, {"clear", clear}, {"wait", wait_for_writers}};
+
+static int usage(void)
+{
+    return fail(STATUS_FAILED, "usage: belljar cache info [--verbose] | clear | wait [--code-cache DIR]");
+}
+
+static bool take_arguments(struct cache_command *c, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        if (!strcmp(argv[i], "--code-cache") && i + 1 < argc)
+            c->directory = argv[++i];
+        else if (!strncmp(argv[i], "--code-cache=", 13))
+            c->directory = argv[i] + 13;
+        else if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose"))
+            c->verbose = true;
+        else
+            return false;
+    }
+    return true;
+}
+
+int cache_command(int argc, char **argv)
+{
+    struct cache_command c = {0};
+    char why[CODECACHE_WHY];
+    if (argc < 2 || !take_arguments(&c, argc, argv)) return usage();
+    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name)) continue;
+        c.dir = codecache_directory(c.directory, false, why);
+        if (c.dir < 0 && errno == ENOENT) return 0; // nothing to show, to clear, to wait for
+        if (c.dir < 0) return fail(STATUS_FAILED, "cache: %s", *why ? why : "none is not a directory");
+        int status = commands[i].run(&c);
+        close(c.dir);
+        return fflush(stdout) ? fail(STATUS_FAILED, "cache: cannot write: %s", strerror(errno)) : status;
+    }
+    return usage();
+}
