@@ -29,8 +29,18 @@ struct engine {
 
 int belljar_code_memory_new(struct belljar_code_memory **out, struct belljar_error *why)
 {
+    return belljar_code_memory_new_at(out, 0, why);
+}
+
+void *belljar_code_memory_window(struct belljar_code_memory *c)
+{
+    return (void *)(uintptr_t)((uint64_t)c->memory.top << 32);
+}
+
+int belljar_code_memory_new_at(struct belljar_code_memory **out, uint32_t top, struct belljar_error *why)
+{
     struct belljar_code_memory *c = calloc(1, sizeof *c);
-    int err = c ? host_exec_new(&c->memory, JIT_BYTES, 0) : -LX_ENOMEM;
+    int err = c ? host_exec_new(&c->memory, JIT_BYTES, top) : -LX_ENOMEM;
     *out = err ? NULL : c;
     if (!err) return BELLJAR_OK;
     free(c);
@@ -66,6 +76,7 @@ static bool mapping_at(void *owner, uint32_t page, struct jit_mapping *m)
     m->device = v->inode->fs->dev;
     m->inode = v->inode->ino;
     m->offset = v->pgoff;
+    m->of_image = inode_is_pristine(v->inode);
     return true;
 }
 
@@ -135,6 +146,8 @@ static void set_tier(struct belljar_box *b)
                                   .eager = o->jit_eager,
                                   .source = source,
                                   .timed = o->trace & BELLJAR_TRACE_JIT,
+                                  .store = o->cache ? o->cache->file : NULL,
+                                  .image = o->cache ? o->cache->image : NULL,
                                   .verify = o->verify_code ? judge : NULL,
                                   .verify_ctx = b};
     const char *why;
@@ -239,6 +252,41 @@ int engine_start(struct belljar_box *b, struct belljar_error *why)
     fall_back(b, b->engine->stack ? "the host gives no timer (a limit on pending signals?)"
                                   : "no memory for a signal stack");
     return BELLJAR_OK;
+}
+
+struct profile_file {
+    int fd;
+    size_t n;
+    uint8_t piece[32 << 10];
+};
+
+static bool flush_profile(struct profile_file *f)
+{
+    bool good = host_write_all(f->fd, f->piece, f->n) >= 0;
+    f->n = 0;
+    return good;
+}
+
+static bool put_profile(void *ctx, const void *from, size_t n)
+{
+    struct profile_file *f = ctx;
+    for (size_t done = 0, part; done < n; done += part) {
+        if (f->n == sizeof f->piece && !flush_profile(f)) return false;
+        part = n - done < sizeof f->piece - f->n ? n - done : sizeof f->piece - f->n;
+        memcpy(f->piece + f->n, (const uint8_t *)from + done, part);
+        f->n += part;
+    }
+    return true;
+}
+
+int belljar_box_profile(struct belljar_box *b, int fd, struct belljar_error *why)
+{
+    struct profile_file *f = b->engine->jit ? malloc(sizeof *f) : NULL;
+    if (!b->engine->jit) return BELLJAR_OK;
+    if (f) *f = (struct profile_file){.fd = fd};
+    bool good = f && jit_profile(b->engine->jit, put_profile, f) && flush_profile(f);
+    free(f);
+    return good ? BELLJAR_OK : belljar_fail(why, BELLJAR_NO_RESOURCES, "the profile cannot be written");
 }
 
 // What the translator did, for --trace jit.

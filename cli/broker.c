@@ -6,6 +6,7 @@
 // taken from one, text is shown without control characters, a file got out has a largest size, --timeout is also kept
 // from here, and the terminal gets its modes back whatever the worker did to them.
 #include "cli/broker.h"
+#include "cli/cachefill.h"
 #include "cli/channel.h"
 #include "cli/worker.h"
 #include <errno.h>
@@ -34,7 +35,8 @@ static const uint64_t patience = 60000000000; // for an answer when no guest run
 
 struct broker {
     const struct command_line *line;
-    int channel;
+    int channel, image;
+    struct cachefill cache;
     pid_t worker;
     enum phase phase;
     bool over;           // nothing more is to come
@@ -374,14 +376,14 @@ static bool open_streams(void)
 }
 
 // In the file system of the image nothing is larger than the image and what the box may hold in memory.
-static bool open_image(struct broker *b, int *image)
+static bool open_image(struct broker *b)
 {
-    *image = open(b->line->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // a FIFO must not make us wait
-    if (*image < 0) {
+    b->image = open(b->line->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // a FIFO must not make us wait
+    if (b->image < 0) {
         b->status = fail(STATUS_FAILED, "%s: cannot open the image file: %s", b->line->image, strerror(errno));
         return false;
     }
-    off_t bytes = lseek(*image, 0, SEEK_END);
+    off_t bytes = lseek(b->image, 0, SEEK_END);
     b->limit = b->line->box.memory + (bytes > 0 ? (uint64_t)bytes : 0);
     return true;
 }
@@ -420,7 +422,7 @@ static void add_cpu_time(struct belljar_options *o, int who)
                        (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000u;
 }
 
-static bool fork_worker(struct broker *b, struct command_line *l, int image)
+static bool fork_worker(struct broker *b, struct command_line *l)
 {
     int pair[2], broker = getpid(), size = 4 * CHANNEL_PACKET;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return false;
@@ -429,32 +431,33 @@ static bool fork_worker(struct broker *b, struct command_line *l, int image)
     add_cpu_time(&l->box, RUSAGE_SELF); // as the worker will count it
     b->worker = fork();
     if (b->worker == 0) {
-        int status = worker_main(l, pair[1], image, broker);
+        int status = worker_main(l, pair[1], &b->cache, b->image, broker);
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
     l->box.start_cpu_ns = none;
     b->channel = pair[0];
     close(pair[1]);
-    close(image);
     return b->worker > 0;
 }
 
 int broker_run(struct command_line *l)
 {
     struct broker b = {.line = l};
-    int image, err;
+    int err;
     count_from_exec(&l->box);
     if (!open_streams()) return fail(STATUS_FAILED, "/dev/null: %s", strerror(errno));
-    if (!open_image(&b, &image)) return b.status;
+    if (!open_image(&b)) return b.status;
     keep_terminal(&b);
     catch_signals(&b);
-    if (!fork_worker(&b, l, image)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
+    cachefill_open(&b.cache, l, b.image);
+    if (!fork_worker(&b, l)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
     belljar_trace_phase(&l->box, "worker forked");
     serve_all(&b);
     add_cpu_time(&l->box, RUSAGE_CHILDREN);
     belljar_trace_phase(&l->box, "worker ended");
     restore_terminal(&b);
     if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status))) finish(&b, err);
+    if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image);
     return b.status;
 }

@@ -11,11 +11,12 @@
 #define BELLJAR_SANITIZED 0
 #endif
 
-enum { CHANNEL = 3, TRACE = 4 }; // where host_jail_descriptors puts them
+enum { CHANNEL = 3, TRACE = 4, IMAGE = JAIL_OWN, PROFILE, CACHE }; // where host_jail_descriptors puts them
 
 struct worker {
     struct command_line *line;
     int channel;
+    struct cachefill *cache;
     struct belljar_box *box;
 };
 
@@ -80,7 +81,10 @@ static void make_code(struct worker *w)
 {
     struct belljar_options *o = &w->line->box;
     struct belljar_error why;
-    if (o->engine == BELLJAR_INTERP || o->exact || !belljar_code_memory_new(&o->code, &why)) return;
+    uint32_t top = w->cache->store.head ? w->cache->store.head->top : 0;
+    if (o->engine == BELLJAR_INTERP || o->exact) return;
+    if (top && !belljar_code_memory_new_at(&o->code, top, NULL)) cachefill_lend(w->cache, o);
+    if (o->code || !belljar_code_memory_new(&o->code, &why)) return;
     if (o->trace & BELLJAR_TRACE_JIT) dprintf(o->trace_fd, "jit: interpreting: %s\n", why.text);
     o->engine = BELLJAR_INTERP;
 }
@@ -88,21 +92,24 @@ static void make_code(struct worker *w)
 static int enter_jail(struct worker *w, int image, int broker)
 {
     struct command_line *l = w->line;
+    make_code(w);
     bool trace = l->box.trace_fd > 2;
+    int own[] = {image, w->cache->profile, w->cache->store.fd};
     struct host_jail jail = {.outside = (const int[]){w->channel, l->box.trace_fd},
                              .noutside = trace ? 2 : 1,
-                             .own = &image,
-                             .nown = 1,
+                             .own = own,
+                             .nown = w->cache->profile < 0 ? 1 : l->box.cache ? 3 : 2,
                              .cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
                              .parent = broker};
     char why[256];
-    make_code(w);
     struct belljar_error unprepared;
     set_signals();
     if (belljar_prepare(&l->box, &unprepared)) return say_failed(w, unprepared.code, "", unprepared.text);
     if (host_jail_descriptors(&jail))
         return say_failed(w, BELLJAR_NO_RESOURCES, "", "the worker needs numbers for 64 descriptors (ulimit -n)");
     w->channel = CHANNEL;
+    if (w->cache->profile >= 0) w->cache->profile = PROFILE;
+    w->cache->store.fd = CACHE;
     if (trace) l->box.trace_fd = TRACE;
     l->image = strdup(l->image); // it may be a string of the environment
     if (!l->image) return say_failed(w, BELLJAR_NO_RESOURCES, "", "out of memory");
@@ -151,21 +158,22 @@ static int run_box(struct worker *w)
     accept_signals(w->box);
     int code = belljar_box_run(w->box, &end.result, &why);
     running = NULL;
+    if (!code && w->cache->profile >= 0) (void)belljar_box_profile(w->box, w->cache->profile, NULL);
     if (code) return say_failed(w, (enum belljar_code)code, "", why.text);
     err = channel_send(w->channel, &end, sizeof end);
     for (unsigned i = 0; i < l->get.n && !err; i++) err = get_file(w, &l->get.at[i]);
     return err;
 }
 
-int worker_main(struct command_line *l, int channel, int image, int broker)
+int worker_main(struct command_line *l, int channel, struct cachefill *cache, int image, int broker)
 {
-    struct worker w = {.line = l, .channel = channel};
+    struct worker w = {.line = l, .channel = channel, .cache = cache};
     struct belljar_image *opened;
     struct belljar_error why;
     belljar_trace_phase(&l->box, "in the worker");
     if (enter_jail(&w, image, broker)) return 1;
     belljar_trace_phase(&l->box, "jail closed");
-    int code = belljar_image_open_fd(JAIL_OWN, l->image, &opened, &why);
+    int code = belljar_image_open_fd(IMAGE, l->image, &opened, &why);
     if (code) return say_failed(&w, why.code, "", why.text);
     belljar_trace_phase(&l->box, "image opened");
     code = belljar_box_new(opened, &l->box, &w.box, &why);

@@ -78,6 +78,13 @@ bool region_piece_show(uint8_t *region, uint32_t page, uint32_t npages, uint32_t
     return mremap(piece, 0, (size_t)npages * PIECE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
 }
 
+bool region_piece_file(uint8_t *region, uint32_t page, uint32_t npages, int fd, uint64_t offset)
+{
+    void *to = piece_place(region, page);
+    int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+    return mmap(to, (size_t)npages * PIECE_BYTES, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) != MAP_FAILED;
+}
+
 // In the place of whole mappings, so that none is split and the host cannot run out of them.
 void region_piece_hide(uint8_t *region, uint32_t page, uint32_t npages)
 {

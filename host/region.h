@@ -18,7 +18,8 @@ uint32_t *region_piece_new(size_t bytes); // zeros. NULL: no address space left
 void region_piece_free(uint32_t *piece, size_t bytes);
 void region_piece_clear(uint32_t *piece, size_t bytes); // zeros again, wherever it is shown
 bool region_piece_show(uint8_t *region, uint32_t page, uint32_t npages, uint32_t *piece); // false: no mappings left
-void region_piece_hide(uint8_t *region, uint32_t page, uint32_t npages);                  // zeros instead
+bool region_piece_file(uint8_t *region, uint32_t page, uint32_t npages, int fd, uint64_t offset); // a file's, privately
+void region_piece_hide(uint8_t *region, uint32_t page, uint32_t npages);                          // zeros instead
 // Map n frames consecutive in their backing at byte offset addr. prot: host PROT_READ | PROT_WRITE. 0 or -errno.
 int region_map(uint8_t *region, uint32_t addr, uint32_t n, const struct ram *, uint32_t frame, int prot);
 int region_protect(uint8_t *region, uint32_t addr, uint32_t n, int prot);

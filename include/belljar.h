@@ -100,6 +100,16 @@ enum belljar_engine {
 struct belljar_code_memory;
 BELLJAR_API int belljar_code_memory_new(struct belljar_code_memory **, struct belljar_error *why);
 BELLJAR_API void belljar_code_memory_free(struct belljar_code_memory *);
+// The same, where the code of a cache can be mapped: at struct store_head.top. NO_RESOURCES: something else is there.
+BELLJAR_API int belljar_code_memory_new_at(struct belljar_code_memory **, uint32_t top, struct belljar_error *why);
+BELLJAR_API void *belljar_code_memory_window(struct belljar_code_memory *); // its start
+
+// Translations that earlier runs have left (jit/store.h): a file of them, opened, its code mapped in the window of the
+// box's code memory. Only the command has one so far (cli/codecache.h).
+struct belljar_code_cache {
+    const struct store *file;
+    uint8_t image[16]; // names the box's image there
+};
 
 struct belljar_options {
     const char *program;     // a name looked up in PATH, or a path with '/'. NULL: argv[0]
@@ -111,14 +121,15 @@ struct belljar_options {
     struct belljar_stream stdio[3];
     bool terminal; // streams whose fd is a terminal are one inside, in raw mode while the program reads (default true)
     uint64_t memory; // of all processes and files in memory together; 1 GiB. Beyond: ENOMEM, ENOSPC, then SIGKILL
-    uint64_t timeout_ns, cpu_time_ns; // 0: none
-    uint64_t output;                  // bytes on stdout and stderr together; 0: no limit
-    uint64_t tmp_bytes;               // size of /tmp; 0: bounded by memory
-    unsigned pids, files;             // threads in all; descriptors a process; 1024, 1024
-    int cpu_level;                    // 2: x86-64-v2, 3: x86-64-v3 and AES, SHA, ... (the default)
-    enum belljar_engine engine;       // BELLJAR_JIT
-    struct belljar_code_memory *code; // NULL: the box makes its own
-    bool jit_eager;                   // for tests: translate whatever runs, at once
+    uint64_t timeout_ns, cpu_time_ns;       // 0: none
+    uint64_t output;                        // bytes on stdout and stderr together; 0: no limit
+    uint64_t tmp_bytes;                     // size of /tmp; 0: bounded by memory
+    unsigned pids, files;                   // threads in all; descriptors a process; 1024, 1024
+    int cpu_level;                          // 2: x86-64-v2, 3: x86-64-v3 and AES, SHA, ... (the default)
+    enum belljar_engine engine;             // BELLJAR_JIT
+    struct belljar_code_memory *code;       // NULL: the box makes its own
+    const struct belljar_code_cache *cache; // NULL: none. Needs `code`
+    bool jit_eager;                         // for tests: translate whatever runs, at once
     bool verify_code;   // an independent verifier proves each piece of translated code before it runs; needs libZydis
     bool exact;         // software-checked memory: wild 64-bit pointers fault as on hardware, slower
     bool deterministic; // clock, randomness and scheduling are functions of the seed and the instruction count
@@ -134,6 +145,25 @@ BELLJAR_API extern const char *const belljar_default_env[];      // PATH, HOME, 
 // Only for a process that can open no files when it makes and runs the box: loads now what these options would load
 // then (the disassembler of BELLJAR_TRACE_FAULTS, the one of verify_code).
 BELLJAR_API int belljar_prepare(const struct belljar_options *, struct belljar_error *why);
+
+// ---------------------------------------------------------------- translating ahead
+
+// Makes of what a box has run (belljar_box_profile) translations that later boxes use from the start. The profile may
+// come from anybody: of it only addresses are used, the code comes from the image. Each mapping of the profile becomes
+// one record (jit/store.h, struct store_record), written to fd; those that nothing can be made of are left out.
+struct belljar_ahead {
+    const void *profile; // as belljar_box_profile wrote it
+    size_t bytes;
+    const uint32_t *slots; // numbers for the records, none of them used elsewhere in the cache
+    unsigned nslots;       // as many mappings are made
+    // The SHA-256 of n bytes: by what a file is known.
+    void (*digest)(const void *, size_t n, uint8_t to[32]);
+};
+BELLJAR_API int belljar_ahead(struct belljar_image *, const struct belljar_options *, const struct belljar_ahead *,
+                              int fd, struct belljar_error *why);
+
+// Are these n bytes records that are harmless to run, and to look at? Proven by the verifier, block by block.
+BELLJAR_API int belljar_ahead_check(const void *records, size_t n, struct belljar_error *why);
 
 // ---------------------------------------------------------------- running
 
@@ -167,6 +197,10 @@ BELLJAR_API int belljar_box_put(struct belljar_box *, const char *path, uint32_t
 BELLJAR_API int belljar_box_put_fd(struct belljar_box *, const char *path, uint32_t mode, int fd,
                                    struct belljar_error *why); // from fd's position to its end
 BELLJAR_API int belljar_box_get_fd(struct belljar_box *, const char *path, int fd, struct belljar_error *why);
+
+// What code of the image's files the box has run, for belljar_ahead: addresses, nothing else. After the run. Written to
+// fd. Nothing when it was interpreted only.
+BELLJAR_API int belljar_box_profile(struct belljar_box *, int fd, struct belljar_error *why);
 
 BELLJAR_API void belljar_box_signal(
     struct belljar_box *,

@@ -22,6 +22,7 @@ static const struct pool {
     {offsetof(struct jit, listed), sizeof(struct listed) * MAX_LISTED},
     {offsetof(struct jit, dead), sizeof(uint32_t) << DEAD_BITS},
     {offsetof(struct jit, heat), (size_t)1 << HEAT_BITS},
+    {offsetof(struct jit, ran), sizeof(struct ran) * MAX_RAN},
     {offsetof(struct jit, row_way), INSN_COUNT},
     {offsetof(struct jit, row_done), INSN_COUNT * sizeof(uint32_t)},
 };
@@ -59,6 +60,13 @@ void cache_ready(struct jit *j)
     ready(j->memory.rw, j->memory.bytes, j->used, &j->ready_code);
 }
 
+void cache_begin_at(struct jit *j, uint32_t start, uint32_t stubs)
+{
+    j->start = start;
+    j->stub_start = stubs;
+    empty(j);
+}
+
 bool cache_open(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
@@ -74,6 +82,7 @@ void cache_close(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++) pages_free(*pool_at(j, i), pools[i].bytes);
     pages_free(j->names, sizeof *j->names << j->names_bits);
+    shards_close(j);
     shapes_free(j->shapes);
 }
 
@@ -120,7 +129,7 @@ void space_forget(struct jit_space *s)
 void cache_flush(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
-        if (pools[i].place < offsetof(struct jit, row_way)) pages_zero(*pool_at(j, i), pools[i].bytes);
+        if (pools[i].place < offsetof(struct jit, ran)) pages_zero(*pool_at(j, i), pools[i].bytes);
     pages_zero(j->names, sizeof *j->names << j->names_bits);
     j->nnames = 0;
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
@@ -133,34 +142,43 @@ void cache_flush(struct jit *j)
 
 // ---- finding ----
 
-static uint32_t first_place(const struct jit *j, uint32_t view, uint32_t pc)
+static uint32_t first_place(unsigned bits, uint32_t view, uint32_t pc)
 {
-    return cache_hash(view, pc) >> (32 - (j->names_bits - 3)) << 3 | (pc >> 3 & 7);
+    return cache_hash(view, pc) >> (32 - (bits - 3)) << 3 | (pc >> 3 & 7);
 }
 
-// Open addressing: a key's place, or the free one where it would be. Blocks that die leave their key.
+// Blocks that die leave their key.
+uint32_t cache_place(const struct named *names, unsigned bits, uint32_t view, uint32_t pc)
+{
+    uint32_t at = first_place(bits, view, pc);
+    while (names[at].view && (names[at].pc != pc || names[at].view != view)) at = (at + 1) & ((1u << bits) - 1);
+    return at;
+}
+
 static struct named *place_of(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    uint32_t at = first_place(j, view, pc);
-    while (j->names[at].view && (j->names[at].pc != pc || j->names[at].view != view))
-        at = (at + 1) & ((1u << j->names_bits) - 1);
-    return &j->names[at];
+    return &j->names[cache_place(j->names, j->names_bits, view, pc)];
 }
 
 void cache_expect(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    __builtin_prefetch(&j->names[first_place(j, view, pc)], 1);
+    __builtin_prefetch(&j->names[first_place(j->names_bits, view, pc)], 1);
     __builtin_prefetch(&j->blocks[j->nblocks], 1);
     for (unsigned i = 0; i < 3; i++) __builtin_prefetch(j->memory.rw + j->used + 64 * i, 1);
     __builtin_prefetch(j->memory.rw + j->stub_used, 1);
 }
 
-uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
+static uint32_t choose(const struct named *n, unsigned r11)
 {
-    if (!(*cache_heat(j, view, pc) & HEAT_BLOCK)) return 0;
-    const struct named *n = place_of(j, view, pc);
     if (r11 & R11_SLOT && n->slot) return n->slot;
     return r11 & R11_REG ? n->reg : 0;
+}
+
+// The box's own blocks come first: they may have taken the place of a shard's.
+uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
+{
+    uint32_t own = *cache_heat(j, view, pc) & HEAT_BLOCK ? choose(place_of(j, view, pc), r11) : 0;
+    return own || !(view & SHARD_VIEW) ? own : shard_find(&j->shards[view & ~SHARD_VIEW], pc, r11);
 }
 
 static void name(struct jit *j, uint32_t block)
@@ -202,12 +220,12 @@ static bool names_are_many(const struct jit *j)
     return j->nnames > (1u << j->names_bits) / 2;
 }
 
-static uint32_t last_before(const struct jit *j, uint32_t host)
+static uint32_t last_before(const struct block *blocks, uint32_t n, uint32_t host)
 {
-    uint32_t lo = 1, hi = j->nblocks;
+    uint32_t lo = 1, hi = n;
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (j->blocks[mid].host <= host)
+        if (blocks[mid].host <= host)
             lo = mid;
         else
             hi = mid;
@@ -215,18 +233,48 @@ static uint32_t last_before(const struct jit *j, uint32_t host)
     return lo;
 }
 
+static uint32_t block_at(const struct block *blocks, uint32_t n, uint32_t host)
+{
+    uint32_t at = last_before(blocks, n, host);
+    if (at < n && blocks[at].of) at = blocks[at].of;
+    return at < n && host - blocks[at].host < blocks[at].size ? at : 0;
+}
+
+static uint32_t head_at(const struct block *blocks, uint32_t n, uint32_t host)
+{
+    uint32_t at = last_before(blocks, n, host);
+    return at < n && blocks[at].host == host ? at : 0;
+}
+
+typedef uint32_t look_fn(const struct block *, uint32_t n, uint32_t host);
+
+static uint32_t look(const struct jit *j, uint32_t host, look_fn *fn)
+{
+    if (host < j->memory.bytes) return fn(j->blocks, j->nblocks, host);
+    const struct shard *s = shard_at(j, host);
+    uint32_t found = s ? fn(s->blocks, s->nblocks, host - s->base) : 0;
+    return found ? s->row->slot << SHARD_SHIFT | found : 0;
+}
+
 uint32_t cache_block_at(const struct jit *j, uint32_t host)
 {
-    uint32_t at = last_before(j, host);
-    if (at < j->nblocks && j->blocks[at].of) at = j->blocks[at].of;
-    if (at >= j->nblocks || host < j->blocks[at].host || host >= j->blocks[at].host + j->blocks[at].size) return 0;
-    return at;
+    return look(j, host, block_at);
 }
 
 uint32_t cache_head_at(const struct jit *j, uint32_t host)
 {
-    uint32_t at = last_before(j, host);
-    return at < j->nblocks && j->blocks[at].host == host ? at : 0;
+    return look(j, host, head_at);
+}
+
+unsigned cache_tick(struct jit *j, uint32_t block)
+{
+    return cache_is_own(block) ? ++j->blocks[block].ticks : shard_tick(j, block);
+}
+
+bool cache_is_replaced(const struct jit *j, uint32_t block)
+{
+    if (cache_is_own(block)) return j->blocks[block].hot || j->blocks[block].dead;
+    return cache_block(j, block)->hot || shard_is_replaced(cache_shard(j, block), block & SHARD_INDEX);
 }
 
 static uint32_t new_listed(struct jit *j)
@@ -261,20 +309,21 @@ static void patch(const struct jit *j, uint32_t site, uint32_t to)
 void cache_chain(struct jit *j, uint32_t exit, uint32_t block)
 {
     struct exit *x = &j->exits[exit];
-    struct block *b = &j->blocks[block];
-    patch(j, x->site, b->host);
+    patch(j, x->site, cache_host(j, block));
     x->to = block;
-    x->next = b->incoming;
-    b->incoming = exit;
+    x->next = 0;
+    if (!cache_is_own(block)) return; // which never goes
+    x->next = j->blocks[block].incoming;
+    j->blocks[block].incoming = exit;
 }
 
 static void unchain(struct jit *j, uint32_t exit)
 {
     struct exit *x = &j->exits[exit];
     if (!x->to) return;
-    uint32_t *at = &j->blocks[x->to].incoming;
-    while (*at && *at != exit) at = &j->exits[*at].next;
-    if (*at) *at = x->next;
+    uint32_t *at = cache_is_own(x->to) ? &j->blocks[x->to].incoming : NULL;
+    while (at && *at && *at != exit) at = &j->exits[*at].next;
+    if (at && *at) *at = x->next;
     patch(j, x->site, x->stub);
     x->to = x->next = 0;
 }
@@ -289,16 +338,43 @@ static uint64_t *filled_at(struct jit_space *s, uint32_t page, unsigned *bit)
     return (v ? v->filled : s->table_filled) + page / 64;
 }
 
+// A shard's piece of table is the file's, with holes.
+static bool is_of_shard(struct jit_space *s, uint32_t pc)
+{
+    const struct view *v = view_shown(s, pc >> PAGE_SHIFT);
+    return v && v->shard;
+}
+
 static bool is_filled(struct jit_space *s, uint32_t pc)
 {
+    if (!s->table) return false;
+    if (is_of_shard(s, pc)) return s->table[pc & ~(TABLE_PAGE - 1u)] != 0;
     unsigned bit;
     if (!s->table_filled && !view_shown(s, pc >> PAGE_SHIFT)) return false;
     const uint64_t *filled = filled_at(s, pc / TABLE_PAGE, &bit);
     return filled && *filled >> bit & 1;
 }
 
+static void lead_nowhere(struct jit_space *s, uint32_t page)
+{
+    uint32_t *at = s->table + page * TABLE_PAGE, nowhere = s->jit->memory.top;
+    for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = nowhere;
+}
+
+static bool fill_of_shard(struct jit_space *s, uint32_t pc)
+{
+    if (is_filled(s, pc)) return true;
+    if (s->jit->nfilled >= MAX_FILLED) return false;
+    s->jit->nfilled++;
+    s->nfilled++;
+    lead_nowhere(s, pc / TABLE_PAGE);
+    return true;
+}
+
 static bool fill(struct jit_space *s, uint32_t pc)
 {
+    if (!s->table) return false; // translated ahead
+    if (is_of_shard(s, pc)) return fill_of_shard(s, pc);
     uint32_t page = pc / TABLE_PAGE;
     unsigned bit;
     uint64_t *filled = filled_at(s, page, &bit);
@@ -309,8 +385,7 @@ static bool fill(struct jit_space *s, uint32_t pc)
     s->jit->nfilled++;
     struct view *v = view_shown(s, pc >> PAGE_SHIFT);
     ++*(v ? &v->nfilled : &s->nfilled);
-    uint32_t *at = s->table + page * TABLE_PAGE, nowhere = s->jit->memory.top;
-    for (unsigned i = 0; i < TABLE_PAGE; i++) at[i] = nowhere;
+    lead_nowhere(s, page);
     return true;
 }
 
@@ -322,7 +397,7 @@ void cache_fill(struct jit_space *s, uint32_t pc)
 
 static uint32_t entry_of(const struct jit *j, uint32_t block)
 {
-    return (uint32_t)(uintptr_t)(j->memory.rx + j->blocks[block].host);
+    return (uint32_t)(uintptr_t)(j->memory.rx + cache_host(j, block));
 }
 
 static bool leads_somewhere(struct jit_space *s, uint32_t pc)
@@ -375,10 +450,13 @@ void cache_kill(struct jit_space *s, uint32_t block)
 void cache_replace(struct jit_space *s, uint32_t old, uint32_t with)
 {
     struct jit *j = s->jit;
-    struct block *b = &j->blocks[old];
-    b->hot = true;
+    const struct block *b = cache_block(j, old);
     uint32_t was = entry_of(j, old);
-    while (b->incoming) {
+    if (cache_is_own(old))
+        j->blocks[old].hot = true;
+    else
+        shard_replaced(j, old);
+    while (cache_is_own(old) && b->incoming) {
         uint32_t exit = b->incoming;
         unchain(j, exit);
         cache_chain(j, exit, with);

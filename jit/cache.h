@@ -7,7 +7,10 @@
 #pragma once
 #include "cpu/code.h"
 #include "cpu/shape.h"
+#include "jit/build.h"
 #include "jit/jit.h"
+#include "jit/profile.h"
+#include "jit/shard.h"
 #include "jit/slots.h"
 
 enum {
@@ -16,6 +19,7 @@ enum {
     MAX_OPS = 1 << 17,
     MAX_MAP = 1 << 22,
     MAX_LISTED = 1 << 20,
+    MAX_RAN = 1 << 19,
     NAMES_BITS = 15,
     HEAT_BITS = 17,
     DEAD_BITS = 12,
@@ -25,6 +29,7 @@ enum {
     VIEW_PAGES = 16, // the same of a shared view, which is watched as a whole
     TRACE_HEADS = 48,
     BLOCK_BYTES = 12 << 10, // more than any block takes
+    SHARD_SHIFT = 20,       // numbers of blocks and exits from 1 << SHARD_SHIFT on are a shard's: its slot, and which
 };
 
 // Where the guest's r11 is.
@@ -94,6 +99,8 @@ struct op { // an instruction for the interpreter, and what leads back
     struct insn in[2];
 };
 
+bool op_end(struct op *); // what leads back, behind in[0]. False: that is nothing to come back from
+
 struct host_leaf { // of CPUID
     bool asked;
     uint32_t number, reg[4];
@@ -114,6 +121,11 @@ struct listed {
 
 struct view; // jit/view.h
 
+struct ran { // code of a shared view that ran
+    uint32_t view;
+    struct profile_code code;
+};
+
 struct jit {
     struct host_exec memory;
     struct jit_options options;
@@ -128,6 +140,16 @@ struct jit {
     struct map_entry *map;
     struct listed *listed;
     uint32_t nblocks, nexits, nops, nmap, nlisted;
+    struct ran *ran; // in the order of what happened
+    uint32_t nran;
+    struct build *build;       // translating ahead: nothing of it runs here (jit/build.h). NULL: not
+    uint32_t first_number;     // added to the index of an exit in emitted code
+    const struct store *store; // NULL: none
+    uint8_t image[16];         // what names the image there
+    struct shard *shards;      // by slot, NULL: none yet
+    uint16_t *loaded;          // slots of those that are
+    unsigned nloaded;
+    struct shard_ops *shard_ops;
     size_t ready_blocks, ready_exits, ready_map, ready_code; // bytes that are there already
     struct named *names;                                     // 1 << names_bits
     unsigned names_bits;
@@ -170,17 +192,63 @@ struct jit_space {
     struct jit_space *next, **prev;
 };
 
+// Blocks and exits of shards are looked at through these; all else of a block is known of the box's own alone.
+enum { SHARD_INDEX = (1 << SHARD_SHIFT) - 1 };
+#define SHARD_VIEW 0x80000000u // the view of a shard: this and its slot
+static inline bool cache_is_own(uint32_t id)
+{
+    return id >> SHARD_SHIFT == 0;
+}
+static inline const struct shard *cache_shard(const struct jit *j, uint32_t id)
+{
+    return &j->shards[id >> SHARD_SHIFT];
+}
+static inline const struct block *cache_block(const struct jit *j, uint32_t id)
+{
+    return cache_is_own(id) ? &j->blocks[id] : &cache_shard(j, id)->blocks[id & SHARD_INDEX];
+}
+static inline const struct exit *cache_exit(const struct jit *j, uint32_t id)
+{
+    return cache_is_own(id) ? &j->exits[id] : &cache_shard(j, id)->exits[id & SHARD_INDEX];
+}
+static inline uint32_t cache_base(const struct jit *j, uint32_t id) // what places in it are from: in the code memory
+{
+    return cache_is_own(id) ? 0 : cache_shard(j, id)->base;
+}
+static inline uint32_t cache_host(const struct jit *j, uint32_t block)
+{
+    return cache_base(j, block) + cache_block(j, block)->host;
+}
+static inline uint32_t cache_view(const struct jit *j, uint32_t block)
+{
+    return cache_is_own(block) ? j->blocks[block].view : SHARD_VIEW | block >> SHARD_SHIFT;
+}
+static inline const struct map_entry *cache_map(const struct jit *j, uint32_t block)
+{
+    const struct map_entry *all = cache_is_own(block) ? j->map : cache_shard(j, block)->map;
+    return &all[cache_block(j, block)->map];
+}
+static inline uint32_t cache_exit_block(const struct jit *j, uint32_t exit)
+{
+    return cache_exit(j, exit)->block | (exit & ~(uint32_t)SHARD_INDEX);
+}
+
 bool cache_open(struct jit *);
 void cache_close(struct jit *);
+void cache_begin_at(struct jit *, uint32_t start, uint32_t stubs); // nothing is there yet: places in the code memory
 bool cache_is_full(const struct jit *);
 void cache_flush(struct jit *);
 void cache_ready(struct jit *); // before a translation: memory for it, a piece at a time instead of page by page
 
+// Open addressing: a key's place among 1 << bits, or the free one where it would be.
+uint32_t cache_place(const struct named *, unsigned bits, uint32_t view, uint32_t pc);
 uint32_t cache_find(const struct jit *, uint32_t view, uint32_t pc, unsigned r11); // r11: R11_BOTH: any
 void cache_expect(const struct jit *, uint32_t view, uint32_t pc);                 // will be added soon
 void cache_add(struct jit *, struct jit_space *, uint32_t block, const uint32_t *pages, unsigned npages);
 uint32_t cache_block_at(const struct jit *, uint32_t host); // the block whose code has this place, 0: none
 uint32_t cache_head_at(const struct jit *, uint32_t host);  // the one that begins there
+unsigned cache_tick(struct jit *, uint32_t block);          // has found it running: how often so far
+bool cache_is_replaced(const struct jit *, uint32_t block); // another one has taken its place, or is to
 // The new block, which begins at the same address, takes the place of the old one, which stays for who is in it.
 void cache_replace(struct jit_space *, uint32_t old, uint32_t with);
 void cache_chain(struct jit *, uint32_t exit, uint32_t block);
@@ -212,6 +280,12 @@ void space_forget_targets(struct jit_space *); // the table alone: another space
 static inline uint32_t cache_hash(uint32_t view, uint32_t pc)
 {
     return (pc >> 6 ^ view * 0x85ebca6bu) * 0x9e3779b1u;
+}
+
+// For the profile: code of a shared view, the first time that this happens to it.
+static inline void cache_ran(struct jit *j, const struct jit_space *s, uint32_t view, uint32_t pc, uint32_t flags)
+{
+    if (view != s->view && j->nran < MAX_RAN) j->ran[j->nran++] = (struct ran){view, {pc, flags}};
 }
 
 // How often pc was the interpreter's next block, up to the number that makes it hot; with HEAT_BLOCK when there may be

@@ -18,20 +18,20 @@ struct around {
 
 static void wait_for(struct around *a, uint32_t block)
 {
-    const struct block *b = &a->space->jit->blocks[block];
-    if (block && !b->hot && !b->dead && a->n < MAX_WAITING) a->waiting[a->n++] = block;
+    if (block && !cache_is_replaced(a->space->jit, block) && a->n < MAX_WAITING) a->waiting[a->n++] = block;
 }
 
 static void look_around(struct around *a, uint32_t block)
 {
     const struct jit *j = a->space->jit;
-    const struct block *b = &j->blocks[block];
-    const struct map_entry *last = &j->map[b->map + b->insns - 1u];
+    const struct block *b = cache_block(j, block);
+    const struct map_entry *last = &cache_map(j, block)[b->insns - 1u];
+    uint32_t shard = block & ~(uint32_t)SHARD_INDEX;
     for (unsigned i = 0; i < b->nexits; i++) {
-        const struct exit *x = &j->exits[b->first_exit + i];
-        if (x->kind == EXIT_BRANCH && x->to) wait_for(a, x->to);
+        const struct exit *x = cache_exit(j, shard | (b->first_exit + i));
+        if (x->kind == EXIT_BRANCH && x->to) wait_for(a, shard | x->to);
     }
-    wait_for(a, cache_find(j, b->view, last->pc + (last->flags >> MAP_LENGTH), R11_SLOT)); // behind a call
+    wait_for(a, cache_find(j, cache_view(j, block), last->pc + (last->flags >> MAP_LENGTH), R11_SLOT)); // behind a call
 }
 
 void translate_around(struct jit_space *s, uint32_t block)
@@ -41,10 +41,10 @@ void translate_around(struct jit_space *s, uint32_t block)
     uint64_t flushes = j->stats.flushes;
     wait_for(&a, block);
     for (unsigned done = 0; a.next < a.n && done < AT_ONCE; a.next++) {
-        const struct block *old = &j->blocks[a.waiting[a.next]];
-        if (old->hot || old->dead) continue;
+        const struct block *old = cache_block(j, a.waiting[a.next]);
+        if (cache_is_replaced(j, a.waiting[a.next])) continue;
         uint32_t hot = translate_hot(s, old->pc, old->r11);
-        if (!hot || flushes != j->stats.flushes || view_at(s, old->pc) != old->view) return;
+        if (!hot || flushes != j->stats.flushes || view_at(s, old->pc) != cache_view(j, a.waiting[a.next])) return;
         cache_replace(s, a.waiting[a.next], hot);
         look_around(&a, hot);
         done++;

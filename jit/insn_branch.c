@@ -28,7 +28,7 @@ enum step emit_Jcc(struct trace *t, struct insn *in)
     uint32_t to = (uint32_t)insn_target(in), next = (uint32_t)insn_next_pc(in);
     if (!t->jit->options.fuel && !trace_seen(t, next) && trace_seen(t, to) && !trace_known(t, to)) {
         trace_go_if(t, condition(in) ^ 1, next); // only the branch has been taken: the trace takes it
-        t->pc = to;
+        trace_follow(t, to);
         return STEP_ON;
     }
     trace_go_if(t, condition(in), to);
@@ -62,7 +62,7 @@ enum step emit_JMP(struct trace *t, struct insn *in)
         trace_go(t, to);
         return STEP_END;
     }
-    t->pc = to;
+    trace_follow(t, to);
     return STEP_ON;
 }
 

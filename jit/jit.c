@@ -85,6 +85,8 @@ struct jit *jit_new(const struct host_exec *memory, const struct jit_options *op
     }
     j->memory = *memory;
     j->options = *options;
+    j->store = options->store;
+    if (options->image) memcpy(j->image, options->image, sizeof j->image);
     host_thread_words(&j->slots);
     j->ymm = options->level >= CPU_LEVEL_V3 && host_has_avx();
     j->wrgsbase = host_has_wrgsbase();

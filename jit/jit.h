@@ -17,6 +17,7 @@
 
 struct jit;
 struct jit_space;
+struct store;
 struct code;
 struct mem;
 
@@ -25,6 +26,7 @@ struct jit_mapping { // pages [first, end) show the file from its page `offset` 
     uint32_t first, end;
     bool shareable; // privately, executable and not writable
     uint64_t device, inode, offset;
+    bool of_image; // what the file shows is what it has in the image: nothing of it was changed in the box
 };
 struct jit_source {
     bool (*mapping)(void *owner, uint32_t page, struct jit_mapping *); // false: nothing there
@@ -38,6 +40,10 @@ struct jit_options {
     bool eager;  // translate whatever runs, at once: for tests
     bool longer; // make every trace as those that ticks have found: for tests
     bool timed;  // keep stats.translate_ns
+    // Translations from the code cache, NULL: none. Its code is mapped in the memory's window (jit/store.h); `image`
+    // names the image that mappings are of (struct store_memo). Borrowed.
+    const struct store *store;
+    const uint8_t *image;
     // Called with each block before it may run, when set; false: it is not used, and its code is interpreted (check.h).
     bool (*verify)(void *ctx, const struct jit *, uint32_t block);
     void *verify_ctx;
@@ -55,6 +61,11 @@ void jit_space_free(struct jit_space *); // before its mem and code
 // would show when touched, must not change without jit_space_changed, in pages.
 void jit_space_share(struct jit_space *, void *owner);
 void jit_space_changed(struct jit_space *, uint32_t first, uint32_t end);
+
+// What code of files has run, as jit/profile.h says, to `put` in pieces, until that returns false. False: that, or no
+// memory.
+typedef bool jit_put(void *ctx, const void *, size_t n);
+bool jit_profile(const struct jit *, jit_put *, void *ctx);
 
 struct jit_stats {
     uint64_t blocks, insns, bytes; // translated so far

@@ -48,7 +48,9 @@ static bool is_hot(struct jit_space *s, uint32_t pc)
     struct jit *j = s->jit;
     if (mem_is_restless(s->mem, pc >> PAGE_SHIFT)) return false;
     if (j->options.eager) return true;
-    uint8_t *heat = cache_heat(j, view_at(s, pc), pc);
+    uint32_t view = view_at(s, pc);
+    uint8_t *heat = cache_heat(j, view, pc);
+    if (!(*heat & HEAT_MAX)) cache_ran(j, s, view, pc, 0);
     if ((*heat & HEAT_MAX) < HEAT) ++*heat;
     return (*heat & HEAT_MAX) >= HEAT;
 }
@@ -81,7 +83,8 @@ static uint32_t find_or_translate(struct run *r, uint64_t pc, unsigned r11)
     bool known = cache_find(r->jit, view, (uint32_t)pc, R11_BOTH) != 0;
     if (!known && !is_hot(s, (uint32_t)pc)) return 0;
     block = translate(s, (uint32_t)pc, r11 & R11_SLOT ? R11_SLOT : R11_REG);
-    if (r->jit->refused) cpu_interrupt(r->cpu); // whoever runs it has something to decide
+    if (block) cache_ran(r->jit, s, view, (uint32_t)pc, 0); // is_hot may have taken it for something else
+    if (r->jit->refused) cpu_interrupt(r->cpu);             // whoever runs it has something to decide
     return block;
 }
 
@@ -134,12 +137,13 @@ static void enter(struct run *r, uint32_t host)
 // ---- where it stands ----
 
 // The map entry of the instruction whose code has this place of the block.
-static uint32_t entry_at(const struct jit *j, const struct block *b, uint32_t host)
+static uint32_t entry_at(const struct jit *j, uint32_t block, uint32_t host)
 {
-    uint32_t lo = 0, hi = b->insns;
+    const struct map_entry *map = cache_map(j, block);
+    uint32_t lo = 0, hi = cache_block(j, block)->insns;
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (j->map[b->map + mid].host <= host)
+        if (map[mid].host <= host)
             lo = mid;
         else
             hi = mid;
@@ -166,23 +170,23 @@ static bool is_boundary(void *arg, uintptr_t rip)
     const struct jit *j = ((const struct run *)arg)->jit;
     uint32_t host = (uint32_t)(rip - (uintptr_t)j->memory.rx), block = cache_block_at(j, host);
     if (!block) return false;
-    const struct block *b = &j->blocks[block];
-    const struct map_entry *m = &j->map[b->map + entry_at(j, b, host - b->host)];
-    return m->host == host - b->host || is_in_string(m, host - b->host);
+    host -= cache_host(j, block);
+    const struct map_entry *m = &cache_map(j, block)[entry_at(j, block, host)];
+    return m->host == host || is_in_string(m, host);
 }
 
 // What was paid for instructions of the block from the i-th on, which have not run, is given back.
-static void refund(const struct jit *j, struct cpu *cpu, const struct block *b, uint32_t i)
+static void refund(const struct jit *j, struct cpu *cpu, uint32_t block, uint32_t i)
 {
     if (!j->options.fuel) return;
-    for (; i < b->insns; i++) cpu->budget += !(j->map[b->map + i].flags & MAP_OP);
+    for (; i < cache_block(j, block)->insns; i++) cpu->budget += !(cache_map(j, block)[i].flags & MAP_OP);
 }
 
 // Paid again, when the interpreter has come through.
-static void charge(const struct jit *j, struct cpu *cpu, const struct block *b, uint32_t i)
+static void charge(const struct jit *j, struct cpu *cpu, uint32_t block, uint32_t i)
 {
     if (!j->options.fuel) return;
-    for (; i < b->insns; i++) cpu->budget -= !(j->map[b->map + i].flags & MAP_OP);
+    for (; i < cache_block(j, block)->insns; i++) cpu->budget -= !(cache_map(j, block)[i].flags & MAP_OP);
 }
 
 // After a fault or a tick: the guest's state at the start of the instruction. Returns the block it is in.
@@ -191,14 +195,14 @@ static uint32_t recover(struct run *r)
     struct jit *j = r->jit;
     uint32_t host = (uint32_t)(r->divert.rip - (uintptr_t)j->memory.rx);
     uint32_t block = cache_block_at(j, host);
-    const struct block *b = &j->blocks[block];
-    uint32_t i = entry_at(j, b, host - b->host);
-    const struct map_entry *m = &j->map[b->map + i];
-    bool at_start = m->host == host - b->host;
+    host -= cache_host(j, block);
+    uint32_t i = entry_at(j, block, host);
+    const struct map_entry *m = &cache_map(j, block)[i];
+    bool at_start = m->host == host;
     if (m->flags & MAP_R11_REG && (at_start || !(m->flags & MAP_SCRATCHED))) r->cpu->regs[R11] = r->words[SLOT_TMP2];
-    if (is_in_string(m, host - b->host)) end_string(r->cpu, m);
+    if (is_in_string(m, host)) end_string(r->cpu, m);
     r->cpu->rip = m->pc;
-    refund(j, r->cpu, b, i);
+    refund(j, r->cpu, block, i);
     return block;
 }
 
@@ -245,7 +249,7 @@ static struct next to_insn(const struct insn *in)
 
 static struct next to_block(const struct run *r, uint32_t block)
 {
-    return (struct next){.go = GO_HOST, .host = r->jit->blocks[block].host};
+    return (struct next){.go = GO_HOST, .host = cache_host(r->jit, block)};
 }
 
 // A table jump that found nothing.
@@ -254,9 +258,10 @@ static struct next missed(struct run *r)
     uint32_t pc = (uint32_t)(r->words[SLOT_TMP2] - TABLE_BIAS);
     r->cpu->rip = pc;
     uint32_t block = find_or_translate(r, pc, R11_SLOT);
-    if (block)
+    if (block) {
         cache_aim(r->space, pc, block);
-    else
+        cache_ran(r->jit, r->space, view_at(r->space, pc), pc, PROFILE_COMPUTED);
+    } else
         cache_fill(r->space, pc);
     return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
 }
@@ -271,28 +276,49 @@ static struct next branched(struct run *r, uint32_t exit)
     uint32_t block = find_or_translate(r, pc, r11);
     if (!block) return (struct next){.go = GO_INTERPRET};
     const struct block *from = &j->blocks[j->exits[exit].block];
-    bool chains = flushes == j->stats.flushes && !from->dead && from->view == j->blocks[block].view;
+    bool chains = flushes == j->stats.flushes && !from->dead && from->view == cache_view(j, block);
     if (chains && !j->exits[exit].to) cache_chain(j, exit, block);
     return to_block(r, block);
 }
 
-static struct next wants_x87(struct run *r, const struct exit *x)
+static struct next wants_x87(struct run *r, uint32_t exit)
 {
+    const struct exit *x = cache_exit(r->jit, exit);
+    uint32_t block = cache_exit_block(r->jit, exit);
     r->cpu->rip = x->pc; // should the run end before it goes on
     r->cpu->fpu.cw = (uint16_t)r->words[SLOT_CW];
     if (jit_x87_can(r->cpu)) {
         jit_x87_load(r->cpu);
         r->words[SLOT_X87_ABSENT] = 0;
-        return (struct next){.go = GO_HOST, .host = x->resume};
+        return (struct next){.go = GO_HOST, .host = cache_base(r->jit, exit) + x->resume};
     }
-    refund(r->jit, r->cpu, &r->jit->blocks[x->block], x->insn - 1u);
+    refund(r->jit, r->cpu, block, x->insn - 1u);
     return (struct next){.go = GO_INTERPRET};
+}
+
+// One instruction for the interpreter, behind which the block goes on. A shard's is decoded now; if its page is not
+// there, the interpreter fetches it.
+static struct next operation(struct run *r, uint32_t exit)
+{
+    struct jit *j = r->jit;
+    const struct exit *x = cache_exit(j, exit);
+    uint32_t block = cache_exit_block(j, exit);
+    const struct op *op = cache_is_own(exit) ? &j->ops[x->op] : shard_op(r->space, exit);
+    if (!op) {
+        r->cpu->rip = cache_map(j, block)[x->insn - 1].pc;
+        refund(j, r->cpu, block, x->insn - 1u);
+        return (struct next){.go = GO_INTERPRET};
+    }
+    j->row_done[op->in->id]++;
+    r->space->resume = exit;
+    refund(j, r->cpu, block, x->insn);
+    return to_insn(op->in);
 }
 
 static struct next left_by_exit(struct run *r, uint32_t exit)
 {
-    const struct exit *x = &r->jit->exits[exit];
-    const struct block *b = &r->jit->blocks[x->block];
+    const struct exit *x = cache_exit(r->jit, exit);
+    uint32_t block = cache_exit_block(r->jit, exit);
     struct cpu *cpu = r->cpu;
     switch ((enum exit_kind)x->kind) {
     case EXIT_BRANCH:
@@ -300,27 +326,24 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
         return branched(r, exit);
     case EXIT_X87:
         r->jit->stats.x87++;
-        return wants_x87(r, x);
+        return wants_x87(r, exit);
     case EXIT_SYSCALL:
         r->jit->stats.syscalls++;
         return to_insn(syscall_stop(cpu, x->pc));
     case EXIT_OP:
         r->jit->stats.operations++;
-        r->jit->row_done[r->jit->ops[x->op].in->id]++;
-        r->space->resume = exit;
-        refund(r->jit, cpu, b, x->insn);
-        return to_insn(r->jit->ops[x->op].in);
+        return operation(r, exit);
     case EXIT_FUEL:
         r->jit->stats.fuel++;
         cpu->rip = x->pc;
-        refund(r->jit, cpu, b, 0);
+        refund(r->jit, cpu, block, 0);
         return (struct next){.go = GO_INTERPRET};
     case EXIT_INTERP:
         break;
     }
     r->jit->stats.interpreted++;
     cpu->rip = x->pc;
-    if (x->insn && r->jit->map[b->map + x->insn - 1].pc == x->pc) refund(r->jit, cpu, b, x->insn - 1u);
+    if (x->insn && cache_map(r->jit, block)[x->insn - 1].pc == x->pc) refund(r->jit, cpu, block, x->insn - 1u);
     return (struct next){.go = GO_INTERPRET};
 }
 
@@ -348,8 +371,7 @@ static void make_good(struct run *r)
 static void found_running(struct run *r, uint32_t block)
 {
     enum { OFTEN = 2 };
-    struct block *b = &r->jit->blocks[block];
-    if (b->hot || b->dead || ++b->ticks < OFTEN) return;
+    if (cache_is_replaced(r->jit, block) || cache_tick(r->jit, block) < OFTEN) return;
     translate_around(r->space, block);
 }
 
@@ -393,11 +415,12 @@ static struct next begin(struct run *r)
     s->resume = 0;
     if (!can_enter(cpu) || !has_fuel(r->jit, cpu)) return (struct next){.go = GO_INTERPRET};
     if (exit) {
-        const struct exit *x = &r->jit->exits[exit];
-        const struct block *b = &r->jit->blocks[x->block];
-        if (x->pc == cpu->rip && !b->dead && b->view == view_at(s, b->pc)) {
-            charge(r->jit, cpu, b, x->insn);
-            return (struct next){.go = GO_HOST, .host = x->resume};
+        const struct exit *x = cache_exit(r->jit, exit);
+        uint32_t of = cache_exit_block(r->jit, exit);
+        const struct block *b = cache_block(r->jit, of);
+        if (x->pc == cpu->rip && !b->dead && cache_view(r->jit, of) == view_at(s, b->pc)) {
+            charge(r->jit, cpu, of, x->insn);
+            return (struct next){.go = GO_HOST, .host = cache_base(r->jit, exit) + x->resume};
         }
     }
     expect_return(r);
@@ -411,17 +434,18 @@ static void open_run(struct run *r, struct host_fault *guard)
     uint64_t *w = r->words;
     uintptr_t rx = (uintptr_t)j->memory.rx;
     uint64_t region = (uint64_t)(uintptr_t)r->cpu->region;
-    r->divert = (struct host_divert){.lo = rx,
-                                     .hi = rx + j->memory.bytes,
-                                     .leave = rx + j->faulted,
-                                     .missed = rx + j->missed,
-                                     .jump = TABLE_JUMP,
-                                     .jump_bytes = TABLE_JUMP_BYTES,
-                                     .nowhere = j->memory.top,
-                                     .in = &w[SLOT_IN],
-                                     .is_boundary = is_boundary,
-                                     .mend = mend,
-                                     .arg = r};
+    r->divert = (struct host_divert){
+        .lo = rx,
+        .hi = rx + (j->store ? STORE_WINDOW + (uintptr_t)j->store->head->code_bytes : j->memory.bytes),
+        .leave = rx + j->faulted,
+        .missed = rx + j->missed,
+        .jump = TABLE_JUMP,
+        .jump_bytes = TABLE_JUMP_BYTES,
+        .nowhere = j->memory.top,
+        .in = &w[SLOT_IN],
+        .is_boundary = is_boundary,
+        .mend = mend,
+        .arg = r};
     host_set_gs((uintptr_t)region, j->wrgsbase);
     w[SLOT_REGION] = region;
     w[SLOT_X87_ABSENT] = 1;

@@ -96,6 +96,13 @@ struct store_memo {
     uint8_t digest[STORE_DIGEST];
 };
 
+// A shard on its way into the file: what translates ahead writes this, then the sections in their order, each filled up
+// with zeros to 8 bytes. STORE_TABLE: struct build_target (jit/build.h).
+struct store_record {
+    uint64_t inode;
+    struct store_shard shard; // without `used` and what section[] says of places and sums
+};
+
 // An opened file: what is mapped of it, and where. The descriptor stays the caller's.
 struct store {
     const struct store_head *head; // and the tables behind it

@@ -100,4 +100,5 @@ void trace_leave(struct trace *, enum exit_kind, uint32_t pc); // leave here
 bool trace_seen(const struct trace *, uint32_t pc);            // code that has run before
 bool trace_known(const struct trace *, uint32_t pc);           // the trace should not go on into what is at pc
 void trace_go(struct trace *, uint32_t pc);                    // a jump
+void trace_follow(struct trace *, uint32_t pc);                // the trace itself goes there
 void trace_go_if(struct trace *, unsigned cc, uint32_t pc);

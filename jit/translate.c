@@ -43,7 +43,7 @@ static uint32_t here(const struct trace *t)
 
 static void emit_leave(struct trace *t, uint32_t exit)
 {
-    emit_store_slot_imm(&t->e, SLOT_PC, exit);
+    emit_store_slot_imm(&t->e, SLOT_PC, t->jit->first_number + exit);
     emit_jump_slot(&t->e, SLOT_EXIT);
 }
 
@@ -99,7 +99,7 @@ bool trace_known(const struct trace *t, uint32_t pc)
 {
     if (pc == t->head || !is_inside(t, pc)) return true;
     uint32_t like = find_like(t, pc);
-    if (like && (!t->hot || t->jit->blocks[like].hot)) return true;
+    if (like && (!t->hot || cache_block(t->jit, like)->hot)) return true;
     for (unsigned i = 0; i < t->ninsns; i++)
         if (t->map[i].pc == pc) return true;
     return false;
@@ -107,7 +107,14 @@ bool trace_known(const struct trace *t, uint32_t pc)
 
 bool trace_seen(const struct trace *t, uint32_t pc)
 {
+    if (t->jit->build) return build_ran(t->jit->build, pc);
     return t->jit->options.eager || *cache_heat(t->jit, t->view, pc);
+}
+
+void trace_follow(struct trace *t, uint32_t pc)
+{
+    t->pc = pc;
+    if (t->jit->build) build_want(t->jit->build, pc);
 }
 
 void trace_go(struct trace *t, uint32_t pc)
@@ -178,6 +185,10 @@ static void emit_stub(struct trace *t, const struct pending *p)
     j->exits[exit].block = j->nblocks;
     j->exits[exit].site = j->used + p->rel32;
     j->exits[exit].stub = j->stub_used + t->stubs.n;
+    if (j->build) { // nobody will chain it while it runs
+        emit_far(t, p);
+        return;
+    }
     move_r11(&t->stubs, p->exit.r11, R11_SLOT);
     emit_mov_imm(&t->stubs, R11, exit);
     stub_jump(t, j->leave);
@@ -190,7 +201,7 @@ static bool in_pages(struct trace *t, uint32_t page)
     for (unsigned i = 0; i < t->npages; i++)
         if (t->pages[i] == page) return true;
     if (t->npages == (t->shared ? VIEW_PAGES : TRACE_PAGES) || !is_inside(t, page << PAGE_SHIFT)) return false;
-    if (t->shared && !view_has_code(t->space, t->shared, page)) return false;
+    if (t->shared && !t->jit->build && !view_has_code(t->space, t->shared, page)) return false;
     t->pages[t->npages++] = page;
     return true;
 }
@@ -248,6 +259,13 @@ static const struct insn *op_resume(struct cpu *cpu, const struct insn *in)
     return NULL;
 }
 
+bool op_end(struct op *op)
+{
+    uint64_t next = insn_next_pc(&op->in[0]);
+    op->in[1] = (struct insn){.fn = op_resume, .id = INSN_COUNT, .run = 1, .pc = (uint32_t)next - 1, .len = 1};
+    return next < MEM_TOP && !(insn_rows[op->in[0].id].attr & INSN_ATTR_BRANCH);
+}
+
 // The interpreter does it, then the trace goes on; branches and the like end it.
 static enum step hand_over(struct trace *t, const struct insn *in)
 {
@@ -258,10 +276,9 @@ static enum step hand_over(struct trace *t, const struct insn *in)
         trace_leave(t, EXIT_INTERP, in->pc);
         return STEP_END;
     }
-    uint32_t next = (uint32_t)insn_next_pc(in);
-    struct insn end = {.fn = op_resume, .id = INSN_COUNT, .run = 1, .pc = next - 1, .len = 1};
-    j->ops[j->nops] = (struct op){{*in, end}};
-    trace_leave(t, EXIT_OP, next);
+    j->ops[j->nops] = (struct op){{*in}};
+    (void)op_end(&j->ops[j->nops]);
+    trace_leave(t, EXIT_OP, (uint32_t)insn_next_pc(in));
     struct exit *x = &j->exits[j->nexits - 1];
     x->op = j->nops++;
     x->resume = here(t);
@@ -371,11 +388,10 @@ static bool has_room(const struct trace *t)
 // Is there a block already for what comes next? Then the trace ends: one translation of it is enough.
 static bool join_block(struct trace *t)
 {
-    if (!(*cache_heat(t->jit, t->view, t->pc) & HEAT_BLOCK)) return false;
     uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH);
     if (!block) return false;
     if (find_like(t, t->pc)) return true;
-    move_r11(&t->e, t->r11, t->jit->blocks[block].r11);
+    move_r11(&t->e, t->r11, cache_block(t->jit, block)->r11);
     t->r11 = R11_BOTH;
     return true;
 }
@@ -388,11 +404,11 @@ static bool is_head(const struct trace *t, uint32_t pc)
 }
 
 // What leads to the old block will lead here.
-static void add_head(struct trace *t, uint32_t old)
+static void add_head(struct trace *t, uint32_t old, uint8_t r11)
 {
     uint32_t last = t->nheads ? t->heads[t->nheads - 1].host : 0;
     if (t->nheads == TRACE_HEADS || t->x87 || t->gap > GAP_AT_EXIT || t->e.n <= last || t->jit->options.fuel) return;
-    t->r11 = t->jit->blocks[old].r11;
+    t->r11 = r11;
     t->gap = GAP_AT_EXIT;
     t->heads[t->nheads++] = (struct trace_head){.pc = t->pc, .host = t->e.n, .old = old, .r11 = t->r11};
 }
@@ -403,13 +419,13 @@ static bool meet(struct trace *t)
     uint32_t block = cache_find(t->jit, t->view, t->pc, R11_BOTH), like = find_like(t, t->pc);
     if (!block) return false;
     if (is_head(t, t->pc)) return true;
-    if (like && t->jit->blocks[like].hot) return true;
+    if (like && cache_block(t->jit, like)->hot) return true;
     if (like) {
-        add_head(t, like);
+        add_head(t, like, cache_block(t->jit, like)->r11);
         return false;
     }
-    if (!t->jit->blocks[block].hot) return false;
-    move_r11(&t->e, t->r11, t->jit->blocks[block].r11);
+    if (!cache_block(t->jit, block)->hot) return false;
+    move_r11(&t->e, t->r11, cache_block(t->jit, block)->r11);
     t->r11 = R11_BOTH;
     return true;
 }
@@ -419,7 +435,11 @@ static bool is_end(struct trace *t)
     if (!has_room(t)) return true;
     if (t->ninsns == 0) return false;
     if (t->pc == t->head || (t->turned && trace_known(t, t->pc))) return true;
-    return t->hot ? meet(t) : !t->turned && join_block(t);
+    if (t->hot ? meet(t) : !t->turned && join_block(t)) return true;
+    if (t->jit->build && t->r11 & R11_SLOT && build_wanted(t->jit->build, t->pc) && !is_head(t, t->pc) &&
+        !find_like(t, t->pc))
+        add_head(t, 0, R11_SLOT);
+    return false;
 }
 
 static void walk(struct trace *t)
@@ -428,6 +448,7 @@ static void walk(struct trace *t)
     while (step == STEP_ON) {
         if (is_end(t)) {
             probe_before(t, t->pc);
+            if (t->jit->build) build_run(t->jit->build, t->pc);
             trace_go(t, t->pc);
             return;
         }
@@ -461,7 +482,7 @@ static void keep_heads(struct trace *t, uint32_t block)
                                                  .of = block,
                                                  .r11 = h->r11};
         cache_add(j, t->space, j->nblocks - 1, NULL, 0);
-        cache_replace(t->space, h->old, j->nblocks - 1);
+        if (h->old) cache_replace(t->space, h->old, j->nblocks - 1);
     }
 }
 
@@ -493,6 +514,7 @@ static uint32_t keep(struct trace *t, uint32_t first_exit)
     j->stats.bytes += t->e.n + t->stubs.n;
     cache_add(j, t->space, block, t->pages, t->npages);
     keep_heads(t, block);
+    if (j->build) build_keep(j->build, t->map, t->ninsns, t->returns, t->nreturns);
     for (unsigned i = 0; i < t->nreturns; i++) cache_fill(t->space, t->returns[i]);
     for (uint32_t i = first_exit; i < j->nexits; i++) {
         struct exit *x = &j->exits[i];
@@ -507,6 +529,7 @@ static uint32_t keep(struct trace *t, uint32_t first_exit)
 static void settle(struct jit *j)
 {
     enum { PIECE = 256 << 10 };
+    if (j->build) return;
     if (j->used - j->settled >= PIECE) {
         host_exec_settle(&j->memory, j->settled, j->used);
         j->settled = j->used;
@@ -552,7 +575,7 @@ static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, 
     if (!t.shared && !space_needs_own(s)) return 0;
     if (j->options.fuel)
         cost = emit_toll(&t);
-    else if (hot && j->blocks[cache_find(j, t.view, pc, r11)].x87)
+    else if (hot && cache_block(j, cache_find(j, t.view, pc, r11))->x87)
         trace_x87_head(&t);
     walk(&t);
     for (unsigned i = 0; i < t.npending; i++) emit_stub(&t, &t.pending[i]);

@@ -31,6 +31,7 @@ static void view_free(struct jit *j, struct view *v)
 {
     if (!v) return;
     region_piece_free(v->table, pages_of(v) * (size_t)TABLE_BYTES);
+    if (v->shard) shard_give_back(j, v->shard);
     j->nshared--;
     j->shared_pages -= pages_of(v);
     j->nfilled -= v->nfilled;
@@ -44,10 +45,12 @@ static struct view *view_new(struct jit *j, const struct jit_mapping *m)
     struct view *v = calloc(1, sizeof *v);
     if (!v) return NULL;
     v->of = *m;
-    v->id = ++j->views;
+    v->shard = shard_take(j, m);
+    v->id = v->shard ? SHARD_VIEW | v->shard->row->slot : ++j->views;
     j->nshared++;
     j->shared_pages += pages_of(v);
     v->frames = calloc(pages_of(v), sizeof *v->frames);
+    if (v->shard && v->frames) return v;
     v->filled = calloc(1, filled_bytes(pages_of(v)));
     v->table = region_piece_new(pages_of(v) * (size_t)TABLE_BYTES);
     if (v->frames && v->filled && v->table) return v;
@@ -73,7 +76,7 @@ static void drop_unused(struct jit *j)
 static bool is_same(const struct jit_mapping *a, const struct jit_mapping *b)
 {
     return a->first == b->first && a->end == b->end && a->device == b->device && a->inode == b->inode &&
-           a->offset == b->offset;
+           a->offset == b->offset && a->of_image == b->of_image;
 }
 
 static struct view *view_named(struct jit *j, const struct jit_mapping *m)
@@ -95,8 +98,9 @@ void view_forget(struct jit *j)
 {
     for (unsigned i = 0; i < BUCKETS; i++)
         for (struct view *v = j->shared[i]; v; v = v->next) {
-            region_piece_clear(v->table, pages_of(v) * (size_t)TABLE_BYTES);
             memset(v->frames, 0, pages_of(v) * sizeof *v->frames);
+            if (v->shard) continue; // what its spaces show of it has gone with them
+            region_piece_clear(v->table, pages_of(v) * (size_t)TABLE_BYTES);
             memset(v->filled, 0, filled_bytes(pages_of(v)));
             j->nfilled -= v->nfilled;
             v->nfilled = 0;
@@ -132,12 +136,20 @@ static void unmark_filled(struct jit_space *s, const struct view *v)
     }
 }
 
+static bool show_table(const struct jit_space *s, const struct view *v)
+{
+    uint8_t *region = mem_region(s->mem);
+    if (!v->shard) return region_piece_show(region, v->of.first, pages_of(v), v->table);
+    return region_piece_file(region, v->of.first, pages_of(v), s->jit->store->fd,
+                             v->shard->row->section[STORE_TABLE].at);
+}
+
 static bool join(struct jit_space *s, struct view *v)
 {
     struct jit *j = s->jit;
     if (j->shown == MAX_SHOWN || !shows_the_same(s, v)) return false;
     cache_part(s, v->of.first);
-    if (!region_piece_show(mem_region(s->mem), v->of.first, pages_of(v), v->table)) return false;
+    if (!show_table(s, v)) return false;
     unmark_filled(s, v);
     v->uses++;
     j->shown++;

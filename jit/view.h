@@ -15,11 +15,14 @@
 // Code outside the view is reached through the table only (trace_exit), from a space's own view too.
 #pragma once
 #include "jit/cache.h"
+#include "jit/shard.h"
 
 struct view {
     uint32_t id;
     struct jit_mapping of;
     uint32_t *frames; // by page: what its translations are of; 0: there are none
+    struct shard
+        *shard;       // NULL: none; else the table comes from there, private to each space, and the two below are NULL
     uint32_t *table;  // its targets
     uint64_t *filled; // a bit per page of the table, as jit_space.table_filled
     uint32_t nfilled;

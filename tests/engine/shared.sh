@@ -13,7 +13,7 @@ box() {
     "$command" --image "$BELLJAR_IMAGE" --cwd /tmp --put "$here/shared_code.py:/tmp/shared_code.py" "$@" </dev/null
 }
 blocks() { # after N starts of the program, one after the other
-    box "$BELLJAR" --trace jit -- bash -c "for ((i = 0; i < $1; i++)); do $2; done" 2>&1 | sed -n 's/^jit: \([0-9]*\) blocks .*/\1/p'
+    box "$BELLJAR" --code-cache none --trace jit -- bash -c "for ((i = 0; i < $1; i++)); do $2; done" 2>&1 | sed -n 's/^jit: \([0-9]*\) blocks .*/\1/p'
 }
 
 for program in /bin/true 'python3 -I -S -c pass'; do

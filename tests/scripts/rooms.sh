@@ -12,7 +12,7 @@ declare -A may=(
     [vfs]="abi vfs host"
     [syscalls]="abi cpu loader vfs syscalls host"
     [box]="abi cpu jit loader vfs syscalls box host include"
-    [cli]="cli include host/jail.h jit/store.h"
+    [cli]="cli include host/jail.h jit/store.h jit/profile.h"
 )
 failed=0
 for room in "${!may[@]}"; do
