@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE = 512 << 20, MAX_CODES = 1 << 20, MAX_MAPPING = 1 << 15 };
+enum { MAX_FILE = 512 << 20, MAX_MAPPING = 1 << 15 };
 
 struct ahead {
     const struct belljar_options *options;
@@ -145,7 +145,7 @@ static bool make_mapping(struct ahead *a, const struct profile_mapping *m, const
 static bool is_good(const struct profile_mapping *m, size_t left)
 {
     return m->npages && m->npages <= MAX_MAPPING && m->first < MEM_PAGES && m->npages <= MEM_PAGES - m->first &&
-           m->ncodes <= MAX_CODES && m->ncodes * sizeof(struct profile_code) <= left && m->offset < 1u << 31;
+           m->ncodes <= PROFILE_MAX_CODES && m->ncodes * sizeof(struct profile_code) <= left && m->offset < 1u << 31;
 }
 
 static bool make_all(struct ahead *a)

@@ -75,6 +75,7 @@ int engine_open(struct belljar_box *, struct belljar_error *);
 void engine_close(struct belljar_box *);
 int engine_start(struct belljar_box *, struct belljar_error *); // around the run, in the thread that runs it
 void engine_stop(struct belljar_box *);
+bool engine_counts(const struct belljar_box *); // each instruction
 int engine_failed(const struct belljar_box *, struct belljar_error *); // BELLJAR_DIFFERENT, or 0
 
 // image.c

@@ -25,6 +25,7 @@ struct engine {
     struct host_ticker *ticker;
     struct host_signal_stack *stack;
     bool told;
+    bool lost;
 };
 
 int belljar_code_memory_new(struct belljar_code_memory **out, struct belljar_error *why)
@@ -138,6 +139,13 @@ static bool judge(void *ctx, const struct jit *jit, uint32_t block)
     return false;
 }
 
+static void lost(void *ctx)
+{
+    struct belljar_box *b = ctx;
+    b->engine->lost = true;
+    end_early(b);
+}
+
 static void set_tier(struct belljar_box *b)
 {
     const struct belljar_options *o = b->options;
@@ -149,7 +157,9 @@ static void set_tier(struct belljar_box *b)
                                   .store = o->cache ? o->cache->file : NULL,
                                   .image = o->cache ? o->cache->image : NULL,
                                   .verify = o->verify_code ? judge : NULL,
-                                  .verify_ctx = b};
+                                  .verify_ctx = b,
+                                  .lost = lost,
+                                  .ctx = b};
     const char *why;
     const struct host_exec *memory = code_memory(b);
     if (!memory) return;
@@ -209,6 +219,9 @@ int engine_failed(const struct belljar_box *b, struct belljar_error *why)
     if (b->engine->check.refused[0])
         return belljar_fail(why, BELLJAR_BUG, "a mistake of the translator's, caught by the verifier: %s",
                             b->engine->check.refused);
+    if (b->engine->lost)
+        return belljar_fail(why, BELLJAR_BUG, "translated code left in a way in which it never does%s",
+                            b->options->cache ? ": belljar cache clear removes what is kept of it" : "");
     if (!text) return 0;
     return belljar_fail(why, BELLJAR_DIFFERENT, "lockstep: %.*s", (int)strcspn(text, "\n"), text);
 }
@@ -289,11 +302,16 @@ int belljar_box_profile(struct belljar_box *b, int fd, struct belljar_error *why
     return good ? BELLJAR_OK : belljar_fail(why, BELLJAR_NO_RESOURCES, "the profile cannot be written");
 }
 
+bool engine_counts(const struct belljar_box *b)
+{
+    return !b->engine->jit || b->options->deterministic;
+}
+
 // What the translator did, for --trace jit.
 static void tell_stats(const struct belljar_box *b)
 {
     struct jit_stats s;
-    char line[600];
+    char line[800];
     if (!b->engine->jit || !(b->options->trace & BELLJAR_TRACE_JIT)) return;
     jit_stats(b->engine->jit, &s);
     int n = snprintf(line, sizeof line,
@@ -303,10 +321,11 @@ static void tell_stats(const struct belljar_box *b)
                      " instructions for the interpreter, %" PRIu64 " other code for it, %" PRIu64 " branches, %" PRIu64
                      " computed branches, %" PRIu64 " faults (not those that were just mended, %" PRIu64 "), %" PRIu64
                      " ticks, %" PRIu64 " x87 loads, %" PRIu64 " out of fuel\n"
-                     "jit: code changed on a page %" PRIu64 " times, %" PRIu64 " blocks went, %" PRIu64 " came back\n",
+                     "jit: code changed on a page %" PRIu64 " times, %" PRIu64 " blocks went, %" PRIu64 " came back\n"
+                     "jit: code cache: %" PRIu64 " shards used, entered %" PRIu64 " times\n",
                      s.blocks, s.insns, s.bytes, (double)s.translate_ns / 1e6, s.flushes, s.exits, s.syscalls,
                      s.operations, s.interpreted, s.branches, s.missed, s.faulted, s.mended, s.ticks, s.x87, s.fuel,
-                     s.changes, s.killed, s.revived);
+                     s.changes, s.killed, s.revived, s.shards, s.found);
     (void)host_write_all(b->options->trace_fd, line, (size_t)n);
 }
 

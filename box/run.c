@@ -112,7 +112,7 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     tell_end(&b->box, result);
     result->wall_ns = host_clock_monotonic() - start;
     result->cpu_ns = b->box.cpu_ns;
-    result->instructions = b->box.insn_count;
+    result->instructions = engine_counts(b) ? b->box.insn_count : 0;
     result->peak_memory = (uint64_t)ram_peak(&b->box.ram) * PAGE_BYTES;
     result->live_processes = count_live(&b->box);
     return code;

@@ -112,10 +112,12 @@ static int write_report(const char *path, const struct belljar_result *r, int st
                                        [BELLJAR_STOPPED] = "stopped"};
     FILE *f = fopen(path, "we");
     if (!f) return fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno));
+    char count[24] = "null"; // translated code does not count
+    if (r->instructions) snprintf(count, sizeof count, "%" PRIu64, r->instructions);
     fprintf(f,
             "{\"end\": \"%s\", \"code\": %d, \"status\": %d, \"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64
-            ", \"instructions\": %" PRIu64 ", \"peak_memory\": %" PRIu64 ", \"live_processes\": %u}\n",
-            ends[r->end], r->code, status, r->wall_ns, r->cpu_ns, r->instructions, r->peak_memory, r->live_processes);
+            ", \"instructions\": %s, \"peak_memory\": %" PRIu64 ", \"live_processes\": %u}\n",
+            ends[r->end], r->code, status, r->wall_ns, r->cpu_ns, count, r->peak_memory, r->live_processes);
     return fclose(f) ? fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno)) : 0;
 }
 
@@ -450,7 +452,7 @@ int broker_run(struct command_line *l)
     if (!open_image(&b)) return b.status;
     keep_terminal(&b);
     catch_signals(&b);
-    cachefill_open(&b.cache, l, b.image);
+    if ((err = cachefill_open(&b.cache, l, b.image))) return err;
     if (!fork_worker(&b, l)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
     belljar_trace_phase(&l->box, "worker forked");
     serve_all(&b);

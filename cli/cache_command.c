@@ -25,6 +25,21 @@ static void show_bytes(const char *label, const uint8_t *bytes, int n)
     for (int i = 0; i < n; i++) printf("%02x", bytes[i]);
 }
 
+struct text {
+    char text[24];
+};
+
+static struct text size(uint64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+    struct text t;
+    unsigned unit = 0;
+    double n = (double)bytes;
+    for (; n >= 1000 && unit < 3; unit++) n /= 1024;
+    snprintf(t.text, sizeof t.text, "%.*f %s", unit && n < 99.5, n, units[unit]);
+    return t;
+}
+
 static void show_time(uint32_t used)
 {
     time_t at = (time_t)used + CODECACHE_EPOCH;
@@ -40,8 +55,10 @@ static void show_shard(const struct store_shard *s, uint32_t used)
     show_bytes("", s->digest, 8);
     printf("  %08" PRIx64 "-%08" PRIx64 "  from page %-6" PRIu64, (uint64_t)s->first << 12,
            ((uint64_t)s->first + s->npages) << 12, s->offset);
-    printf("  code %9" PRIu64 "  blocks %8" PRIu64 "  table pages %5u", s->section[STORE_CODE].bytes,
-           s->section[STORE_BLOCKS].bytes, s->used);
+    uint64_t rest = 0;
+    for (int i = STORE_BLOCKS; i < STORE_SECTIONS; i++) rest += s->section[i].bytes;
+    printf("  code %9s  table %9s  the rest %9s", size(s->section[STORE_CODE].bytes).text,
+           size((uint64_t)s->used * STORE_PAGE).text, size(rest).text);
     show_time(used);
 }
 
@@ -51,8 +68,8 @@ static void show_file(const struct cache_command *c, const char *name, const str
     const struct store_head *h = s->head;
     printf("  %-28s", name);
     show_bytes("  key ", h->key, STORE_DIGEST);
-    printf("\n    %" PRIu64 " bytes on disk, %u shards, %u files of images known, generation %016" PRIx64 ", %s\n",
-           (uint64_t)st->st_blocks * 512, h->nshards, h->nmemos, h->generation,
+    printf("\n    %s on disk, %u shards, %u files of images known, generation %016" PRIx64 ", %s\n",
+           size((uint64_t)st->st_blocks * 512).text, h->nshards, h->nmemos, h->generation,
            codecache_is_stamped(c->dir, s, st) ? "checked" : "to be checked when used");
     if (!c->verbose) return;
     codecache_read_used(c->dir, h->key, used);

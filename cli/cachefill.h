@@ -1,7 +1,7 @@
 // The code cache of one command (codecache.h): what a box is given of it, and what is put into it of what the box has
 // run, in the background, when the command has ended.
 //
-//     cachefill_open(&c, line, image);       // before the worker is forked
+//     if (cachefill_open(&c, line, image)) ... // before the worker is forked
 //     cachefill_lend(&c, &line->box);        // in the worker, before its jail closes
 //     cachefill_end(&c, line, image);        // when it has ended: forks what goes on alone
 //
@@ -20,6 +20,7 @@ struct cachefill {
     int profile; // where the worker writes what ran
 };
 
-void cachefill_open(struct cachefill *, const struct command_line *, int image);
+// 0; else the command's status, when it has said why the directory that somebody named cannot be used.
+int cachefill_open(struct cachefill *, const struct command_line *, int image);
 void cachefill_lend(struct cachefill *, struct belljar_options *);
 void cachefill_end(struct cachefill *, const struct command_line *, int image);

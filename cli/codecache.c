@@ -36,17 +36,21 @@ static bool default_directory(char *path, size_t n)
     return length > 0 && (size_t)length < n;
 }
 
+static bool is_ours(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && st.st_uid == geteuid();
+}
+
 // What it lies in is made, too, for its owner alone. Not in another one's home, which root may run in: it would be
 // root's, and nothing that the owner could use.
 static bool make_parent(const char *path)
 {
-    char parent[4096];
-    struct stat st;
-    size_t n = (size_t)(strrchr(path, '/') - path);
-    memcpy(parent, path, n);
-    parent[n] = 0;
-    (void)mkdir(parent, 0700);
-    return !stat(parent, &st) && st.st_uid == geteuid();
+    char parent[4096], above[4096];
+    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
+    snprintf(above, sizeof above, "%.*s/", (int)(strrchr(parent, '/') - parent), parent);
+    if (geteuid() || is_ours(above)) (void)mkdir(parent, 0700);
+    return is_ours(parent);
 }
 
 static int open_directory(const char *path, char why[CODECACHE_WHY])
@@ -158,4 +162,67 @@ void codecache_touch(int dir, const uint8_t key[STORE_DIGEST], const uint64_t sl
         close(fd);
     }
     codecache_unquiet(&saved);
+}
+
+// ---------------------------------------------------------------- what was tried in vain
+
+struct tried {
+    uint8_t image[16];
+    uint32_t when, times;
+};
+enum { TRIED = 64 }; // places: two images that share one only forget each other
+
+static off_t tried_at(const uint8_t image[16])
+{
+    return (off_t)(image[0] % TRIED * sizeof(struct tried));
+}
+
+static int open_tried(int dir, const uint8_t key[STORE_DIGEST])
+{
+    char name[CODECACHE_NAME];
+    struct stat st;
+    codecache_name(name, FILE_TRIED, key);
+    return codecache_open_file(dir, name, O_RDWR | O_CREAT, &st);
+}
+
+static bool put_tried(int fd, const struct tried *t, const uint8_t image[16])
+{
+    struct sigaction saved;
+    codecache_quiet(&saved);
+    bool good = pwrite(fd, t, sizeof *t, tried_at(image)) == sizeof *t;
+    codecache_unquiet(&saved);
+    return good;
+}
+
+// A time that is still to come is of a clock that was wrong.
+static bool is_too_soon(const struct tried *t, uint32_t now)
+{
+    enum { TEN_MINUTES = 600, HOUR = 3600 };
+    uint32_t pause = t->times < 2 ? 0 : t->times == 2 ? TEN_MINUTES : HOUR;
+    return now >= t->when && now - t->when < pause;
+}
+
+bool codecache_try(int dir, const uint8_t key[STORE_DIGEST], const uint8_t image[16])
+{
+    struct tried t;
+    uint32_t now = codecache_now();
+    int fd = open_tried(dir, key);
+    if (fd < 0) return false;
+    if (pread(fd, &t, sizeof t, tried_at(image)) != sizeof t || memcmp(t.image, image, sizeof t.image))
+        t = (struct tried){0};
+    bool good = !is_too_soon(&t, now);
+    memcpy(t.image, image, sizeof t.image);
+    t.when = now;
+    if (t.times < 3) t.times++;
+    good = good && put_tried(fd, &t, image);
+    close(fd);
+    return good;
+}
+
+void codecache_made(int dir, const uint8_t key[STORE_DIGEST], const uint8_t image[16])
+{
+    int fd = open_tried(dir, key);
+    if (fd < 0) return;
+    (void)put_tried(fd, &(struct tried){0}, image);
+    close(fd);
 }

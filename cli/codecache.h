@@ -8,6 +8,7 @@
 //                  its ctime. After a start of the machine no stamp counts: so nothing has to be synced to the disk;
 //                  what a crash has left of a file is found by its sums
 //     used-K.vN    when each shard was used last, by slot: numbers of 32 bits, seconds since 2026
+//     tried-K.vN   images of which nothing could be made lately (codecache_try)
 //     new          the file that a writer is at. Who finds one, with the lock, removes it: its writer was killed
 //     lock         exclusively locked (flock) by who writes here
 //     busy         locked by background work that will want to write (codecache_begin)
@@ -84,6 +85,11 @@ bool codecache_remember(struct codecache_writer *,
 // nothing else is left. With nothing new, and nothing damaged, nothing is written.
 int codecache_commit(struct codecache_writer *, uint64_t limit);
 void codecache_abandon(struct codecache_writer *);
+
+// For who has the lock, and is about to make something of this image: false, if nothing came of it twice (then not for
+// ten minutes), or more often (an hour), or if that cannot be written down. Until codecache_made this is a failure.
+bool codecache_try(int dir, const uint8_t key[STORE_DIGEST], const uint8_t image[16]);
+void codecache_made(int dir, const uint8_t key[STORE_DIGEST], const uint8_t image[16]);
 
 // ---------------------------------------------------------------- SHA-256 (codecache_sha256.c)
 

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const kinds[FILE_KINDS] = {[FILE_CODE] = "code", [FILE_STAMP] = "stamp", [FILE_USED] = "used"};
+static const char *const kinds[FILE_KINDS] = {
+    [FILE_CODE] = "code", [FILE_STAMP] = "stamp", [FILE_USED] = "used", [FILE_TRIED] = "tried"};
 
 // ---------------------------------------------------------------- names, opening
 

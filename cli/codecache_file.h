@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-enum codecache_kind { FILE_CODE, FILE_STAMP, FILE_USED, FILE_KINDS };
+enum codecache_kind { FILE_CODE, FILE_STAMP, FILE_USED, FILE_TRIED, FILE_KINDS };
 enum { CODECACHE_NAME = 64 };
 #define CODECACHE_NEW  "new"
 #define CODECACHE_LOCK "lock"

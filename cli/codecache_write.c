@@ -327,7 +327,7 @@ static uint64_t look_around(int dir, const char *ours, struct other *oldest)
 
 static void remove_with_its_kin(int dir, const char *code)
 {
-    static const char *const kin[] = {"code", "stamp", "used"};
+    static const char *const kin[] = {"code", "stamp", "used", "tried"};
     char name[CODECACHE_NAME + 8];
     for (unsigned i = 0; i < sizeof kin / sizeof *kin; i++) {
         strcpy(name, kin[i]);

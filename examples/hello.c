@@ -29,8 +29,7 @@ int main(int argc, char **argv)
     if (failed)
         fprintf(stderr, "hello: %s\n", why.text);
     else
-        printf("it ended with status %d after %llu instructions\n", result.code,
-               (unsigned long long)result.instructions);
+        printf("it ended with status %d after %.1f ms\n", result.code, (double)result.wall_ns / 1e6);
     belljar_image_close(image);
     return failed || result.end != BELLJAR_EXITED || result.code;
 }

@@ -105,7 +105,9 @@ BELLJAR_API int belljar_code_memory_new_at(struct belljar_code_memory **, uint32
 BELLJAR_API void *belljar_code_memory_window(struct belljar_code_memory *); // its start
 
 // Translations that earlier runs have left (jit/store.h): a file of them, opened, its code mapped in the window of the
-// box's code memory. Only the command has one so far (cli/codecache.h).
+// box's code memory. Only the command has one so far (cli/codecache.h). The caller's, like what it names, until the box
+// is freed; nothing of it is written to, and what is damaged in it is not used. Since its code runs at one address, one
+// box of a process at a time can use a file: belljar_code_memory_new_at fails for the others, which do without.
 struct belljar_code_cache {
     const struct store *file;
     uint8_t image[16]; // names the box's image there
@@ -150,19 +152,24 @@ BELLJAR_API int belljar_prepare(const struct belljar_options *, struct belljar_e
 
 // Makes of what a box has run (belljar_box_profile) translations that later boxes use from the start. The profile may
 // come from anybody: of it only addresses are used, the code comes from the image. Each mapping of the profile becomes
-// one record (jit/store.h, struct store_record), written to fd; those that nothing can be made of are left out.
+// one record (jit/store.h, struct store_record), written to fd; those that nothing can be made of are left out, and so
+// is all that comes behind a mapping that is none. Of the options level, deterministic and memory count, as for the
+// boxes. It reads a hostile image and takes seconds: do it in a process of its own, in a jail. Errors: BAD_IMAGE,
+// NO_RESOURCES (nothing more can be written). Everything named is borrowed for the call.
 struct belljar_ahead {
     const void *profile; // as belljar_box_profile wrote it
     size_t bytes;
     const uint32_t *slots; // numbers for the records, none of them used elsewhere in the cache
     unsigned nslots;       // as many mappings are made
-    // The SHA-256 of n bytes: by what a file is known.
+    // The SHA-256 of n bytes: by what a file is known. Called in this thread.
     void (*digest)(const void *, size_t n, uint8_t to[32]);
 };
 BELLJAR_API int belljar_ahead(struct belljar_image *, const struct belljar_options *, const struct belljar_ahead *,
                               int fd, struct belljar_error *why);
 
-// Are these n bytes records that are harmless to run, and to look at? Proven by the verifier, block by block.
+// Are these n bytes records that are harmless to run, and to look at? Proven by the verifier, block by block, and all
+// or none. `records` is aligned to 8 bytes, and nobody changes it meanwhile. That the code does what the guest's would
+// is not proven. BUG: one is refused, and *why says which and for what; NO_RESOURCES: no libZydis.
 BELLJAR_API int belljar_ahead_check(const void *records, size_t n, struct belljar_error *why);
 
 // ---------------------------------------------------------------- running
@@ -178,7 +185,8 @@ enum belljar_end {
 struct belljar_result {
     enum belljar_end end;
     int code;
-    uint64_t wall_ns, cpu_ns, instructions;
+    uint64_t wall_ns, cpu_ns;
+    uint64_t instructions;   // with BELLJAR_INTERP or deterministic; else 0: translated code does not count them
     uint64_t peak_memory;    // bytes held at most
     unsigned live_processes; // background processes that were still there and were ended with the box
 };
@@ -198,8 +206,9 @@ BELLJAR_API int belljar_box_put_fd(struct belljar_box *, const char *path, uint3
                                    struct belljar_error *why); // from fd's position to its end
 BELLJAR_API int belljar_box_get_fd(struct belljar_box *, const char *path, int fd, struct belljar_error *why);
 
-// What code of the image's files the box has run, for belljar_ahead: addresses, nothing else. After the run. Written to
-// fd. Nothing when it was interpreted only.
+// What code of the image's files the box has run, for belljar_ahead: addresses, nothing else (jit/profile.h). After the
+// run, before the box is freed, in its thread. Appended to fd, which stays the caller's. Nothing when it was
+// interpreted only. NO_RESOURCES: it could not be written, or not all of it.
 BELLJAR_API int belljar_box_profile(struct belljar_box *, int fd, struct belljar_error *why);
 
 BELLJAR_API void belljar_box_signal(

@@ -159,7 +159,7 @@ static void open_space(struct build *b)
     const struct build_task *t = b->task;
     struct jit *j = b->jit;
     b->view = (struct view){.id = ++j->views, .of = {.first = t->first, .end = t->first + t->npages}};
-    b->range = (struct view_range){t->first, t->first + t->npages, &b->view};
+    b->range = (struct view_range){.first = t->first, .end = t->first + t->npages, .view = &b->view};
     b->space = (struct jit_space){
         .jit = j, .mem = t->mem, .view = ++j->views, .ranges = &b->range, .nranges = 1, .room_ranges = 1};
     j->build = b;
@@ -204,16 +204,33 @@ static void *copy(struct built *to, enum store_section s, const void *from, size
     return to->section[s];
 }
 
-// What only means something while translating goes, so that equal work gives equal bytes.
+// What only means something while translating goes, and what lies between the fields, so that equal work gives equal
+// bytes.
+static void copy_block(struct block *to, const struct block *from)
+{
+    to->pc = from->pc;
+    to->view = 1;
+    to->stubs = from->stubs;
+    to->stubs_size = from->stubs_size;
+    to->host = from->host;
+    to->size = from->size;
+    to->map = from->map;
+    to->first_exit = from->first_exit;
+    to->insns = from->insns;
+    to->nexits = from->nexits;
+    to->of = from->of;
+    to->r11 = from->r11;
+    to->hot = from->hot;
+    to->x87 = from->x87;
+}
+
 static bool copy_blocks(const struct jit *j, struct built *to)
 {
-    struct block *b = copy(to, STORE_BLOCKS, j->blocks, j->nblocks * sizeof *b);
-    for (uint32_t i = 0; b && i < j->nblocks; i++) {
-        b[i].view = 1;
-        b[i].incoming = 0;
-        b[i].ticks = 0;
-    }
-    return b != NULL;
+    struct block *b = copy(to, STORE_BLOCKS, NULL, j->nblocks * sizeof *b);
+    if (!b) return false;
+    memset(b, 0, j->nblocks * sizeof *b);
+    for (uint32_t i = 1; i < j->nblocks; i++) copy_block(&b[i], &j->blocks[i]);
+    return true;
 }
 
 static bool copy_exits(const struct jit *j, struct built *to)

@@ -6,9 +6,6 @@
 #include <string.h>
 
 enum { TABLE_PAGE = 1024, FILLED_BYTES = (1 << 22) / 8, HEADS_BYTES = sizeof(uint32_t) * MEM_PAGES };
-// Pages of table that a box may fill: 256 MiB. A guest could have 4 bytes of them for each byte of its code. When there
-// are as many, jumps to elsewhere cost a signal until something is translated, before which all go.
-enum { MAX_FILLED = 1 << 16 };
 
 // ---- life ----
 
@@ -74,6 +71,9 @@ bool cache_open(struct jit *j)
     j->names_bits = NAMES_BITS;
     j->names = pages_new(sizeof *j->names << NAMES_BITS);
     j->shapes = shapes_new(j->options.level, false);
+    // What is spread by hashing, at once: a fault a page costs five times as much.
+    if (j->heat) pages_ready(j->heat, (size_t)1 << HEAT_BITS);
+    if (j->names) pages_ready(j->names, sizeof *j->names << NAMES_BITS);
     empty(j);
     return j->names && j->shapes;
 }
@@ -206,6 +206,7 @@ static bool grow_names(struct jit *j)
     unsigned bits = j->names_bits + 1;
     struct named *larger = pages_new(sizeof *larger << bits);
     if (!larger) return false;
+    pages_ready(larger, sizeof *larger << bits);
     pages_free(j->names, sizeof *j->names << j->names_bits);
     j->names = larger;
     j->names_bits = bits;
@@ -364,9 +365,7 @@ static void lead_nowhere(struct jit_space *s, uint32_t page)
 static bool fill_of_shard(struct jit_space *s, uint32_t pc)
 {
     if (is_filled(s, pc)) return true;
-    if (s->jit->nfilled >= MAX_FILLED) return false;
-    s->jit->nfilled++;
-    s->nfilled++;
+    if (!view_own_page(s, pc / TABLE_PAGE)) return false;
     lead_nowhere(s, pc / TABLE_PAGE);
     return true;
 }
@@ -407,7 +406,15 @@ static bool leads_somewhere(struct jit_space *s, uint32_t pc)
 
 static void aim_nowhere(struct jit_space *s, uint32_t pc)
 {
-    if (is_filled(s, pc)) s->table[pc] = s->jit->memory.top;
+    if (!leads_somewhere(s, pc)) return;
+    if (is_of_shard(s, pc)) (void)view_own_page(s, pc / TABLE_PAGE);
+    s->table[pc] = s->jit->memory.top;
+}
+
+// May the entry be changed?
+static bool is_ours(struct jit_space *s, uint32_t pc)
+{
+    return !is_of_shard(s, pc) || view_own_page(s, pc / TABLE_PAGE);
 }
 
 // Do the entries of pc and of what is behind it stay together? A view's piece is shown where other things are behind
@@ -421,7 +428,7 @@ static bool is_joined(struct jit_space *s, uint32_t pc)
 void cache_aim(struct jit_space *s, uint32_t pc, uint32_t block)
 {
     if (!fill(s, pc) || !is_joined(s, pc) || !fill(s, pc + 1)) return;
-    if (pc && leads_somewhere(s, pc - 1)) return;
+    if ((pc && leads_somewhere(s, pc - 1)) || !is_ours(s, pc) || !is_ours(s, pc + 1)) return;
     s->table[pc + 1] = s->jit->memory.top;
     s->table[pc] = entry_of(s->jit, block);
 }

@@ -20,7 +20,7 @@ enum {
     MAX_MAP = 1 << 22,
     MAX_LISTED = 1 << 20,
     MAX_RAN = 1 << 19,
-    NAMES_BITS = 15,
+    NAMES_BITS = 11, // at first
     HEAT_BITS = 17,
     DEAD_BITS = 12,
     TRACE_INSNS = 128,               // and the map entries of probes and of checks (insn_string.c),

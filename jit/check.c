@@ -55,33 +55,64 @@ static bool comes_back(const struct exit *x)
     return x->kind == EXIT_OP || x->kind == EXIT_X87;
 }
 
+// Where code can be left in between (jit/run.c) a string instruction's pointers must not be host addresses: the map has
+// one entry for the sequence, which says which pointers they are, and where the instruction is.
+static bool is_mapped(void *ctx, uint32_t first, uint32_t at, uint32_t end, unsigned pointers)
+{
+    const struct place *p = ctx;
+    const struct block *b = p->block;
+    const struct map_entry *m = p->jit->map + b->map, *found = NULL;
+    for (unsigned i = 0; i < b->insns; i++) {
+        if (m[i].host <= first) found = &m[i];
+        if (m[i].host > first && m[i].host < end) return false;
+    }
+    unsigned flags = (pointers & 1 ? MAP_RDI : 0u) | (pointers & 2 ? MAP_RSI : 0u);
+    unsigned bytes = ((pointers & 1) + (pointers >> 1)) * MAP_POINTER_BYTES;
+    return found && found->host == first && (found->flags & (MAP_RDI | MAP_RSI)) == flags && at == first + bytes;
+}
+
+static bool is_not_wanted(void *ctx, uint32_t first, uint32_t at, uint32_t end, unsigned pointers)
+{
+    (void)ctx, (void)first, (void)at, (void)end, (void)pointers;
+    return false;
+}
+
 enum { MAX_ENTRIES = 2 * TRACE_ENTRIES + TRACE_HEADS }; // more than any block has
 struct entries {
     uint32_t at[MAX_ENTRIES]; // ascending
     unsigned n;
 };
 
-static void note_entry(struct entries *e, uint32_t at)
+static bool note_entry(struct entries *e, uint32_t at)
 {
     unsigned i = e->n;
     while (i > 0 && e->at[i - 1] > at) i--;
-    if ((i > 0 && e->at[i - 1] == at) || e->n == MAX_ENTRIES) return;
+    if (i > 0 && e->at[i - 1] == at) return true;
+    if (e->n == MAX_ENTRIES) return false;
     for (unsigned k = e->n++; k > i; k--) e->at[k] = e->at[k - 1];
     e->at[i] = at;
+    return true;
 }
 
-// Where a block is entered: at its heads, and behind what the interpreter does for it.
-static void find_entries(const struct jit *j, uint32_t block, struct entries *e)
+// Where a block is entered: at its heads, and behind what the interpreter does for it. False: too many.
+static bool find_entries(const struct jit *j, uint32_t block, struct entries *e)
 {
     const struct block *b = &j->blocks[block];
     e->n = 0;
-    note_entry(e, 0);
+    bool good = note_entry(e, 0);
     for (unsigned i = 0; i < b->nexits; i++) {
         const struct exit *x = &j->exits[b->first_exit + i];
-        if (comes_back(x)) note_entry(e, x->resume - b->host);
+        if (comes_back(x)) good &= note_entry(e, x->resume - b->host);
     }
     for (uint32_t i = block + 1; i < j->nblocks && j->blocks[i].of == block; i++)
-        note_entry(e, j->blocks[i].host - b->host);
+        good &= note_entry(e, j->blocks[i].host - b->host);
+    return good;
+}
+
+static bool refuse(struct jit_check *c, const struct block *b, const char *why)
+{
+    if (!c->refused[0]) snprintf(c->refused, sizeof c->refused, "the block of guest code at %#x: %s", b->pc, why);
+    return false;
 }
 
 static bool check_code(struct jit_check *c, struct place *p, const struct verify_block *part)
@@ -92,10 +123,7 @@ static bool check_code(struct jit_check *c, struct place *p, const struct verify
     v.slots = p->jit->slots;
     v.target = is_target;
     v.ctx = p;
-    if (verify_block(c->verifier, &v, why, sizeof why)) return true;
-    if (!c->refused[0])
-        snprintf(c->refused, sizeof c->refused, "the block of guest code at %#x: %s", p->block->pc, why);
-    return false;
+    return verify_block(c->verifier, &v, why, sizeof why) || refuse(c, p->block, why);
 }
 
 // The block, then its stubs: those that the block has shown to enter. A chained exit's stub is entered when the chain
@@ -106,16 +134,20 @@ bool jit_check_block(void *ctx, const struct jit *j, uint32_t block)
     const struct block *b = &j->blocks[block];
     struct entries entries;
     struct place place = {.jit = j, .block = b};
-    struct verify_block code = {.code = j->memory.rx + b->host, .size = b->size, .entries = entries.at};
-    find_entries(j, block, &entries);
-    code.nentries = entries.n;
+    struct verify_block code = {
+        .code = j->memory.rx + b->host, .size = b->size, .entries = entries.at, .string = is_mapped};
     c->blocks++;
+    if (!find_entries(j, block, &entries)) return refuse(c, b, "it has too many entries");
+    code.nentries = entries.n;
     if (!check_code(c, &place, &code)) return false;
     for (unsigned i = 0; i < b->nexits; i++) {
         const struct exit *x = &j->exits[b->first_exit + i];
-        if (x->kind == EXIT_BRANCH) (void)note_stub(&place, x->stub - b->stubs);
+        if (x->kind == EXIT_BRANCH && !note_stub(&place, x->stub - b->stubs)) return refuse(c, b, "too many stubs");
     }
-    struct verify_block stubs = {
-        .code = j->memory.rx + b->stubs, .size = b->stubs_size, .entries = place.stub, .nentries = place.nstubs};
+    struct verify_block stubs = {.code = j->memory.rx + b->stubs,
+                                 .size = b->stubs_size,
+                                 .entries = place.stub,
+                                 .nentries = place.nstubs,
+                                 .string = is_not_wanted};
     return !b->stubs_size || check_code(c, &place, &stubs);
 }

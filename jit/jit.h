@@ -47,6 +47,9 @@ struct jit_options {
     // Called with each block before it may run, when set; false: it is not used, and its code is interpreted (check.h).
     bool (*verify)(void *ctx, const struct jit *, uint32_t block);
     void *verify_ctx;
+    // Called, when set, when emitted code has left in a way in which it never does: the guest cannot go on.
+    void (*lost)(void *ctx);
+    void *ctx;
 };
 
 struct jit *jit_new(const struct host_exec *, const struct jit_options *,
@@ -74,6 +77,7 @@ struct jit_stats {
     uint64_t exits;  // why emitted code was left: in all, and of them
     uint64_t mended; // faults after which it just went on
     uint64_t missed, faulted, ticks, branches, interpreted, syscalls, operations, x87, fuel;
+    uint64_t shards, found; // taken of the code cache, and how often a block of one was entered from outside of it
     uint64_t changes, killed, revived; // pages whose code changed or went, blocks of them, and that came back unchanged
 };
 void jit_stats(const struct jit *, struct jit_stats *);

@@ -64,8 +64,9 @@ static void write_view(struct writing *w, const struct view *v)
                                 .offset = v->of.offset,
                                 .first = v->of.first,
                                 .npages = v->of.end - v->of.first,
+                                .slot = v->shard ? v->shard->row->slot : 0,
                                 .ncodes = n};
-    if (!n) return;
+    if (!n && !m.slot) return; // that a shard was used is worth knowing, too
     write_bytes(w, &m, sizeof m);
     write_bytes(w, w->codes + from, n * sizeof *w->codes);
 }

@@ -11,6 +11,7 @@ enum {
     PROFILE_R11 = 2,      // it was translated for the guest's r11 in the register, too
     PROFILE_HOT = 4,      // it was made part of a hot trace
     PROFILE_ALL = 7,
+    PROFILE_MAX_CODES = 1 << 20, // of a mapping: more are left out
 };
 
 struct profile_code { // in the order in which it first ran; the same address may come again with other flags

@@ -65,10 +65,17 @@ static bool is_inside(const struct parts *p, uint32_t pc)
     return (pc >> PAGE_SHIFT) - p->row->first < p->row->npages;
 }
 
-// Of another head of a block, which comes right behind it.
+// Another value than these two in a bool means anything (C11 6.2.6.1).
+static bool is_bool(const bool *b)
+{
+    return *(const uint8_t *)b <= 1;
+}
+
+// Of another head of a block, which comes right behind it. Map and exits are the block's.
 static bool head_ok(const struct parts *p, uint32_t i)
 {
     const struct block *b = &p->blocks[i], *of = &p->blocks[b->of];
+    if (b->insns || b->nexits || b->map || b->first_exit || b->stubs || b->stubs_size) return false;
     return b->of < i && !of->of && b->host > of->host && b->host - of->host < of->size &&
            b->size == of->size - (b->host - of->host) && (b->of == i - 1 || p->blocks[i - 1].of == b->of);
 }
@@ -89,7 +96,8 @@ static bool exits_ok(const struct parts *p, uint32_t block)
     for (unsigned i = 0; i < b->nexits; i++) {
         const struct exit *x = &p->exits[b->first_exit + i];
         if (x->block != block || x->kind > EXIT_FUEL || x->insn > b->insns || x->to >= p->nblocks) return false;
-        if ((x->kind == EXIT_OP || x->kind == EXIT_X87) && (!x->insn || x->resume - b->host >= b->size)) return false;
+        if (x->kind == EXIT_OP && !x->insn) return false; // a hot block asks for the x87 state before all of them
+        if ((x->kind == EXIT_OP || x->kind == EXIT_X87) && x->resume - b->host >= b->size) return false;
         if (x->kind == EXIT_BRANCH && x->stub - b->stubs >= b->stubs_size) return false;
     }
     return true;
@@ -99,8 +107,10 @@ static bool exits_ok(const struct parts *p, uint32_t block)
 static bool block_ok(const struct parts *p, uint32_t i)
 {
     const struct block *b = &p->blocks[i], *last = &p->blocks[i - 1];
+    if (!is_bool(&b->dead) || !is_bool(&b->hot) || !is_bool(&b->x87)) return false;
     if (b->dead || (b->r11 != R11_REG && b->r11 != R11_SLOT) || !is_inside(p, b->pc)) return false;
     if (i > 1 && b->host <= last->host) return false;
+    if (b->of >= p->nblocks) return false;
     if (b->of) return head_ok(p, i);
     if (i > 1 && b->host < last->host + last->size) return false;
     return b->size && lies_in(b->host, b->size, p->code) && lies_in(b->stubs, b->stubs_size, p->code) && map_ok(p, b) &&

@@ -1,6 +1,7 @@
 // Shards on their way into the code cache's file (struct store_record): written by a process that reads a hostile
 // image, so looked at here like anybody's bytes. What is good keeps within its bounds everywhere a box will look, and
-// each block of its code is proven harmless (jit/verify.h). That it does what the guest's code does is not proven.
+// each block of its code is proven harmless (jit/verify.h). That it does what the guest's code does is not proven, nor
+// that it says why it leaves (jit/run.c).
 #pragma once
 #include "jit/check.h"
 #include "jit/store.h"

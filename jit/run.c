@@ -189,12 +189,14 @@ static void charge(const struct jit *j, struct cpu *cpu, uint32_t block, uint32_
     for (; i < cache_block(j, block)->insns; i++) cpu->budget -= !(cache_map(j, block)[i].flags & MAP_OP);
 }
 
-// After a fault or a tick: the guest's state at the start of the instruction. Returns the block it is in.
+// After a fault or a tick: the guest's state at the start of the instruction. Returns the block it is in, 0: none.
 static uint32_t recover(struct run *r)
 {
     struct jit *j = r->jit;
     uint32_t host = (uint32_t)(r->divert.rip - (uintptr_t)j->memory.rx);
-    uint32_t block = cache_block_at(j, host);
+    uint32_t block = r->divert.rip ? cache_block_at(j, host) : 0;
+    r->divert.rip = 0; // so that it counts once
+    if (!block) return 0;
     host -= cache_host(j, block);
     uint32_t i = entry_at(j, block, host);
     const struct map_entry *m = &cache_map(j, block)[i];
@@ -249,6 +251,7 @@ static struct next to_insn(const struct insn *in)
 
 static struct next to_block(const struct run *r, uint32_t block)
 {
+    r->jit->stats.found += !cache_is_own(block);
     return (struct next){.go = GO_HOST, .host = cache_host(r->jit, block)};
 }
 
@@ -315,13 +318,32 @@ static struct next operation(struct run *r, uint32_t exit)
     return to_insn(op->in);
 }
 
+// Emitted code has left in a way in which it never does: nothing is known of where the guest is.
+static struct next lost(struct run *r)
+{
+    struct jit *j = r->jit;
+    jit_switch_off(j);
+    if (j->options.lost) j->options.lost(j->options.ctx);
+    return to_insn(stop(r->cpu, STOP_REQUEST));
+}
+
+// That code of a shard names an exit of its own is not proven (record.h): it may say any number.
+static bool is_exit(const struct jit *j, uint32_t exit)
+{
+    uint32_t slot = exit >> SHARD_SHIFT, index = exit & SHARD_INDEX;
+    if (!slot) return index && index < j->nexits;
+    return j->shards && slot <= STORE_MAX_SHARDS && j->shards[slot].row && index && index < j->shards[slot].nexits;
+}
+
 static struct next left_by_exit(struct run *r, uint32_t exit)
 {
+    if (!is_exit(r->jit, exit)) return lost(r);
     const struct exit *x = cache_exit(r->jit, exit);
     uint32_t block = cache_exit_block(r->jit, exit);
     struct cpu *cpu = r->cpu;
     switch ((enum exit_kind)x->kind) {
     case EXIT_BRANCH:
+        if (!cache_is_own(exit)) break; // a shard's lead through the table
         r->jit->stats.branches++;
         return branched(r, exit);
     case EXIT_X87:
@@ -384,6 +406,7 @@ static struct next left(struct run *r)
     }
     if (why != LEFT_FAULTED) return left_by_exit(r, why);
     uint32_t block = recover(r);
+    if (!block) return lost(r);
     if (!r->divert.sig) {
         r->jit->stats.ticks++;
         found_running(r, block);

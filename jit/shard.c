@@ -37,6 +37,7 @@ static bool load(struct jit *j, const struct store_shard *row)
     if (s->row) return true;
     if (!open_shard(j->store, row, s)) return false;
     j->loaded[j->nloaded++] = (uint16_t)row->slot;
+    j->stats.shards++;
     return true;
 }
 

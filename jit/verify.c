@@ -187,8 +187,8 @@ static bool check_sequences(const struct work *w)
 
 static bool check_strings(const struct work *w)
 {
-    const struct fact *f = verify_strings(w->v->facts, w->v->facts + w->v->n);
-    return !f || refuse(w, f->at, "string: not within the sequence");
+    const struct fact *f = verify_strings(w->block, w->v->facts, w->v->facts + w->v->n);
+    return !f || refuse(w, f->at, "string: not within the sequence, or not where the map says");
 }
 
 // How far rsp may be from what was touched, and whether control gets here at all.

@@ -53,6 +53,9 @@ struct verify_block {
     unsigned nentries;
     int32_t slots;                            // displacement of slot 0 from the FS base
     bool (*target)(void *ctx, uint64_t addr); // may code jump to this address outside the block? NULL: to none
+    // Offsets of a string instruction, of the sequence around it and of what is behind that: within it rdi (POINTER 1)
+    // or rsi (2) are host addresses. May it stand there? NULL: yes.
+    bool (*string)(void *ctx, uint32_t first, uint32_t at, uint32_t end, unsigned pointers);
     void *ctx;
 };
 

@@ -70,5 +70,6 @@ const char *verify_insn(const struct verify_block *, const struct zydis_insn *, 
 bool verify_is_string(const struct zydis_insn *);
 const char *verify_string(const struct zydis_insn *, struct fact *f); // the same, for a string instruction
 void verify_note_part(const struct zydis_insn *, struct fact *f);     // is it another part of the sequence?
-// The first of these facts that may only stand in such a sequence, and does not; NULL: none.
-const struct fact *verify_strings(const struct fact *f, const struct fact *end);
+// The first of these facts that may only stand in such a sequence, and does not, or where the block's owner does not
+// want one; NULL: none.
+const struct fact *verify_strings(const struct verify_block *, const struct fact *f, const struct fact *end);

@@ -121,11 +121,19 @@ static unsigned sequence(const struct fact *f, const struct fact *end)
     return (unsigned)(at - f);
 }
 
-const struct fact *verify_strings(const struct fact *f, const struct fact *end)
+static bool is_wanted(const struct verify_block *b, const struct fact *f, unsigned n)
+{
+    const struct fact *last = f + n - 1, *at = f;
+    while (at->part != PART_STRING) at++;
+    return !b->string || b->string(b->ctx, f->at, at->at, last->at + last->length, at->pointers);
+}
+
+const struct fact *verify_strings(const struct verify_block *b, const struct fact *f, const struct fact *end)
 {
     while (f < end) {
         unsigned n = sequence(f, end);
         if (!n && (f->part == PART_BASE || f->part == PART_STRING)) return f;
+        if (n && !is_wanted(b, f, n)) return f;
         f += n ? n : 1;
     }
     return NULL;

@@ -156,12 +156,17 @@ static bool join(struct jit_space *s, struct view *v)
     return true;
 }
 
-static void leave(struct jit_space *s, struct view *v)
+static void leave(struct jit_space *s, struct view_range *r)
 {
+    struct view *v = r->view;
     if (!v) return;
     region_piece_hide(mem_region(s->mem), v->of.first, pages_of(v));
     v->uses--;
     s->jit->shown--;
+    s->jit->nfilled -= r->nown;
+    s->nfilled -= r->nown;
+    free(r->own);
+    *r = (struct view_range){.first = r->first, .end = r->end};
 }
 
 // The first range that ends above page.
@@ -181,7 +186,7 @@ static uint32_t range_from(const struct jit_space *s, uint32_t page)
 void view_leave(struct jit_space *s, uint32_t first, uint32_t end)
 {
     uint32_t from = range_from(s, first), to = from;
-    for (; to < s->nranges && s->ranges[to].first < end; to++) leave(s, s->ranges[to].view);
+    for (; to < s->nranges && s->ranges[to].first < end; to++) leave(s, &s->ranges[to]);
     if (to == from) return;
     memmove(s->ranges + from, s->ranges + to, (s->nranges - to) * sizeof *s->ranges);
     s->nranges -= to - from;
@@ -194,6 +199,7 @@ void view_drop(struct jit_space *s)
         if (s->ranges[i].view) {
             s->ranges[i].view->uses--;
             s->jit->shown--;
+            free(s->ranges[i].own);
         }
     free(s->ranges);
     s->ranges = NULL;
@@ -227,7 +233,7 @@ static uint32_t ask(struct jit_space *s, uint32_t page)
     if (v && !join(s, v)) v = NULL;
     uint32_t at = range_from(s, page);
     memmove(s->ranges + at + 1, s->ranges + at, (s->nranges - at) * sizeof *s->ranges);
-    s->ranges[at] = (struct view_range){m.first, m.end, v};
+    s->ranges[at] = (struct view_range){.first = m.first, .end = m.end, .view = v};
     s->nranges++;
     s->last_range = at;
     return id_of(s, &s->ranges[at]);
@@ -242,20 +248,40 @@ uint32_t view_find(struct jit_space *s, uint32_t page)
     return id_of(s, &s->ranges[at]);
 }
 
-struct view *view_shown(struct jit_space *s, uint32_t page)
+static struct view_range *range_shown(struct jit_space *s, uint32_t page)
 {
     uint32_t at = s->last_range;
     if (at >= s->nranges || page - s->ranges[at].first >= s->ranges[at].end - s->ranges[at].first)
         at = range_from(s, page);
-    return at < s->nranges && s->ranges[at].first <= page ? s->ranges[at].view : NULL;
+    return at < s->nranges && s->ranges[at].first <= page ? &s->ranges[at] : NULL;
+}
+
+struct view *view_shown(struct jit_space *s, uint32_t page)
+{
+    const struct view_range *r = range_shown(s, page);
+    return r ? r->view : NULL;
+}
+
+// Whether a page has become the space's own is not to be seen in the table.
+bool view_own_page(struct jit_space *s, uint32_t page)
+{
+    struct view_range *r = range_shown(s, page / FILLED_BITS);
+    uint32_t at = page - r->first * FILLED_BITS;
+    if (!r->own) r->own = calloc(1, filled_bytes(r->end - r->first));
+    if (!r->own) return false;
+    if (r->own[at / 64] >> at % 64 & 1) return true;
+    if (s->jit->nfilled >= MAX_FILLED) return false;
+    r->own[at / 64] |= 1ull << at % 64;
+    r->nown++;
+    s->nfilled++;
+    s->jit->nfilled++;
+    return true;
 }
 
 // The rest of the range stays the space's own until it changes.
 static void keep_own(struct jit_space *s, const struct view *v)
 {
-    struct view_range *r = &s->ranges[range_from(s, v->of.first)];
-    leave(s, r->view);
-    r->view = NULL;
+    leave(s, &s->ranges[range_from(s, v->of.first)]);
 }
 
 bool view_has_code(struct jit_space *s, struct view *v, uint32_t page)

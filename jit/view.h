@@ -17,6 +17,10 @@
 #include "jit/cache.h"
 #include "jit/shard.h"
 
+// Pages of table that a box may fill: 256 MiB. A guest could have 4 bytes of them for each byte of its code. When there
+// are as many, jumps to elsewhere cost a signal until something is translated, before which all go.
+enum { MAX_FILLED = 1 << 16 };
+
 struct view {
     uint32_t id;
     struct jit_mapping of;
@@ -33,6 +37,10 @@ struct view {
 struct view_range { // what a space has found out about its pages
     uint32_t first, end;
     struct view *view; // NULL: the space's own
+    // Of a shard's view: pages of its piece of table that the space has written to, which are its own memory since. A
+    // bit each, NULL: none yet.
+    uint64_t *own;
+    uint32_t nown;
 };
 
 uint32_t view_find(struct jit_space *, uint32_t page); // slow: see view_at
@@ -48,6 +56,8 @@ static inline uint32_t view_at(struct jit_space *s, uint32_t pc)
 }
 
 struct view *view_shown(struct jit_space *, uint32_t page); // the one it has joined there, NULL: none
+// A page of table, of a shard's view, is about to be written to. False: the box may have no more of them.
+bool view_own_page(struct jit_space *, uint32_t page);
 bool view_has_code(struct jit_space *, struct view *,
                    uint32_t page);                                 // false: it cannot be translated for it, after all
 void view_leave(struct jit_space *, uint32_t first, uint32_t end); // what of it lies in this range of pages

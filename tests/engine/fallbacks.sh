@@ -22,7 +22,7 @@ expect() {
     shift 3
     "$@" --image "$BELLJAR_IMAGE" --trace jit -- "${program[@]}" </dev/null >"$work/out" 2>"$work/err"
     status=$?
-    sed -i '/^jit: [0-9]* blocks /d; /^jit: left /d; /^jit: code changed /d; /^jit: interpreted most:/d' "$work/err"
+    sed -i '/^jit: [0-9]* blocks /d; /^jit: left /d; /^jit: code changed /d; /^jit: interpreted most:/d; /^jit: code cache: /d' "$work/err"
     [ "$status" = "$want" ] || bad "$*: status $status"
     [ "$(cat "$work/out")" = "$output" ] || bad "$*: printed $(head -c 200 "$work/out")"
     if [ -z "$regex" ]; then

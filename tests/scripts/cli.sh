@@ -54,6 +54,8 @@ grep -q 'Resource temporarily unavailable' "$work/err" || bad '--pids is no EAGA
 
 # The report.
 box --report "$work/report" -- bash -c 'exit 7'
+grep -Eq '"end": "exited", "code": 7, .*"instructions": (null|[1-9])' "$work/report" || bad "report: $(cat "$work/report")"
+box --engine interp --report "$work/report" -- bash -c 'exit 7'
 grep -Eq '"end": "exited", "code": 7, .*"instructions": [1-9]' "$work/report" || bad "report: $(cat "$work/report")"
 
 # Two deterministic runs are the same bytes and the same count of instructions.

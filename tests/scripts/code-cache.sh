@@ -49,9 +49,18 @@ signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
 end = time.monotonic() + 0.3
 while time.monotonic() < end: sorted(range(1000))
 print(n[0] > 10)'
+# String instructions of cached code that a tick leaves half done.
+copies='import signal, hashlib
+signal.signal(signal.SIGALRM, lambda sig, frame: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+a = bytearray(range(256)) * 65536
+for i in range(8): a = bytearray(a)
+print(hashlib.sha256(a).hexdigest())'
+copied=$(none -- python3 -c "$copies")
 crash='import ctypes; ctypes.string_at(16)'
 for run in 1 2 3; do
     is "signals, run $run" "$(box -- python3 -c "$signals")" True
+    is "copies, run $run" "$(box -- python3 -c "$copies")" "$copied"
     box -- python3 -c "$crash" >/dev/null 2>&1
     is "a crash, run $run" $? 139
     settle
@@ -61,6 +70,34 @@ is 'processes' "$(box -- sh -c 'for i in 1 2 3 4 5; do (echo $((i * i))) | cat; 
 is 'threads' "$(box -- python3 -c 'import threading as t
 l = [t.Thread(target=sum, args=(range(100000),)) for i in range(8)]
 [x.start() for x in l]; [x.join() for x in l]; print(len(l))')" 8
+
+# When the translator's own memory is full everything in it goes, but what is kept, in each process.
+cat >"$work/fill.py" <<'END'
+import ctypes, json, mmap, os, re
+code = b'\x48\x8d\x05\x02\x00\x00\x00\xff\xe0' * 600000 + b'\xc3'  # lea rax, [rip+2]; jmp rax
+m = mmap.mmap(-1, len(code), prot=7)
+m.write(code)
+f = ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(m)))
+for i in range(3):
+    f()
+    r, w = os.pipe()
+    if os.fork() == 0:
+        os.write(w, json.dumps(re.sub('b', 'c', 'abc' * i)).encode())
+        os._exit(0)
+    print(os.read(r, 100).decode(), os.wait()[1], end=' ')
+END
+is 'emptied' "$(box --trace jit --trace-file "$work/trace" --put "$work/fill.py:/fill.py" -- python3 /fill.py)" '"" 0 "acc" 0 "accacc" 0 '
+grep -q 'emptied [1-9]' "$work/trace" || bad 'nothing was emptied'
+grep -q '[1-9] shards used, entered [0-9][0-9][0-9]' "$work/trace" || bad "of the cache nothing was used: $(tail -1 "$work/trace")"
+
+# What breaks the sharing of translations breaks that of these, too (tests/engine/shared.sh).
+library=/usr/lib/x86_64-linux-gnu/libz.so.1
+sharing() { "$@" --cwd /tmp --put "$BELLJAR_SOURCE/tests/engine/shared_code.py:/tmp/shared_code.py" -- python3 shared_code.py $library 2>&1; }
+shared=$(sharing none)
+for run in 1 2 3; do
+    is "shared code, run $run" "$(sharing box)" "$shared"
+    settle
+done
 
 # Code that a box has changed is its own from then on.
 # shellcheck disable=SC2016
@@ -81,6 +118,22 @@ for run in 1 2 3; do
     is "instructions, run $run" "$(count box)" "$counted"
     settle
 done
+
+# What has been used is known, also where nothing new has run.
+rm "$dir"/used-*
+box -- python3 -c "$program" >/dev/null
+"$BELLJAR" cache info -v --code-cache "$dir" | grep -q "used $(date +%Y)" || bad 'it is not known that shards were used'
+
+# Whoever waits for our output, or for a lock of theirs that we were given, does not wait for the background process.
+(
+    exec 9>"$work/theirs"
+    flock 9
+    box --code-cache "$work/background" -- python3 -c 'import json, re, decimal, asyncio, unittest, email; print(1)' | cat >"$work/out"
+)
+flock -n "$work/theirs" true || bad 'a lock that is not ours is kept'
+[ -e "$work/background/busy" ] && flock -n "$work/background/busy" true && echo 'it had ended before: locks and pipes are not tested'
+is 'a pipe' "$(cat "$work/out")" 1
+"$BELLJAR" cache wait --code-cache "$work/background"
 
 # Another name for the same image, and one that has just been changed.
 cp --sparse=always "$BELLJAR_IMAGE" "$work/copy.ext2"
@@ -109,6 +162,16 @@ for file in "$dir"/code-*; do
     settle
 done
 
+# Code that lies about why it is left, its sums put right: the box ends, with one line, and not by a signal.
+cp -r --sparse=always "$dir" "$work/truth"
+for lie in slot other own faulted behind; do
+    for file in "$dir"/code-*; do "$BELLJAR_BUILD/tests/store/store-spoil" "$file" "$lie" >/dev/null || bad "there is nothing to spoil in $file"; done
+    is "code that lies: $lie" "$(box -- python3 -c "$program" 2>&1; echo $?)" \
+        $'belljar: translated code left in a way in which it never does: belljar cache clear removes what is kept of it\n125'
+    settle
+    rm -rf "$dir" && cp -r --sparse=always "$work/truth" "$dir"
+done
+
 # Killed while it fills, and many at once.
 rm -rf "$dir"
 for i in $(seq 1 8); do
@@ -125,7 +188,16 @@ for i in 1 2 3 4; do is "at once, $i" "$(cat "$work/out.$i")" "$wanted"; done
 
 # Where nothing can be written, and where nobody asked.
 mkdir -m 500 "$work/closed"
-is 'a directory that cannot be written' "$(box --code-cache "$work/closed/x" -- python3 -c "$program" 2>/dev/null)" "$wanted"
+chmod 700 "$work/closed" && mkdir -m 500 "$work/closed/cache"
+is 'a directory that cannot be written' "$(box --code-cache "$work/closed/cache" -- python3 -c "$program" 2>&1)" "$wanted"
+is 'a directory that cannot be' "$(box --code-cache /nonexistent/cache -- true 2>&1; echo $?)" \
+    $'belljar: --code-cache: cannot make /nonexistent/cache: No such file or directory\n125'
+is 'a home that is not there' "$(env -u XDG_CACHE_HOME HOME=/nonexistent "$BELLJAR" -- echo 1 2>&1)" 1
+if [ "$(id -u)" = 0 ]; then
+    mkdir "$work/home" && chown 12345 "$work/home"
+    env -u XDG_CACHE_HOME HOME="$work/home" "$BELLJAR" -- true
+    is 'what root leaves in the home of another' "$(ls -A "$work/home")" ''
+fi
 box --code-cache "$work/unused" --engine interp -- /bin/true
 [ ! -e "$work/unused" ] || bad 'the interpreter made a cache'
 exit $failed

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Includes run one way: each room includes only the rooms (or files) named here (docs/design.md), and fronts only
-# belljar.h; the command also the jail, which it puts around the library, and the code cache's file, which it opens for it.
+# belljar.h; the command also the jail, which it puts around the library, and the code cache's file, which it opens for it, and what names that.
 set -euo pipefail
 cd "$BELLJAR_SOURCE"
 declare -A may=(
@@ -12,7 +12,7 @@ declare -A may=(
     [vfs]="abi vfs host"
     [syscalls]="abi cpu loader vfs syscalls host"
     [box]="abi cpu jit loader vfs syscalls box host include"
-    [cli]="cli include host/jail.h jit/store.h jit/profile.h"
+    [cli]="cli include host/jail.h host/fault.h jit/store.h jit/profile.h"
 )
 failed=0
 for room in "${!may[@]}"; do

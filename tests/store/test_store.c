@@ -445,6 +445,21 @@ static void stamps(void **state)
     end(&p);
 }
 
+// What fails twice waits; another image does not; what comes of it at last is not held against it.
+static void tried_in_vain(void **state)
+{
+    (void)state;
+    struct place p = begin();
+    uint8_t one[16] = {1}, other[16] = {2};
+    assert_true(codecache_try(p.dir, fake_key, one));
+    assert_true(codecache_try(p.dir, fake_key, one));
+    assert_false(codecache_try(p.dir, fake_key, one));
+    assert_true(codecache_try(p.dir, fake_key, other));
+    codecache_made(p.dir, fake_key, one);
+    assert_true(codecache_try(p.dir, fake_key, one));
+    end(&p);
+}
+
 static void the_code_runs(void **state)
 {
     (void)state;
@@ -548,6 +563,7 @@ int main(void)
         cmocka_unit_test(all_slots),
         cmocka_unit_test(files_of_other_keys_go),
         cmocka_unit_test(stamps),
+        cmocka_unit_test(tried_in_vain),
         cmocka_unit_test(the_code_runs),
         cmocka_unit_test(keys),
         cmocka_unit_test(names),

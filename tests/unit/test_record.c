@@ -1,11 +1,6 @@
 // Translating ahead (jit/build.h) and the judge of what comes of it (jit/record.h): that it is whole, that it is
 // accepted, and that nothing of it can be changed so that a box would look where nothing is, or run what was not
 // proven.
-#include "cpu/mem.h"
-#include "host/ram.h"
-#include "jit/build.h"
-#include "jit/cache.h"
-#include "jit/record.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,113 +13,29 @@ int main(void)
     return 77; // nothing is translated
 }
 #else
-enum { CODE = 0x400000, PAGES = 2, SLOT = 7, MUTATIONS = 60000 };
+#include "record_box.h"
 
-// Addresses of interest, from CODE.
-enum { START = 0, LOOP = 10, BEHIND_CALL = 15, LEAF = 0x40, ODD = 0x60, FLOAT = 0x80, MOVE = 0xa0, FAR = 0x1100 };
+enum { MUTATIONS = 25000 };
 
-static const struct piece {
-    unsigned at;
-    const char *bytes;
-    unsigned n;
-} pieces[] = {
-    {START, "\xb9\x05\x00\x00\x00\x31\xc0\x0f\x1f\x00", 10}, // mov ecx, 5; xor eax, eax; nop
-    {LOOP, "\xe8\x31\x00\x00\x00", 5},                       // call leaf
-    {BEHIND_CALL, "\xff\xc9\x75\xf7", 4},                    // dec ecx; jnz loop
-    {19, "\x0f\xa2\xe9\xe0\x10\x00\x00", 7},                 // cpuid; jmp far
-    {LEAF, "\x49\x89\xcb\x83\xc0\x03\x4c\x01\xd8\xc3", 10},  // mov r11, rcx; add eax, 3; add rax, r11; ret
-    {ODD, "\x0f\x05\xeb\xfc", 4},                            // syscall; jmp odd
-    {FLOAT, "\xd9\xe8\xd9\x1c\x24\xc3", 6},                  // fld1; fstp [rsp]; ret
-    {MOVE, "\xf3\xa4\x48\x8b\x04\x24\xc3", 7},               // rep movsb; mov rax, [rsp]; ret
-    {FAR, "\xff\xd0\xeb\xfc", 4},                            // call rax; jmp far
-};
-
-static const struct profile_code ran[] = {
-    {CODE + START, 0},
-    {CODE + LEAF, 0},
-    {CODE + BEHIND_CALL, PROFILE_COMPUTED},
-    {CODE + LOOP, 0},
-    {CODE + 19, 0},
-    {CODE + FAR, 0},
-    {CODE + FLOAT, 0},
-    {CODE + MOVE, PROFILE_COMPUTED},
-    {CODE + ODD, 0},
-    {CODE + LEAF, PROFILE_R11},
-    {CODE + LOOP, PROFILE_HOT},
-};
-
-static struct ram ram;
-static struct mem *mem;
-static struct jit_check check;
-
-static struct build_task task(void)
+static struct bytes make_record(void)
 {
-    return (struct build_task){.mem = mem,
-                               .first = CODE >> PAGE_SHIFT,
-                               .npages = PAGES,
-                               .slot = SLOT,
-                               .codes = ran,
-                               .ncodes = sizeof ran / sizeof *ran,
-                               .level = CPU_LEVEL_V3};
+    struct build_task t = task();
+    struct bytes b = make_record_of(&t);
+    assert_non_null(b.at);
+    return b;
 }
 
 static int boot(void **state)
 {
-    char why[200];
     (void)state;
-    if (ram_open(&ram, 100) || !jit_check_open(&check, why, sizeof why)) return -1;
-    mem = mem_new(&ram, MEM_CHECKED);
-    uint32_t frame = ram_alloc(&ram, PAGES, true);
-    for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++)
-        memcpy(ram_ptr(&ram, frame) + pieces[i].at, pieces[i].bytes, pieces[i].n);
-    return mem_map(mem, CODE >> PAGE_SHIFT, PAGES, frame, MEM_R | MEM_X);
+    return record_box_open();
 }
 
 static int halt(void **state)
 {
     (void)state;
-    jit_check_close(&check);
-    mem_free(mem);
-    ram_close(&ram);
+    record_box_close();
     return 0;
-}
-
-// ---- a record ----
-
-struct bytes {
-    uint8_t *at;
-    size_t n;
-};
-
-static void append(struct bytes *b, const void *from, size_t n)
-{
-    size_t whole = (n + 7) & ~(size_t)7;
-    b->at = realloc(b->at, b->n + whole);
-    assert_non_null(b->at);
-    memset(b->at + b->n, 0, whole);
-    memcpy(b->at + b->n, from, n);
-    b->n += whole;
-}
-
-static struct bytes make_record(void)
-{
-    struct build_task t = task();
-    struct built built;
-    struct store_record r = {.inode = 12, .shard = {.first = t.first, .npages = PAGES, .slot = SLOT}};
-    struct bytes b = {0};
-    assert_true(jit_build(&t, &built));
-    for (unsigned i = 0; i < STORE_SECTIONS; i++) r.shard.section[i].bytes = built.bytes[i];
-    append(&b, &r, sizeof r);
-    for (unsigned i = 0; i < STORE_SECTIONS; i++) append(&b, built.section[i], built.bytes[i]);
-    jit_built_free(&built);
-    return b;
-}
-
-static bool is_good(const struct bytes *b, struct record *r)
-{
-    const char *why;
-    check.refused[0] = 0;
-    return record_parse(b->at, b->n, r) && record_check(r, &check, &why);
 }
 
 static struct record parse(const struct bytes *b)
@@ -133,13 +44,6 @@ static struct record parse(const struct bytes *b)
     assert_true(record_parse(b->at, b->n, &r));
     assert_int_equal(r.bytes, b->n);
     return r;
-}
-
-// For changing it.
-static void *section(const struct record *r, enum store_section s, size_t *n, size_t size)
-{
-    *n = r->head->shard.section[s].bytes / size;
-    return (void *)(uintptr_t)r->section[s];
 }
 
 static const struct block *block_named(const struct record *r, uint32_t pc, unsigned r11)
@@ -164,7 +68,7 @@ static void made_whole(void **state)
     for (unsigned i = 0; i < sizeof ran / sizeof *ran; i++)
         for (size_t k = 0; k < n; k++)
             if (t[k].pc == ran[i].pc && ran[i].flags & PROFILE_COMPUTED) found++;
-    assert_int_equal(found, 2);
+    assert_int_equal(found, 3);
     assert_non_null(block_named(&r, CODE + LEAF, R11_SLOT));
     assert_non_null(block_named(&r, CODE + LEAF, R11_REG));
     free(b.at);
@@ -320,6 +224,54 @@ static void index_full(const struct record *r)
     struct named *i = section(r, STORE_INDEX, &n, sizeof *i);
     for (size_t k = 0; k < n; k++) i[k].view = 1;
 }
+static void other_bool(const struct record *r)
+{
+    *(uint8_t *)&a_block(r)->x87 = 2;
+}
+// An exit that nobody has judged, since the block that has it is a head of another one.
+static void head_with_exits(const struct record *r)
+{
+    size_t n, nexits;
+    struct block *b = section(r, STORE_BLOCKS, &n, sizeof *b);
+    struct exit *x = section(r, STORE_EXITS, &nexits, sizeof *x);
+    for (size_t i = 1; i < n; i++) {
+        struct block *owner = b[i].of ? &b[b[i].of] : NULL;
+        if (!owner || !owner->nexits) continue;
+        uint32_t last = owner->first_exit + --owner->nexits;
+        b[i].first_exit = last;
+        b[i].nexits = 1;
+        x[last] = (struct exit){.block = (uint32_t)i, .kind = EXIT_OP, .insn = 60000, .resume = 1u << 31};
+        return;
+    }
+    fail();
+}
+// Between what makes rdi a host address and what ends it.
+static struct map_entry *a_string(const struct record *r)
+{
+    size_t n;
+    struct map_entry *m = section(r, STORE_MAP, &n, sizeof *m);
+    for (size_t i = 0; i < n; i++)
+        if (m[i].flags & MAP_RDI) return &m[i];
+    fail();
+    return NULL;
+}
+static void pointers_unknown(const struct record *r)
+{
+    a_string(r)->flags &= (uint16_t)~MAP_RDI;
+}
+static void pointers_too_many(const struct record *r)
+{
+    a_string(r)->flags ^= MAP_RSI;
+}
+static void inside_a_string(const struct record *r)
+{
+    a_string(r)->host += 12;
+}
+static void behind_a_string(const struct record *r)
+{
+    struct map_entry *m = a_string(r);
+    m[1].host = (uint16_t)(m->host + 2 * MAP_POINTER_BYTES + 2); // right behind the instruction
+}
 static void section_size(const struct record *r)
 {
     ((struct store_record *)(uintptr_t)r->head)->shard.section[STORE_MAP].bytes = UINT64_MAX - 3;
@@ -333,10 +285,13 @@ static const struct change {
     {                                                                                                                  \
 #f, f                                                                                                          \
     }
-    CHANGE(host_behind),       CHANGE(size_behind), CHANGE(map_behind),   CHANGE(exits_behind), CHANGE(pc_elsewhere),
-    CHANGE(marked_dead),       CHANGE(r11_nowhere), CHANGE(of_itself),    CHANGE(exit_kind),    CHANGE(exit_resume),
-    CHANGE(exit_block),        CHANGE(exit_insn),   CHANGE(code_syscall), CHANGE(code_jump),    CHANGE(target_inside),
-    CHANGE(target_of_another), CHANGE(index_block), CHANGE(index_full),   CHANGE(section_size),
+    CHANGE(host_behind),     CHANGE(size_behind),      CHANGE(map_behind),        CHANGE(exits_behind),
+    CHANGE(pc_elsewhere),    CHANGE(marked_dead),      CHANGE(r11_nowhere),       CHANGE(of_itself),
+    CHANGE(exit_kind),       CHANGE(exit_resume),      CHANGE(exit_block),        CHANGE(exit_insn),
+    CHANGE(code_syscall),    CHANGE(code_jump),        CHANGE(target_inside),     CHANGE(target_of_another),
+    CHANGE(index_block),     CHANGE(index_full),       CHANGE(section_size),      CHANGE(other_bool),
+    CHANGE(head_with_exits), CHANGE(pointers_unknown), CHANGE(pointers_too_many), CHANGE(inside_a_string),
+    CHANGE(behind_a_string),
 #undef CHANGE
 };
 
@@ -351,6 +306,70 @@ static void refused(void **state)
         if (is_good(&b, &r)) fail_msg("%s is accepted", changes[i].name);
         free(b.at);
     }
+}
+
+// ---- more places where a block is entered than the judge has room for: he would have to leave some out ----
+
+enum { MANY = 400 };
+
+// The same with exits that come back to `resume`, behind those of this block.
+static struct bytes with_more_exits(const struct record *r, uint32_t block, const uint32_t *resume, unsigned more)
+{
+    struct bytes c = {0};
+    size_t n, nblocks;
+    const struct exit *old = section(r, STORE_EXITS, &n, sizeof *old);
+    struct exit *x = calloc(n + more, sizeof *x);
+    struct block *b = section(r, STORE_BLOCKS, &nblocks, sizeof *b);
+    size_t at = b[block].first_exit + b[block].nexits;
+    assert_non_null(x);
+    memcpy(x, old, at * sizeof *x);
+    for (unsigned i = 0; i < more; i++)
+        x[at + i] = (struct exit){.block = block, .kind = EXIT_OP, .insn = 1, .resume = resume[i]};
+    memcpy(x + at + more, old + at, (n - at) * sizeof *x);
+    append(&c, r->head, sizeof *r->head);
+    for (unsigned i = 0; i < STORE_SECTIONS; i++)
+        append(&c, i == STORE_EXITS ? x : r->section[i],
+               r->head->shard.section[i].bytes + (i == STORE_EXITS) * more * sizeof *x);
+    ((struct store_record *)c.at)->shard.section[STORE_EXITS].bytes += more * sizeof *x;
+    struct record changed = parse(&c);
+    b = section(&changed, STORE_BLOCKS, &nblocks, sizeof *b);
+    for (size_t i = 1; i < nblocks; i++)
+        if (b[i].first_exit >= at && i != block) b[i].first_exit += more;
+    b[block].nexits = (uint16_t)(b[block].nexits + more);
+    free(x);
+    return c;
+}
+
+static bool takes(const struct record *r, uint32_t block, const uint32_t *resume, unsigned n)
+{
+    struct record changed;
+    struct bytes c = with_more_exits(r, block, resume, n);
+    bool good = is_good(&c, &changed);
+    free(c.at);
+    return good;
+}
+
+static void too_many_entries(void **state)
+{
+    struct bytes b = make_record();
+    struct record r = parse(&b);
+    size_t nblocks;
+    const struct block *all = section(&r, STORE_BLOCKS, &nblocks, sizeof *all),
+                       *big = block_named(&r, CODE + LONG, R11_SLOT);
+    uint32_t resume[MANY + 1], block = (uint32_t)(big - all), bad = 0;
+    unsigned n = 0;
+    (void)state;
+    for (uint32_t at = big->host; at < big->host + big->size && n < MANY; at++)
+        if (takes(&r, block, &at, 1))
+            resume[n++] = at;
+        else
+            bad = at;
+    assert_int_equal(n, MANY);
+    assert_false(takes(&r, block, &bad, 1));
+    resume[MANY] = bad;
+    assert_false(takes(&r, block, resume, MANY + 1));
+    assert_true(takes(&r, block, resume, 200));
+    free(b.at);
 }
 
 static void cut_off(void **state)
@@ -378,7 +397,7 @@ static void changed_at_random(void **state)
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             copy[(seed >> 33) % b.n] = (uint8_t)(seed >> 20);
         }
-        (void)is_good(&c, &r);
+        if (is_good(&c, &r)) use_all(&r);
     }
     free(copy);
     free(b.at);
@@ -387,9 +406,9 @@ static void changed_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_whole),        cmocka_unit_test(chained), cmocka_unit_test(same_every_time),
-        cmocka_unit_test(nothing_to_do),     cmocka_unit_test(refused), cmocka_unit_test(cut_off),
-        cmocka_unit_test(changed_at_random),
+        cmocka_unit_test(made_whole),       cmocka_unit_test(chained),           cmocka_unit_test(same_every_time),
+        cmocka_unit_test(nothing_to_do),    cmocka_unit_test(refused),           cmocka_unit_test(cut_off),
+        cmocka_unit_test(too_many_entries), cmocka_unit_test(changed_at_random),
     };
     return cmocka_run_group_tests(tests, boot, halt);
 }
