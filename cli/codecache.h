@@ -54,10 +54,6 @@ int codecache_begin(int dir);
 // A new shard. What `section` names is the caller's, and stays until the commit. That of STORE_TABLE is not used: the
 // table is made from `targets`, in any order. One at the end of the shard, and one right before another one, get no
 // entry (jit/store.h); of two for one address the later counts.
-struct store_target {
-    uint32_t pc;   // of the guest
-    uint32_t code; // from the start of the shard's code
-};
 struct store_new {
     struct store_shard id; // digest, offset, first, npages, slot. The rest is the writer's
     struct {

@@ -73,32 +73,27 @@ void build_keep(struct build *b, const struct map_entry *map, unsigned n, const 
 
 // ---- a pass ----
 
-static bool is_full(const struct build *b)
-{
-    return cache_is_full(b->jit);
-}
-
 // A block for pc, unless there is one. 0: none can be made.
 static uint32_t make(struct build *b, uint32_t pc, unsigned r11)
 {
     struct jit *j = b->jit;
     if (pc >> PAGE_SHIFT < b->task->first || (pc >> PAGE_SHIFT) - b->task->first >= b->task->npages) return 0;
     uint32_t block = cache_find(j, b->view.id, pc, r11);
-    if (block || is_full(b)) return block;
+    if (block || cache_is_full(b->jit)) return block;
     put(b, b->wanted, pc);
     return translate(&b->space, pc, r11);
 }
 
 static void make_returns(struct build *b)
 {
-    for (; b->nreturns && !is_full(b);) (void)make(b, b->returns[--b->nreturns], R11_SLOT);
+    while (b->nreturns && !cache_is_full(b->jit)) (void)make(b, b->returns[--b->nreturns], R11_SLOT);
 }
 
 // In the order in which it ran. What lies inside a trace, and nobody is known to jump to, needs no block.
 static void make_listed(struct build *b)
 {
     const struct build_task *t = b->task;
-    for (uint32_t i = 0; i < t->ncodes && !is_full(b); i++) {
+    for (uint32_t i = 0; i < t->ncodes && !cache_is_full(b->jit); i++) {
         const struct profile_code *c = &t->codes[i];
         if (c->flags & PROFILE_R11) (void)make(b, c->pc, R11_REG);
         if (c->flags & PROFILE_COMPUTED || !is_in(b, b->inside, c->pc)) (void)make(b, c->pc, R11_SLOT);
@@ -110,7 +105,7 @@ static void make_listed(struct build *b)
 static void make_targets(struct build *b)
 {
     struct jit *j = b->jit;
-    for (uint32_t i = 1; i < j->nexits && !is_full(b); i++) {
+    for (uint32_t i = 1; i < j->nexits && !cache_is_full(b->jit); i++) {
         const struct exit *x = &j->exits[i];
         if (x->kind != EXIT_BRANCH || x->to || !build_ran(b, x->pc)) continue;
         (void)make(b, x->pc, x->r11 & R11_SLOT ? R11_SLOT : R11_REG);
@@ -122,7 +117,7 @@ static void make_hot(struct build *b)
 {
     const struct build_task *t = b->task;
     struct jit *j = b->jit;
-    for (uint32_t i = 0; i < t->ncodes && !is_full(b); i++) {
+    for (uint32_t i = 0; i < t->ncodes && !cache_is_full(b->jit); i++) {
         if (!(t->codes[i].flags & PROFILE_HOT)) continue;
         uint32_t old = cache_find(j, b->view.id, t->codes[i].pc, R11_BOTH);
         if (!old || j->blocks[old].hot) continue;
@@ -259,11 +254,11 @@ static bool make_index(const struct jit *j, uint32_t view, struct built *to)
 
 static bool make_table(const struct jit *j, uint32_t view, struct built *to)
 {
-    struct build_target *t = copy(to, STORE_TABLE, NULL, j->nnames * sizeof *t);
+    struct store_target *t = copy(to, STORE_TABLE, NULL, j->nnames * sizeof *t);
     uint32_t n = 0;
     for (uint32_t i = 0; t && i < 1u << j->names_bits; i++) {
         const struct named *from = &j->names[i];
-        if (from->view == view && from->slot) t[n++] = (struct build_target){from->pc, j->blocks[from->slot].host};
+        if (from->view == view && from->slot) t[n++] = (struct store_target){from->pc, j->blocks[from->slot].host};
     }
     to->bytes[STORE_TABLE] = n * sizeof *t;
     return t != NULL;
@@ -289,7 +284,7 @@ static bool run_passes(struct build *b, uint8_t *memory, struct built *to)
     uint32_t used = b->jit->used; // and what is wanted is known
     end_pass(b);
     if (!pass(b, memory, used + used / 4 + BLOCK_BYTES)) return false;
-    bool good = b->jit->nblocks > 1 && !is_full(b) && export(b, to);
+    bool good = b->jit->nblocks > 1 && !cache_is_full(b->jit) && export(b, to);
     end_pass(b);
     return good;
 }

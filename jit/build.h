@@ -25,12 +25,8 @@ struct build_task {
     bool fuel;
 };
 
-struct build_target {  // for the table
-    uint32_t pc, code; // offset of the section STORE_CODE
-};
-
 struct built {
-    void *section[STORE_SECTIONS]; // STORE_TABLE: struct build_target; the rest as jit/shard.h says
+    void *section[STORE_SECTIONS]; // STORE_TABLE: struct store_target; the rest as jit/shard.h says
     size_t bytes[STORE_SECTIONS];
 };
 

@@ -23,7 +23,7 @@ struct parts {
     const struct exit *exits;
     const struct map_entry *map;
     const struct named *index;
-    const struct build_target *targets;
+    const struct store_target *targets;
     uint32_t nblocks, nexits, nmap, nindex, ntargets, code;
     struct jit *jit; // of which only what the judge looks at is there
 };

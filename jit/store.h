@@ -31,6 +31,7 @@
 // of every section; the sections of a shard have sums, which are checked when the shard is first used, unless the file
 // has a stamp (cli/codecache.h). A wrong sum means that the shard, or the file, is not there.
 #pragma once
+#include "host/exec.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,9 +47,10 @@ enum {
     STORE_TARGET = 4,            // bytes of table for each byte of guest memory
     STORE_TABLE_GUEST = STORE_PAGE / STORE_TARGET,      // bytes of guest memory that a page of table is for
     STORE_TABLE_PAGES = STORE_PAGE / STORE_TABLE_GUEST, // pages of table for a page of guest memory
-    STORE_TOP_MIN = 0x2000, // the upper half of the window's address: below what a kernel uses for itself, above
-    STORE_TOP_MAX = 0x4fff, // where programs that are not position-independent lie
-    STORE_DIGEST = 32,      // SHA-256
+    STORE_TOP_MIN =
+        HOST_EXEC_TOP_MIN, // the upper half of the window's address: below what a kernel uses for itself, above
+    STORE_TOP_MAX = HOST_EXEC_TOP_MAX, // where programs that are not position-independent lie
+    STORE_DIGEST = 32,                 // SHA-256
 };
 
 enum store_section {
@@ -96,8 +98,13 @@ struct store_memo {
     uint8_t digest[STORE_DIGEST];
 };
 
+struct store_target { // what the table is made from
+    uint32_t pc;      // of the guest
+    uint32_t code;    // from the start of the shard's code
+};
+
 // A shard on its way into the file: what translates ahead writes this, then the sections in their order, each filled up
-// with zeros to 8 bytes. STORE_TABLE: struct build_target (jit/build.h).
+// with zeros to 8 bytes. STORE_TABLE: struct store_target.
 struct store_record {
     uint64_t inode;
     struct store_shard shard; // without `used` and what section[] says of places and sums

@@ -64,7 +64,7 @@ static void made_whole(void **state)
     size_t n, found = 0;
     (void)state;
     assert_true(is_good(&b, &r));
-    const struct build_target *t = section(&r, STORE_TABLE, &n, sizeof *t);
+    const struct store_target *t = section(&r, STORE_TABLE, &n, sizeof *t);
     for (unsigned i = 0; i < sizeof ran / sizeof *ran; i++)
         for (size_t k = 0; k < n; k++)
             if (t[k].pc == ran[i].pc && ran[i].flags & PROFILE_COMPUTED) found++;
@@ -203,13 +203,13 @@ static void code_jump(const struct record *r) // of the loop: into the middle of
 static void target_inside(const struct record *r)
 {
     size_t n;
-    struct build_target *t = section(r, STORE_TABLE, &n, sizeof *t);
+    struct store_target *t = section(r, STORE_TABLE, &n, sizeof *t);
     t[0].code++;
 }
 static void target_of_another(const struct record *r)
 {
     size_t n;
-    struct build_target *t = section(r, STORE_TABLE, &n, sizeof *t);
+    struct store_target *t = section(r, STORE_TABLE, &n, sizeof *t);
     t[0].pc++;
 }
 static void index_block(const struct record *r)
