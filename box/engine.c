@@ -5,6 +5,7 @@
 #include "host/fault.h"
 #include "jit/check.h"
 #include "jit/lockstep.h"
+#include "jit/store.h"
 #include "syscalls/mm.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,6 +147,13 @@ static void lost(void *ctx)
     end_early(b);
 }
 
+// Only where its code is: elsewhere in the window of this memory there is none.
+static const struct store *store_for(const struct belljar_options *o, const struct host_exec *memory)
+{
+    const struct store *s = o->cache ? o->cache->file : NULL;
+    return s && s->head->top == memory->top ? s : NULL;
+}
+
 static void set_tier(struct belljar_box *b)
 {
     const struct belljar_options *o = b->options;
@@ -154,7 +162,6 @@ static void set_tier(struct belljar_box *b)
                                   .eager = o->jit_eager,
                                   .source = source,
                                   .timed = o->trace & BELLJAR_TRACE_JIT,
-                                  .store = o->cache ? o->cache->file : NULL,
                                   .image = o->cache ? o->cache->image : NULL,
                                   .verify = o->verify_code ? judge : NULL,
                                   .verify_ctx = b,
@@ -163,6 +170,7 @@ static void set_tier(struct belljar_box *b)
     const char *why;
     const struct host_exec *memory = code_memory(b);
     if (!memory) return;
+    options.store = store_for(o, memory);
     b->engine->jit = jit_new(memory, &options, &why);
     if (b->engine->jit)
         b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space, .changed = space_changed};

@@ -103,7 +103,25 @@ static int end_status(const struct command_line *l, const struct belljar_result 
     }
 }
 
-static int write_report(const char *path, const struct belljar_result *r, int status)
+// What it says of the code cache may hold a path, so anything.
+static void put_string(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        fprintf(f, *c == '"' || *c == '\\' || *c < ' ' ? "\\u%04x" : "%c", *c);
+    fputc('"', f);
+}
+
+static void put_cache(FILE *f, const struct cachefill *c)
+{
+    fprintf(f, ", \"cache_shards\": %u, \"cache_lacks\": ", c->shards);
+    if (*c->lacks)
+        put_string(f, c->lacks);
+    else
+        fputs("null", f);
+}
+
+static int write_report(const char *path, const struct belljar_result *r, int status, const struct cachefill *c)
 {
     static const char *const ends[] = {[BELLJAR_EXITED] = "exited",
                                        [BELLJAR_KILLED] = "killed",
@@ -116,8 +134,10 @@ static int write_report(const char *path, const struct belljar_result *r, int st
     if (r->instructions) snprintf(count, sizeof count, "%" PRIu64, r->instructions);
     fprintf(f,
             "{\"end\": \"%s\", \"code\": %d, \"status\": %d, \"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64
-            ", \"instructions\": %s, \"peak_memory\": %" PRIu64 ", \"live_processes\": %u}\n",
+            ", \"instructions\": %s, \"peak_memory\": %" PRIu64 ", \"live_processes\": %u",
             ends[r->end], r->code, status, r->wall_ns, r->cpu_ns, count, r->peak_memory, r->live_processes);
+    put_cache(f, c);
+    fputs("}\n", f);
     return fclose(f) ? fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno)) : 0;
 }
 
@@ -331,7 +351,9 @@ static void serve(struct broker *b, struct channel_message *m)
 // How the worker died without a message that says so.
 static void tell_death(struct broker *b, int status)
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+    if (WIFSIGNALED(status) && cachefill_tell_cut_off(&b->cache))
+        finish(b, STATUS_FAILED);
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
         finish(b, fail(STATUS_FAILED, "the worker made a system call that the jail does not allow, and was killed: a "
                                       "bug of belljar's, or a guest that broke out of the box"));
     else if (WIFSIGNALED(status))
@@ -459,7 +481,8 @@ int broker_run(struct command_line *l)
     add_cpu_time(&l->box, RUSAGE_CHILDREN);
     belljar_trace_phase(&l->box, "worker ended");
     restore_terminal(&b);
-    if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status))) finish(&b, err);
     if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image);
+    if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status, &b.cache)))
+        finish(&b, err);
     return b.status;
 }

@@ -1,4 +1,5 @@
 // belljar cache info|clear|wait: the code cache's directory (codecache.h) as its owner looks at it.
+#include "cli/cachefill.h"
 #include "cli/codecache_file.h"
 #include "cli/options.h"
 #include <dirent.h>
@@ -15,6 +16,7 @@ struct cache_command {
     const char *directory; // --code-cache
     bool verbose;
     int dir;
+    struct codecache_trial last; // the last of an image. `when` 0: none
 };
 
 // ---------------------------------------------------------------- info
@@ -40,13 +42,11 @@ static struct text size(uint64_t bytes)
     return t;
 }
 
-static void show_time(uint32_t used)
+static void show_time(const char *label, uint32_t used)
 {
-    time_t at = (time_t)used + CODECACHE_EPOCH;
-    struct tm tm;
-    char text[32] = "?";
-    if (used && localtime_r(&at, &tm)) strftime(text, sizeof text, "%Y-%m-%d %H:%M", &tm);
-    printf("  used %s\n", text);
+    char text[CODECACHE_TIME] = "?";
+    if (used) codecache_time((int64_t)used + CODECACHE_EPOCH, text);
+    printf("%s%s", label, text);
 }
 
 static void show_shard(const struct store_shard *s, uint32_t used)
@@ -59,7 +59,8 @@ static void show_shard(const struct store_shard *s, uint32_t used)
     for (int i = STORE_BLOCKS; i < STORE_SECTIONS; i++) rest += s->section[i].bytes;
     printf("  code %9s  table %9s  the rest %9s", size(s->section[STORE_CODE].bytes).text,
            size((uint64_t)s->used * STORE_PAGE).text, size(rest).text);
-    show_time(used);
+    show_time("  used ", used);
+    putchar('\n');
 }
 
 static void show_file(const struct cache_command *c, const char *name, const struct store *s, const struct stat *st)
@@ -97,7 +98,7 @@ static void look_at(const struct cache_command *c, const char *name)
 }
 
 // For each name of the directory. The names are its own until the next one.
-static int each_name(const struct cache_command *c, void (*do_it)(const struct cache_command *, const char *))
+static int each_name(struct cache_command *c, void (*do_it)(struct cache_command *, const char *))
 {
     int fd = openat(c->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -110,30 +111,93 @@ static int each_name(const struct cache_command *c, void (*do_it)(const struct c
     return 0;
 }
 
-static void show_name(const struct cache_command *c, const char *name)
+static void show_code(struct cache_command *c, const char *name)
 {
     if (codecache_kind_of(name) == FILE_CODE) look_at(c, name);
 }
 
-static int info(const struct cache_command *c)
+// ---------------------------------------------------------------- what was tried
+
+static void tell_trial(const struct codecache_trial *t, char *line, size_t n)
 {
-    char path[4096], link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", c->dir);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    printf("%.*s\n", n > 0 ? (int)n : 1, n > 0 ? path : "?");
-    return each_name(c, show_name);
+    int64_t until = codecache_pause_end(t);
+    char again[CODECACHE_TIME + 16] = "";
+    if (until) codecache_time(until, stpcpy(again, "after "));
+    if (t->made)
+        snprintf(line, n, "%s: made %u of %u pieces", t->what, t->made, t->asked);
+    else
+        snprintf(line, n, "%s: %s; to be tried again %s", t->what, *t->why ? t->why : "nothing can be made of what ran",
+                 until ? again : "by the next run");
+}
+
+static void show_trial(const struct codecache_trial *t)
+{
+    char line[sizeof t->what + sizeof t->why + 100];
+    tell_trial(t, line, sizeof line);
+    show_time(t->made ? "  filled " : "  in vain ", t->when);
+    printf("  %s\n", line);
+}
+
+static void each_trial(struct cache_command *c, const char *name,
+                       void (*do_it)(struct cache_command *, const struct codecache_trial *))
+{
+    struct codecache_trial t;
+    if (codecache_kind_of(name) != FILE_TRIED) return;
+    struct codecache_trials all = codecache_trials_open(c->dir, name);
+    while (codecache_trials_next(&all, &t)) do_it(c, &t);
+    codecache_trials_close(&all);
+}
+
+static void look_for_last(struct cache_command *c, const struct codecache_trial *t)
+{
+    bool later = t->when > c->last.when || (t->when == c->last.when && !t->made);
+    if (!t->mapping && later) c->last = *t;
+}
+
+static void find_last(struct cache_command *c, const char *name)
+{
+    each_trial(c, name, look_for_last);
+}
+
+static void show_others(struct cache_command *c, const struct codecache_trial *t)
+{
+    if (memcmp(t, &c->last, sizeof *t) && (c->verbose || !t->made)) show_trial(t);
+}
+
+static void show_trials(struct cache_command *c, const char *name)
+{
+    each_trial(c, name, show_others);
+}
+
+static void show_what_lacks(const struct cache_command *c)
+{
+    char why[CODECACHE_WHY];
+    if (!codecache_fillable(c->dir, why)) printf("  cannot be filled: %s\n", why);
+    if (!cachefill_possible(why)) printf("  cannot be filled: %s\n", why);
+}
+
+static int info(struct cache_command *c)
+{
+    char path[4096];
+    codecache_path(c->dir, path, sizeof path);
+    puts(path);
+    show_what_lacks(c);
+    int status = each_name(c, show_code);
+    if (!status) status = each_name(c, find_last);
+    if (c->last.when) show_trial(&c->last);
+    return status ? status : each_name(c, show_trials);
 }
 
 // ---------------------------------------------------------------- clear, wait
 
 // What has our names, and is no directory: a link goes, and what it leads to stays.
-static void remove_name(const struct cache_command *c, const char *name)
+static void remove_name(struct cache_command *c, const char *name)
 {
     if (codecache_kind_of(name) != FILE_KINDS || !strcmp(name, CODECACHE_NEW)) (void)unlinkat(c->dir, name, 0);
 }
 
 // The locks stay: who waits for one that has gone would be alone with it.
-static int clear(const struct cache_command *c)
+static int clear(struct cache_command *c)
 {
     int lock = codecache_open_locked(c->dir, CODECACHE_LOCK, LOCK_EX);
     if (lock < 0) return fail(STATUS_FAILED, "cache: cannot lock the directory: %s", strerror(errno));
@@ -142,8 +206,18 @@ static int clear(const struct cache_command *c)
     return status;
 }
 
+// What was waited for may have come to nothing.
+static int tell_failure(struct cache_command *c)
+{
+    char line[sizeof c->last.what + sizeof c->last.why + 100];
+    int status = each_name(c, find_last);
+    if (status || !c->last.when || !c->last.times) return status;
+    tell_trial(&c->last, line, sizeof line);
+    return fail(STATUS_FAILED, "cache: %s", line);
+}
+
 // Nobody is going to write, then nobody writes.
-static int wait_for_writers(const struct cache_command *c)
+static int wait_for_writers(struct cache_command *c)
 {
     static const char *const locks[] = {CODECACHE_BUSY, CODECACHE_LOCK};
     for (int i = 0; i < 2; i++) {
@@ -151,14 +225,14 @@ static int wait_for_writers(const struct cache_command *c)
         if (fd < 0) return fail(STATUS_FAILED, "cache: cannot lock the directory: %s", strerror(errno));
         close(fd);
     }
-    return 0;
+    return tell_failure(c);
 }
 
 // ---------------------------------------------------------------- the command line
 
 static const struct {
     const char *name;
-    int (*run)(const struct cache_command *);
+    int (*run)(struct cache_command *);
 } commands[] = {{"info", info}, {"clear", clear}, {"wait", wait_for_writers}};
 
 static int usage(void)
@@ -181,6 +255,13 @@ static bool take_arguments(struct cache_command *c, int argc, char **argv)
     return true;
 }
 
+// Nothing to show, to clear, to wait for; but who asks may want to know where nothing is.
+static int nothing_there(const char *why, bool show)
+{
+    if (show) printf("nothing is kept yet: %s\n", why);
+    return 0;
+}
+
 int cache_command(int argc, char **argv)
 {
     struct cache_command c = {0};
@@ -189,7 +270,7 @@ int cache_command(int argc, char **argv)
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name)) continue;
         c.dir = codecache_directory(c.directory, false, why);
-        if (c.dir < 0 && errno == ENOENT) return 0; // nothing to show, to clear, to wait for
+        if (c.dir < 0 && errno == ENOENT) return nothing_there(why, commands[i].run == info);
         if (c.dir < 0) return fail(STATUS_FAILED, "cache: %s", *why ? why : "none is not a directory");
         int status = commands[i].run(&c);
         close(c.dir);

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,14 +34,39 @@ enum {
 
 // ---------------------------------------------------------------- for a box
 
-// What stat says, which nobody can keep who changes the image. NULL, or why that does not hold for this one.
+static void make_name(const void *facts, size_t n, uint8_t to[16])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t sum = store_sum(i + 1, facts, n);
+        memcpy(to + 8 * i, &sum, sizeof sum);
+    }
+}
+
+// Of FAT and exFAT the time of change is that of modification, which utimes(2) sets as one likes (fat_truncate_time and
+// exfat_fill_inode in the kernel): who writes to a file there can leave all that stat says as it was.
+static bool keeps_time_of_change(int fd)
+{
+    enum { FAT = 0x4d44, EXFAT = 0x2011bab0 }; // linux/magic.h
+    struct statfs fs;
+    return !fstatfs(fd, &fs) && fs.f_type != FAT && fs.f_type != EXFAT;
+}
+
+static bool is_recent(int64_t then, int64_t now)
+{
+    return then <= now && now - then < SETTLED_SECONDS;
+}
+
+// What stat says, which nobody can keep who changes the image. NULL, or why that does not hold for this one: of a block
+// device stat tells nothing of what is on it. A time of modification may be any, also one that is still to come.
 static const char *name_image(int fd, uint8_t to[16])
 {
     struct stat st;
     struct timespec now;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || clock_gettime(CLOCK_REALTIME, &now))
         return "the image is no regular file";
-    if (now.tv_sec - st.st_ctim.tv_sec < SETTLED_SECONDS || now.tv_sec - st.st_mtim.tv_sec < SETTLED_SECONDS)
+    if (!keeps_time_of_change(fd)) return "the image's file system keeps no time of change";
+    if (st.st_ctim.tv_sec > now.tv_sec) return "the image was changed at a time that is still to come";
+    if (is_recent(st.st_ctim.tv_sec, now.tv_sec) || is_recent(st.st_mtim.tv_sec, now.tv_sec))
         return "the image has been changed just now";
     uint64_t facts[] = {st.st_dev,
                         st.st_ino,
@@ -49,11 +75,24 @@ static const char *name_image(int fd, uint8_t to[16])
                         (uint64_t)st.st_mtim.tv_nsec,
                         (uint64_t)st.st_ctim.tv_sec,
                         (uint64_t)st.st_ctim.tv_nsec};
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t sum = store_sum(i + 1, facts, sizeof facts);
-        memcpy(to + 8 * i, &sum, sizeof sum);
-    }
+    make_name(facts, sizeof facts, to);
     return NULL;
+}
+
+static struct codecache_trial trial_of_image(const struct cachefill *c)
+{
+    struct codecache_trial t = {0};
+    memcpy(t.of, c->cache.image, sizeof t.of);
+    return t;
+}
+
+static struct codecache_trial trial_of_mapping(const struct cachefill *c, const struct profile_mapping *m)
+{
+    struct codecache_trial t = {.mapping = 1};
+    uint64_t facts[] = {0, 0, m->inode, m->offset, m->first, m->npages};
+    memcpy(facts, c->cache.image, sizeof c->cache.image);
+    make_name(facts, sizeof facts, t.of);
+    return t;
 }
 
 static bool is_wanted(const struct command_line *l)
@@ -76,19 +115,29 @@ static bool make_key(struct cachefill *c, const struct command_line *l)
 static void tell(const struct belljar_options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void tell(const struct belljar_options *o, const char *format, ...)
 {
-    char line[512];
+    char line[2 * CODECACHE_WHY];
     va_list args;
-    if (!(o->trace & BELLJAR_TRACE_JIT)) return;
+    if (!(o->trace & (BELLJAR_TRACE_JIT | BELLJAR_TRACE_STARTUP))) return;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    dprintf(o->trace_fd, "jit: code cache: %s\n", line);
+    dprintf(o->trace_fd, "%s: code cache: %s\n", o->trace & BELLJAR_TRACE_JIT ? "jit" : "startup", line);
 }
 
-static int not_used(const struct belljar_options *o, const char *why)
+static int not_used(struct cachefill *c, const struct belljar_options *o, const char *why)
 {
+    snprintf(c->lacks, sizeof c->lacks, "%s", why);
     tell(o, "not used: %s", why);
     return 0;
+}
+
+// When it could not be filled, that is what there is to know.
+static void say_why_not_there(struct cachefill *c, const char *lacks)
+{
+    struct codecache_trial t = trial_of_image(c);
+    (void)codecache_trial(c->dir, c->key, &t);
+    int n = snprintf(c->lacks, sizeof c->lacks, "its file %s", lacks);
+    if (t.times) snprintf(c->lacks + n, sizeof c->lacks - (size_t)n, ", tried in vain: %s", t.why);
 }
 
 // A directory that somebody has named has to be one.
@@ -98,23 +147,25 @@ int cachefill_open(struct cachefill *c, const struct command_line *l, int image)
     char why[CODECACHE_WHY];
     const char *lacks;
     *c = (struct cachefill){.dir = -1, .profile = -1, .store.fd = -1};
-    if (!is_wanted(l)) return not_used(o, "these options do not go with it");
+    if (!is_wanted(l)) return not_used(c, o, "these options do not go with it");
     c->dir = codecache_directory(l->code_cache, true, why);
     if (c->dir < 0 && l->code_cache && *why) return fail(STATUS_FAILED, "--code-cache: %s", why);
-    if (c->dir < 0) return not_used(o, *why ? why : "switched off");
+    if (c->dir < 0) return not_used(c, o, *why ? why : "switched off");
     lacks = name_image(image, c->cache.image);
     if (!lacks && !make_key(c, l)) lacks = "this program has no build ID";
     if (lacks) {
         close(c->dir);
         c->dir = -1;
-        return not_used(o, lacks);
+        return not_used(c, o, lacks);
     }
     c->profile = memfd_create("profile", MFD_CLOEXEC);
-    if (codecache_open(c->dir, c->key, &c->store, &lacks))
+    if (codecache_open(c->dir, c->key, &c->store, &lacks)) {
         tell(o, "%" PRIu32 " shards, %" PRIu64 " bytes of code, %s", c->store.head->nshards, c->store.head->code_bytes,
              c->store.stamped ? "checked" : "to be checked as they are used");
-    else
-        tell(o, "its file %s", lacks);
+    } else {
+        say_why_not_there(c, lacks);
+        tell(o, "%s", c->lacks);
+    }
     return 0;
 }
 
@@ -129,7 +180,28 @@ void cachefill_lend(struct cachefill *c, struct belljar_options *o)
     o->cache = &c->cache;
 }
 
+bool cachefill_tell_cut_off(const struct cachefill *c)
+{
+    struct stat st;
+    char path[4096]; // as PATH_MAX
+    if (!c->store.head || fstat(c->store.fd, &st) || (uint64_t)st.st_size >= c->store.bytes) return false;
+    codecache_path(c->store.fd, path, sizeof path);
+    fail(STATUS_FAILED,
+         "%s was cut off while this box ran from it, which ends a box: such a file may be removed, never "
+         "written to; belljar cache clear makes room for a new one",
+         path);
+    return true;
+}
+
 // ---------------------------------------------------------------- what is worth translating
+
+// Is there more of it than a box finds out faster by itself, and has it not come to nothing lately?
+static bool is_due(const struct cachefill *c, const struct profile_mapping *m, struct profile_list fresh,
+                   uint32_t known)
+{
+    struct codecache_trial t = trial_of_mapping(c, m);
+    return profile_is_worth_it(fresh, known) && !codecache_trial(c->dir, c->key, &t);
+}
 
 struct work {
     struct cachefill *c;
@@ -142,6 +214,7 @@ struct work {
     size_t wanted_bytes;
     struct profile_mapping *asked; // for these shards, by their slots
     uint32_t slots[STORE_MAX_SHARDS];
+    bool made[STORE_MAX_SHARDS];
     unsigned nslots;
     bool failed; // `wanted` could not be written
 };
@@ -173,6 +246,18 @@ static bool write_all(int fd, const void *from, size_t n)
     return true;
 }
 
+static bool is_same(const struct profile_mapping *x, const struct profile_mapping *y)
+{
+    return x->inode == y->inode && x->offset == y->offset && x->first == y->first && x->npages == y->npages;
+}
+
+static bool is_asked_for(const struct work *w, const struct profile_mapping *m)
+{
+    unsigned i = 0;
+    while (i < w->nslots && !is_same(&w->asked[i], m)) i++;
+    return i < w->nslots;
+}
+
 static void want(struct work *w, const struct profile_mapping *mapping, const struct profile_codes *c,
                  const struct store_shard *old)
 {
@@ -196,7 +281,7 @@ static void look_at(struct work *w, const struct profile_mapping *m, const struc
     struct profile_codes c;
     if (profile_join(m, known, more, &c)) {
         fresh = (struct profile_list){c.at + (c.n - c.fresh), c.fresh};
-        if (profile_is_worth_it(fresh, known.n)) want(w, m, &c, old);
+        if (!is_asked_for(w, m) && is_due(w->c, m, fresh, known.n)) want(w, m, &c, old);
     }
     free(c.at);
 }
@@ -252,16 +337,30 @@ static int translate(const struct work *w, struct codecache_sha256 *hash, int pa
     return belljar_ahead(image, &o, &ahead, RECORDS, NULL);
 }
 
-static bool run_translator(const struct work *w)
+static bool in_vain(char why[CODECACHE_WHY], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool in_vain(char why[CODECACHE_WHY], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, CODECACHE_WHY, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool run_translator(const struct work *w, char why[CODECACHE_WHY])
 {
     struct codecache_sha256 hash;
-    char why[CODECACHE_WHY];
-    int status = 1, parent = getpid();
+    int status = 0, parent = getpid();
     if (!codecache_sha256_open(&hash, why)) return false;
     pid_t pid = fork();
     if (pid == 0) _exit(translate(w, &hash, parent));
     codecache_sha256_close(&hash);
-    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return in_vain(why, "the translator cannot be started: %s", strerror(errno));
+    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+        return in_vain(why, "the translator took more than %d s of computing, or was killed", TRANSLATOR_SECONDS);
+    if (WIFSIGNALED(status)) return in_vain(why, "the translator died of signal %d", WTERMSIG(status));
+    return !status || in_vain(why, "the translator failed (%d)", WEXITSTATUS(status));
 }
 
 // ---------------------------------------------------------------- what it made
@@ -288,16 +387,14 @@ static bool take(struct work *w, const struct store_record *r, const uint8_t *se
     return codecache_add(w->writer, &n);
 }
 
-// Of a mapping that was asked for, and not of another one?
-static bool was_asked_for(const struct work *w, const struct store_record *r)
+// Which of the mappings that were asked for it is of. -1: of none, or that one has been.
+static int which_was_asked(const struct work *w, const struct store_record *r)
 {
     const struct store_shard *s = &r->shard;
-    for (unsigned i = 0; i < w->nslots; i++) {
-        const struct profile_mapping *m = &w->asked[i];
-        if (m->slot == s->slot)
-            return m->inode == r->inode && m->offset == s->offset && m->first == s->first && m->npages == s->npages;
-    }
-    return false;
+    struct profile_mapping m = {.inode = r->inode, .offset = s->offset, .first = s->first, .npages = s->npages};
+    for (unsigned i = 0; i < w->nslots; i++)
+        if (w->slots[i] == s->slot) return is_same(&w->asked[i], &m) && !w->made[i] ? (int)i : -1;
+    return -1;
 }
 
 // Records whose sizes belljar_ahead_check has looked at. How many were taken.
@@ -307,8 +404,9 @@ static unsigned take_all(struct work *w, const uint8_t *at, size_t n)
     for (const uint8_t *end = at + n; at < end;) {
         const struct store_record *r = (const void *)at;
         size_t bytes = sizeof *r;
+        int which = which_was_asked(w, r);
         for (unsigned i = 0; i < STORE_SECTIONS; i++) bytes += (r->shard.section[i].bytes + 7) & ~7ull;
-        taken += was_asked_for(w, r) && take(w, r, at + sizeof *r);
+        if (which >= 0) taken += w->made[which] = take(w, r, at + sizeof *r);
         at += bytes;
     }
     return taken;
@@ -323,18 +421,61 @@ static void *map_file(int fd, size_t most, size_t *n)
     return at == MAP_FAILED ? NULL : at;
 }
 
-static void fill(struct work *w)
+// What the translator has made of what was asked for; nothing is no mistake.
+static bool take_records(struct work *w, struct codecache_trial *t)
 {
-    size_t n;
-    look_at_all(w);
-    if (!w->nslots || w->failed || !codecache_try(w->c->dir, w->c->key, w->c->cache.image)) return;
-    const uint8_t *records = run_translator(w) ? map_file(w->records, MAX_RECORDS, &n) : NULL;
-    if (!records || belljar_ahead_check(records, n, NULL)) return;
-    unsigned taken = take_all(w, records, n);
-    if (!taken) return;
+    struct belljar_error refused;
+    struct stat st;
+    size_t n = 0;
+    if (fstat(w->records, &st) || !st.st_size) return true;
+    const uint8_t *records = map_file(w->records, MAX_RECORDS, &n);
+    if (!records) return in_vain(t->why, "more came of it than %d MiB", MAX_RECORDS >> 20);
+    if (belljar_ahead_check(records, n, &refused)) return in_vain(t->why, "%.200s", refused.text);
+    t->made = take_all(w, records, n);
+    if (!t->made) return true;
     int error = codecache_commit(w->writer, CODECACHE_LIMIT);
     w->writer = NULL;
-    if (!error && taken == w->nslots) codecache_made(w->c->dir, w->c->key, w->c->cache.image);
+    if (error) t->made = 0;
+    return !error || in_vain(t->why, "it cannot be written: %s", strerror(error));
+}
+
+static bool make(struct work *w, struct codecache_trial *t)
+{
+    if (w->failed) return in_vain(t->why, "no memory for what is to be translated");
+    return run_translator(w, t->why) && take_records(w, t);
+}
+
+// Of some mappings nothing can be made, also when all is well: then these are left alone, and not their image.
+static void remember_mappings(const struct work *w, const char *image)
+{
+    static const char why[] = "nothing can be made of it: too large, or no code that can be translated";
+    for (unsigned i = 0; i < w->nslots; i++) {
+        const struct profile_mapping *m = &w->asked[i];
+        struct codecache_trial t = trial_of_mapping(w->c, m), was = t;
+        (void)codecache_trial(w->c->dir, w->c->key, &was);
+        if (w->made[i] && !was.times) continue;
+        t.asked = 1;
+        snprintf(t.what, sizeof t.what, "inode %" PRIu64 ", from page %" PRIu64 " at %08" PRIx64 ", of %.150s",
+                 m->inode, m->offset, (uint64_t)m->first << 12, image);
+        if (!codecache_try(w->c->dir, w->c->key, &t)) continue;
+        t.made = w->made[i];
+        if (t.made) t.times = 0;
+        snprintf(t.why, sizeof t.why, "%s", t.made ? "" : why);
+        codecache_tried(w->c->dir, w->c->key, &t);
+    }
+}
+
+static void fill(struct work *w, struct codecache_trial *t)
+{
+    look_at_all(w);
+    t->asked = w->nslots;
+    if (!w->nslots || !codecache_try(w->c->dir, w->c->key, t)) return;
+    if (make(w, t)) {
+        remember_mappings(w, t->what);
+        t->times = 0;
+        t->why[0] = 0;
+    }
+    codecache_tried(w->c->dir, w->c->key, t);
 }
 
 // ---------------------------------------------------------------- in the background
@@ -398,15 +539,49 @@ static void go_alone(const struct work *w, int busy)
     if (chdir("/")) errno = 0; // it is nothing that this needs
 }
 
-static void work(struct work *w)
+bool cachefill_possible(char why[CODECACHE_WHY])
+{
+    struct codecache_sha256 hash;
+    struct belljar_error lacks;
+    if (belljar_ahead_check(NULL, 0, &lacks)) return in_vain(why, "%.250s", lacks.text);
+    if (!codecache_sha256_open(&hash, why)) return false;
+    codecache_sha256_close(&hash);
+    return true;
+}
+
+// False: it cannot be tried; empty: somebody else is at it, and the next run will say again what is missing.
+static bool begin(struct work *w, char why[CODECACHE_WHY])
 {
     int error;
+    *why = 0;
+    if (!codecache_fillable(w->c->dir, why) || !cachefill_possible(why)) return false;
     w->wanted = memfd_create("wanted", MFD_CLOEXEC);
     w->records = memfd_create("records", MFD_CLOEXEC);
-    if (w->wanted < 0 || w->records < 0) return;
+    if (w->wanted < 0 || w->records < 0) return in_vain(why, "no memory: %s", strerror(errno));
     w->writer = codecache_lock(w->c->dir, w->c->key, false, &error);
-    if (!w->writer) return; // somebody else is at it; the next run will say again what is missing
-    fill(w);
+    if (w->writer || error == EWOULDBLOCK) return w->writer != NULL;
+    return in_vain(why, "the directory cannot be locked: %s", strerror(error));
+}
+
+// The end of a long path says more than its start.
+static void put_name(int image, struct codecache_trial *t)
+{
+    char path[4096]; // as PATH_MAX
+    codecache_path(image, path, sizeof path);
+    size_t n = strlen(path), most = sizeof t->what - 1, left_out = n > most ? n - most : 0;
+    memcpy(t->what, path + left_out, n - left_out + 1);
+}
+
+static void work(struct work *w)
+{
+    struct codecache_trial t = trial_of_image(w->c);
+    put_name(w->image, &t);
+    if (begin(w, t.why)) {
+        fill(w, &t);
+    } else if (*t.why) {
+        t.times = 1; // it has cost nothing
+        codecache_tried(w->c->dir, w->c->key, &t);
+    }
     if (w->writer) codecache_abandon(w->writer);
 }
 
@@ -427,11 +602,27 @@ static bool look_over(const struct work *w)
     const uint8_t *at = w->profile;
     bool wants = false;
     for (size_t left = w->bytes; profile_next(&at, &left, &m, &codes);) {
+        struct profile_list fresh = {codes, m.ncodes};
         if (m.slot && m.slot <= STORE_MAX_SHARDS) used[m.slot / 64] |= 1ull << (m.slot % 64);
-        wants |= profile_is_worth_it((struct profile_list){codes, m.ncodes}, heads_of(shard_lent(w->c, m.slot)));
+        wants = wants || is_due(w->c, &m, fresh, heads_of(shard_lent(w->c, m.slot)));
     }
+    for (unsigned i = 0; i < CODECACHE_SLOT_WORDS; i++) w->c->shards += (unsigned)__builtin_popcountll(used[i]);
     codecache_touch(w->c->dir, w->c->key, used);
     return wants;
+}
+
+// Is there something to be added, which is not left alone?
+static bool wants_more(const struct work *w)
+{
+    const struct belljar_options *o = &w->line->box;
+    struct codecache_trial t = trial_of_image(w->c);
+    char until[CODECACHE_TIME];
+    if (!look_over(w)) return false;
+    int64_t end = codecache_trial(w->c->dir, w->c->key, &t);
+    if (!end) return true;
+    codecache_time(end, until);
+    tell(o, "nothing is added before %s: %s", until, t.why);
+    return false;
 }
 
 void cachefill_end(struct cachefill *c, const struct command_line *line, int image)
@@ -439,7 +630,11 @@ void cachefill_end(struct cachefill *c, const struct command_line *line, int ima
     struct work w = {.c = c, .line = line, .image = image};
     if (c->dir < 0 || c->profile < 0) return;
     w.profile = map_file(c->profile, MAX_PROFILE, &w.bytes);
-    if (!w.profile || !look_over(&w)) return;
+    if (!w.profile) return;
+    bool wants = wants_more(&w);
+    if (!c->shards && !*c->lacks) snprintf(c->lacks, sizeof c->lacks, "nothing of what ran is in it");
+    if (line->box.trace & BELLJAR_TRACE_STARTUP) tell(&line->box, "%u shards used", c->shards);
+    if (!wants) return;
     int busy = codecache_begin(c->dir);
     if (fork() == 0) {
         go_alone(&w, busy);

@@ -17,10 +17,17 @@ struct cachefill {
     uint8_t key[STORE_DIGEST];
     struct store store; // head NULL: nothing there yet
     struct belljar_code_cache cache;
-    int profile; // where the worker writes what ran
+    int profile;               // where the worker writes what ran
+    char lacks[CODECACHE_WHY]; // why nothing of it is used, empty: it is there to be used
+    unsigned shards;           // that the box has used, after cachefill_end
 };
 
 // 0; else the command's status, when it has said why the directory that somebody named cannot be used.
 int cachefill_open(struct cachefill *, const struct command_line *, int image);
 void cachefill_lend(struct cachefill *, struct belljar_options *);
 void cachefill_end(struct cachefill *, const struct command_line *, int image);
+
+// Has this machine what filling a cache takes, beside a directory? False: `why`.
+bool cachefill_possible(char why[CODECACHE_WHY]);
+// The worker has died: of the cache's file having been cut off? Then a line is out that says so.
+bool cachefill_tell_cut_off(const struct cachefill *);

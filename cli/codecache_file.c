@@ -86,6 +86,27 @@ const char *codecache_map_file(int fd, const struct stat *st, const uint8_t key[
     return NULL;
 }
 
+// ---------------------------------------------------------------- for people
+
+void codecache_path(int fd, char *to, size_t n)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t got = readlink(link, to, n - 1);
+    if (got > 0)
+        to[got] = 0;
+    else
+        snprintf(to, n, "?");
+}
+
+void codecache_time(int64_t when, char to[CODECACHE_TIME])
+{
+    time_t at = (time_t)when;
+    struct tm tm;
+    if (!localtime_r(&at, &tm) || !strftime(to, CODECACHE_TIME, "%Y-%m-%d %H:%M", &tm))
+        snprintf(to, CODECACHE_TIME, "?");
+}
+
 // ---------------------------------------------------------------- stamps
 
 struct stamp {

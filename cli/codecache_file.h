@@ -1,5 +1,5 @@
 // Files of the code cache's directory, for codecache*.c and cache_command.c: their names, opening them with care,
-// stamps, times of use.
+// stamps, times of use, trials.
 #pragma once
 #include "cli/codecache.h"
 #include <signal.h>
@@ -32,3 +32,13 @@ void codecache_stamp(int dir, const struct store *); // all its sums are right
 // By slot, 0: not known.
 void codecache_read_used(int dir, const uint8_t key[STORE_DIGEST], uint32_t used[STORE_MAX_SHARDS + 1]);
 uint32_t codecache_now(void);
+
+// The file of trials with this name: what is in each of its places, text that ends and shows. False: no more.
+struct codecache_trials {
+    int fd;
+    unsigned place;
+};
+struct codecache_trials codecache_trials_open(int dir, const char *name);
+bool codecache_trials_next(struct codecache_trials *, struct codecache_trial *);
+void codecache_trials_close(struct codecache_trials *);
+int64_t codecache_pause_end(const struct codecache_trial *); // as codecache_trial has it

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_MEMOS = 4096, GUEST_PAGE_SHIFT = 12 };
+enum { KEEP_MEMOS = 4096, GUEST_PAGE_SHIFT = 12, MOST_OF_ONE = CODECACHE_LIMIT / 2 };
 
 static void sort(void *at, uint32_t n, size_t size, int (*compare)(const void *, const void *))
 {
@@ -155,6 +155,14 @@ static void set_sizes(struct planned *p)
     p->shard.used = count_table_pages(p);
 }
 
+static uint64_t bytes_on_disk(const struct planned *p)
+{
+    uint64_t bytes = (uint64_t)p->shard.used * STORE_PAGE;
+    for (int i = 0; i < STORE_SECTIONS; i++)
+        if (i != STORE_TABLE) bytes += whole_pages(p->shard.section[i].bytes);
+    return bytes;
+}
+
 bool plan_add(struct plan *p, const struct store_new *n)
 {
     struct planned *same = find(p, &n->id), made = {.shard = n->id, .new = *n, .last_use = UINT32_MAX};
@@ -162,11 +170,12 @@ bool plan_add(struct plan *p, const struct store_new *n)
     for (uint32_t i = 0; i < p->n; i++)
         if (p->shards[i].shard.slot == n->id.slot && &p->shards[i] != same) return false;
     if (!same && !grow((void **)&p->shards, p->n, &p->room, sizeof *p->shards)) return false;
-    if (!take_targets(&made)) {
+    bool good = take_targets(&made);
+    if (good) set_sizes(&made);
+    if (!good || bytes_on_disk(&made) > MOST_OF_ONE) {
         free(made.targets);
         return false;
     }
-    set_sizes(&made);
     if (same)
         *same = made;
     else
@@ -222,14 +231,6 @@ void plan_free(struct plan *p)
 }
 
 // ---------------------------------------------------------------- what may stay
-
-static uint64_t bytes_on_disk(const struct planned *p)
-{
-    uint64_t bytes = (uint64_t)p->shard.used * STORE_PAGE;
-    for (int i = 0; i < STORE_SECTIONS; i++)
-        if (i != STORE_TABLE) bytes += whole_pages(p->shard.section[i].bytes);
-    return bytes;
-}
 
 // The last used first. What is new counts as used later than anything else.
 static int compare_use(const void *a, const void *b)

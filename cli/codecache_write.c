@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct codecache_writer {
@@ -72,6 +74,42 @@ static bool open_old(struct codecache_writer *w)
     w->damaged = !fstatat(w->dir, name, &st, AT_SYMLINK_NOFOLLOW);
     return true;
 }
+
+// ---------------------------------------------------------------- what is lacking
+
+static bool lacks(char why[CODECACHE_WHY], const char *what, int err)
+{
+    snprintf(why, CODECACHE_WHY, err ? "%s: %s" : "%s", what, strerror(err));
+    return false;
+}
+
+// With busy, whose lock several may have at once, so that nobody is kept from filling by who looks.
+static bool locks_and_runs(int fd, char why[CODECACHE_WHY])
+{
+    if (flock(fd, LOCK_SH | LOCK_NB) && errno != EWOULDBLOCK)
+        return lacks(why, "the directory's file system has no locks", errno);
+    void *page = mmap(NULL, STORE_PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED) return lacks(why, "nothing can be run from the directory's file system", errno);
+    munmap(page, STORE_PAGE);
+    return true;
+}
+
+bool codecache_fillable(int dir, char why[CODECACHE_WHY])
+{
+    struct stat st;
+    struct statvfs fs;
+    if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS)) return lacks(why, "the directory cannot be written to", errno);
+    if (!fstatvfs(dir, &fs) && fs.f_blocks && !(geteuid() ? fs.f_bavail : fs.f_bfree))
+        return lacks(why, "the directory's file system is full", 0);
+    int fd = codecache_open_file(dir, CODECACHE_BUSY, O_RDWR, &st);
+    if (fd < 0 && errno == ENOENT) return true; // nobody has ever tried
+    if (fd < 0) return lacks(why, "its lock cannot be opened", errno);
+    bool good = locks_and_runs(fd, why);
+    close(fd);
+    return good;
+}
+
+// ---------------------------------------------------------------- beginning
 
 struct codecache_writer *codecache_lock(int dir, const uint8_t key[STORE_DIGEST], bool wait, int *error)
 {

@@ -108,6 +108,7 @@ BELLJAR_API void *belljar_code_memory_window(struct belljar_code_memory *); // i
 // box's code memory. Only the command has one so far (cli/codecache.h). The caller's, like what it names, until the box
 // is freed; nothing of it is written to, and what is damaged in it is not used. Since its code runs at one address, one
 // box of a process at a time can use a file: belljar_code_memory_new_at fails for the others, which do without.
+// With code memory made elsewhere it is ignored.
 struct belljar_code_cache {
     const struct store *file;
     uint8_t image[16]; // names the box's image there

@@ -1,11 +1,8 @@
 #!/bin/bash
 # Translations shared by processes: fork and exec do not translate again; and what breaks the sharing (shared_code.py).
 set -u
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 here=$BELLJAR_SOURCE/tests/engine
 box() {
     local command=$1

@@ -5,14 +5,11 @@
 # ctest: LABELS no-asan
 # (the sanitizers' builds have no filter)
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 escaped=$BELLJAR_BUILD/tests/jail/jail-escaped
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
 # expect STATUS REGEX OPTION... PROGRAM: standard error is one line of belljar's, no control characters in it.
 expect() {
     local want=$1 regex=$2 status

@@ -1,14 +1,10 @@
 #!/bin/bash
 # The command as its help and man page describe it: options documented in both, put and get, environment, user, directory, exit statuses, report, signals.
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
-is() { [ "$2" = "$3" ] || bad "$1: got '$2', wanted '$3'"; }
 box() { "$BELLJAR" --image "$BELLJAR_IMAGE" "$@"; }
 
 # Every option of the help is in the man page, and no other.
@@ -88,8 +84,10 @@ status=$?
 box --trace syscalls --trace-file "$work/trace" -- cat /no/such/file 2>/dev/null
 grep -Eq 'openat\(AT_FDCWD, "/no/such/file", O_RDONLY.*\) += -1 ENOENT' "$work/trace" || bad "trace: $(grep no/such "$work/trace")"
 
-# Where a start's time goes: one line a phase, from both processes, with times that go on.
+# Where a start's time goes: one line a phase, from both processes, with times that go on; and what the code cache was good for.
 box --trace startup --trace-file "$work/trace" -- true
+grep -q '^startup: code cache: ' "$work/trace" || bad 'trace startup: no code cache'
+sed -i '/^startup: code cache: /d' "$work/trace"
 for phase in 'command loaded' 'jail closed' 'image opened' 'box made' 'program mapped' 'first instruction' 'program ended' 'worker ended'; do
     grep -Eq "^startup: +[0-9]+\.[0-9]{3} ms +[0-9]+\.[0-9]{3} ms of CPU  $phase" "$work/trace" || bad "trace startup: no '$phase'"
 done

@@ -2,17 +2,14 @@
 # Test programs as files of an image, so that in the third run their own code, with all that they do to signals, memory and themselves, comes
 # from the code cache: what they find out must be the same as without.
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 [ -e "$BELLJAR_IMAGE" ] || exit 77
 programs=("$BELLJAR_BUILD"/tests/guest/sys-*)
 [ -x "${programs[0]}" ] || exit 77
 command -v debugfs >/dev/null || { PATH=$PATH:/usr/sbin && command -v debugfs >/dev/null; } || exit 77
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
 cp --sparse=always "$BELLJAR_IMAGE" "$work/image.ext2"
 {
     for program in "${programs[@]}"; do printf 'write %s /%s\nset_inode_field /%s mode 0100755\n' "$program" "${program##*/}" "${program##*/}"; done

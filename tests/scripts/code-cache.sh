@@ -2,20 +2,17 @@
 # The code cache from end to end: later runs translate next to nothing; whatever happens to its file, or to what it was made from, programs run
 # as they do without. The file alone: tests/store, code-cache-file.sh.
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 [ -e "$BELLJAR_IMAGE" ] || exit 77
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
-is() { [ "$2" = "$3" ] || bad "$1: got '$2', wanted '$3'"; }
 dir=$work/cache
 box() { "$BELLJAR" --code-cache "$dir" "$@"; }
 none() { "$BELLJAR" --code-cache none "$@"; }
 settle() { "$BELLJAR" cache wait --code-cache "$dir"; }
 blocks() { sed -n 's/^jit: \([0-9]*\) blocks .*/\1/p' "$1"; }
+writers() { find /proc/[0-9]*/fd -maxdepth 1 -lname "$(realpath "$dir")/busy" 2>/dev/null | cut -d/ -f3 | sort -u; } # who has it open
 shards() { "$BELLJAR" cache info --code-cache "$dir" | sed -n 's/.* \([0-9]*\) shards.*/\1/p' | tail -1; }
 program='import re, json
 print(json.dumps({"a": [re.sub("b", "c", "abc" * i) for i in range(3)]}))'
@@ -176,9 +173,10 @@ done
 rm -rf "$dir"
 for i in $(seq 1 8); do
     box -- python3 -c "$program" >/dev/null
-    pkill -9 -n -f "^$BELLJAR --code-cache $dir" && : killed the background process, if it was there
+    writers | xargs -r kill -9
 done
-settle
+settle 2>/dev/null # it says what has come of the last one
+rm -f "$dir"/tried-*
 for i in 1 2 3 4; do
     box -- python3 -c "$program" >"$work/out.$i" &
 done

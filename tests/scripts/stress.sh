@@ -4,13 +4,10 @@
 # ctest: LABELS slow
 # ctest: TIMEOUT 600
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
 box() { "$BELLJAR" --image "$BELLJAR_IMAGE" --report "$work/report" "$@"; }
 left() { sed -n 's/.*"live_processes": \([0-9]*\).*/\1/p' "$work/report"; }
 

@@ -6,14 +6,11 @@
 # ctest: TIMEOUT 600
 #   TRACE_KEEP=DIR  leaves the traces there
 set -u
+# shellcheck source=tests/functions.sh
+. "$BELLJAR_SOURCE/tests/functions.sh"
 families='files more_files ipc memory signals processes more_processes killed rarely flags threads local inet waiting others'
 work=${TRACE_KEEP:-$(mktemp -d)}
 [ -n "${TRACE_KEEP:-}" ] || trap 'rm -rf "$work"' EXIT
-failed=0
-bad() {
-    printf 'FAILED: %s\n' "$*"
-    failed=1
-}
 
 # The lines between the two marks and behind them; broken lines joined; each thread's together, in order of appearance.
 lines() {

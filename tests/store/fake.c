@@ -1,5 +1,6 @@
 // See fake.h.
 #include "fake.h"
+#include "tests/insn/values.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,14 +15,6 @@ static const struct {
 } sizes[STORE_SECTIONS] = {[STORE_CODE] = {100, 20000}, [STORE_BLOCKS] = {0, 3000}, [STORE_EXITS] = {8, 9000},
                            [STORE_MAP] = {0, 200},      [STORE_INDEX] = {64, 64},   [STORE_HEADS] = {0, 5000}};
 
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 static uint64_t seed_of(uint32_t number, uint32_t version, unsigned section)
 {
     return (uint64_t)number << 40 ^ (uint64_t)version << 8 ^ section;
@@ -30,11 +23,11 @@ static uint64_t seed_of(uint32_t number, uint32_t version, unsigned section)
 // The first words of the code say which it is.
 static uint32_t make_section(uint32_t number, uint32_t version, unsigned section, uint8_t **bytes)
 {
-    uint64_t state = seed_of(number, version, section);
-    uint32_t n = sizes[section].least + (uint32_t)(next(&state) % (sizes[section].most - sizes[section].least + 1));
+    struct rng state = {seed_of(number, version, section)};
+    uint32_t n = sizes[section].least + (uint32_t)(rng_next(&state) % (sizes[section].most - sizes[section].least + 1));
     *bytes = malloc(n + 8);
     for (uint32_t i = 0; i < n; i += 8) {
-        uint64_t word = next(&state);
+        uint64_t word = rng_next(&state);
         memcpy(*bytes + i, &word, 8);
     }
     if (section == STORE_CODE) {
@@ -47,10 +40,10 @@ static uint32_t make_section(uint32_t number, uint32_t version, unsigned section
 // Anywhere, and where it matters: next to each other, twice, at the ends of pages and of the shard.
 static uint32_t make_targets(const struct store_shard *s, uint32_t version, uint32_t code, struct store_target *t)
 {
-    uint64_t state = seed_of(fake_number(s), version, STORE_TABLE);
-    uint32_t n = (uint32_t)(next(&state) % (FAKE_MAX_TARGETS - 4)), first = s->first << 12, bytes = s->npages << 12;
+    struct rng state = {seed_of(fake_number(s), version, STORE_TABLE)};
+    uint32_t n = (uint32_t)(rng_next(&state) % (FAKE_MAX_TARGETS - 4)), first = s->first << 12, bytes = s->npages << 12;
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t r = next(&state);
+        uint64_t r = rng_next(&state);
         uint32_t pc = (uint32_t)(r >> 8) % bytes;
         if (r % 8 == 0) pc = i ? t[i - 1].pc - first + 1 : 0;
         if (r % 8 == 1) pc |= STORE_TABLE_GUEST - 1;
@@ -64,9 +57,9 @@ static uint32_t make_targets(const struct store_shard *s, uint32_t version, uint
 struct store_shard fake_id(uint32_t number)
 {
     struct store_shard s = {.offset = number % 7, .first = 16 * (number % 50000), .npages = 1 + number % 5};
-    uint64_t state = number;
+    struct rng state = {number};
     for (int i = 0; i < STORE_DIGEST; i += 8) {
-        uint64_t word = next(&state);
+        uint64_t word = rng_next(&state);
         memcpy(s.digest + i, &word, 8);
     }
     memcpy(s.digest + 8, &number, sizeof number);

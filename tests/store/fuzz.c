@@ -6,6 +6,7 @@
 // A case is a function of the seed and its number: a file of a few shards, changed in some places (mostly in its
 // tables; mostly with the sum of the head put right, so that it is the numbers that are judged), cut off, or random.
 #include "fake.h"
+#include "tests/insn/values.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,6 @@ struct file {
 struct counts {
     uint64_t cases, let_through, sections, misses;
 };
-
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
 
 static void *aligned(size_t n)
 {
@@ -109,7 +102,7 @@ static void try(const uint8_t *bytes, size_t n, bool stamped, struct counts *c)
 
 // ---------------------------------------------------------------- cases
 
-static uint64_t interesting(uint64_t *r, uint64_t was, size_t n)
+static uint64_t interesting(struct rng *r, uint64_t was, size_t n)
 {
     static const uint64_t values[] = {0,
                                       1,
@@ -126,7 +119,7 @@ static uint64_t interesting(uint64_t *r, uint64_t was, size_t n)
                                       1ull << 63,
                                       UINT64_MAX,
                                       UINT64_MAX - 4095};
-    uint64_t x = draw(r);
+    uint64_t x = rng_next(r);
     switch (x % 8) {
     case 0:
         return values[(x >> 8) % (sizeof values / sizeof *values)];
@@ -151,18 +144,18 @@ struct change {
 };
 
 // A number of 4 or 8 bytes, mostly in the tables; sometimes what another place has.
-static struct change change_one(uint64_t *r, const struct file *f)
+static struct change change_one(struct rng *r, const struct file *f)
 {
     size_t used = sizeof(struct store_head) + ((struct store_head *)f->bytes)->nshards * sizeof(struct store_shard) +
                   ((struct store_head *)f->bytes)->nmemos * sizeof(struct store_memo);
     if (used > f->tables) used = f->tables;
-    uint64_t x = draw(r);
+    uint64_t x = rng_next(r);
     size_t most = x % 8 == 0 ? f->n : x % 8 < 3 ? sizeof(struct store_head) : used;
     struct change c = {.width = x >> 8 & 1 ? 4 : 8};
-    c.at = (size_t)(draw(r) % (most / c.width)) * c.width;
+    c.at = (size_t)(rng_next(r) % (most / c.width)) * c.width;
     memcpy(&c.was, f->bytes + c.at, c.width);
     uint64_t value = interesting(r, c.was, f->n);
-    if ((x >> 16) % 4 == 0) memcpy(&value, f->bytes + (size_t)(draw(r) % (used / 8)) * 8, 8);
+    if ((x >> 16) % 4 == 0) memcpy(&value, f->bytes + (size_t)(rng_next(r) % (used / 8)) * 8, 8);
     memcpy(f->bytes + c.at, &value, c.width);
     return c;
 }
@@ -176,10 +169,10 @@ static void put_right(const struct file *f)
     if (tables <= f->n) h->sum = store_head_sum(h);
 }
 
-static void try_changed(uint64_t *r, const struct file *f, struct counts *c)
+static void try_changed(struct rng *r, const struct file *f, struct counts *c)
 {
     struct change changes[MAX_CHANGES];
-    uint64_t sum = ((struct store_head *)f->bytes)->sum, x = draw(r);
+    uint64_t sum = ((struct store_head *)f->bytes)->sum, x = rng_next(r);
     unsigned n = 1 + (unsigned)(x % MAX_CHANGES);
     for (unsigned i = 0; i < n; i++) changes[i] = change_one(r, f);
     if ((x >> 8) % 8) put_right(f);
@@ -189,9 +182,9 @@ static void try_changed(uint64_t *r, const struct file *f, struct counts *c)
 }
 
 // In memory that ends where the file does.
-static void try_cut(uint64_t *r, const struct file *f, struct counts *c)
+static void try_cut(struct rng *r, const struct file *f, struct counts *c)
 {
-    uint64_t x = draw(r);
+    uint64_t x = rng_next(r);
     size_t n = (size_t)((x >> 8) % f->n);
     if (x & 1) n &= ~(size_t)(STORE_PAGE - 1);
     uint8_t *copy = aligned(n);
@@ -204,12 +197,12 @@ static void try_cut(uint64_t *r, const struct file *f, struct counts *c)
     free(copy);
 }
 
-static void try_random(uint64_t *r, struct counts *c)
+static void try_random(struct rng *r, struct counts *c)
 {
-    size_t n = (size_t)(draw(r) % 20000);
+    size_t n = (size_t)(rng_next(r) % 20000);
     uint8_t *bytes = aligned(n);
     for (size_t i = 0; i + 8 <= n; i += 8) {
-        uint64_t word = draw(r);
+        uint64_t word = rng_next(r);
         if (word % 3 == 0) word &= 0xffff;
         memcpy(bytes + i, &word, 8);
     }
@@ -227,7 +220,8 @@ static void try_random(uint64_t *r, struct counts *c)
 
 static void run_case(uint64_t seed, uint64_t number, const struct file *files, struct counts *c)
 {
-    uint64_t r = seed ^ number * 0xd1342543de82ef95, x = draw(&r);
+    struct rng r = {seed ^ number * 0xd1342543de82ef95};
+    uint64_t x = rng_next(&r);
     const struct file *f = &files[x % SEEDS];
     if ((x >> 8) % 16 == 0)
         try_random(&r, c);

@@ -12,6 +12,7 @@ int main(void)
 }
 #else
 #include "cli/cachefill_profile.h"
+#include "tests/insn/values.h"
 #include "tests/unit/record_box.h"
 #include <time.h>
 
@@ -21,20 +22,12 @@ struct counts {
     uint64_t cases, let_through, made, codes;
 };
 
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 // ---- a record that was changed ----
 
-static uint64_t interesting(uint64_t *r, uint64_t was)
+static uint64_t interesting(struct rng *r, uint64_t was)
 {
     static const uint64_t values[] = {0, 1, 2, 3, 255, 65535, 1 << 20, 1u << 31, UINT32_MAX, UINT64_MAX};
-    uint64_t x = draw(r);
+    uint64_t x = rng_next(r);
     switch (x % 6) {
     case 0:
         return values[(x >> 8) % (sizeof values / sizeof *values)];
@@ -48,9 +41,9 @@ static uint64_t interesting(uint64_t *r, uint64_t was)
 }
 
 // A number, mostly of the smaller sections: the code is the largest by far.
-static void change_one(uint64_t *r, const struct record *rec, uint8_t *at, size_t n)
+static void change_one(struct rng *r, const struct record *rec, uint8_t *at, size_t n)
 {
-    uint64_t x = draw(r), was = 0;
+    uint64_t x = rng_next(r), was = 0;
     unsigned s = (unsigned)(x % (2 * STORE_SECTIONS)), width = 1u << (x >> 8) % 3;
     size_t from = 0, room = n;
     if (s < STORE_SECTIONS && rec->head->shard.section[s].bytes >= 8) {
@@ -59,7 +52,7 @@ static void change_one(uint64_t *r, const struct record *rec, uint8_t *at, size_
     } else if (s == STORE_SECTIONS) {
         room = sizeof *rec->head;
     }
-    size_t place = from + (size_t)(draw(r) % (room / width)) * width;
+    size_t place = from + (size_t)(rng_next(r) % (room / width)) * width;
     if (place + width > n) return;
     memcpy(&was, at + place, width);
     was = interesting(r, was);
@@ -67,14 +60,15 @@ static void change_one(uint64_t *r, const struct record *rec, uint8_t *at, size_
 }
 
 // In memory that ends where the record does.
-static void try_changed(uint64_t *r, const struct bytes *seed, struct counts *c)
+static void try_changed(struct rng *r, const struct bytes *seed, struct counts *c)
 {
     struct record rec;
-    size_t n = draw(r) % 16 ? seed->n : (size_t)(draw(r) % seed->n);
+    size_t n = rng_next(r) % 16 ? seed->n : (size_t)(rng_next(r) % seed->n);
     struct bytes changed = {malloc(n + !n), n};
     if (!changed.at || !record_parse(seed->at, seed->n, &rec)) abort();
     memcpy(changed.at, seed->at, n);
-    for (uint64_t i = draw(r) % MAX_CHANGES; n == seed->n && i < MAX_CHANGES; i++) change_one(r, &rec, changed.at, n);
+    for (uint64_t i = rng_next(r) % MAX_CHANGES; n == seed->n && i < MAX_CHANGES; i++)
+        change_one(r, &rec, changed.at, n);
     if (is_good(&changed, &rec)) {
         c->let_through++;
         use_all(&rec);
@@ -84,16 +78,16 @@ static void try_changed(uint64_t *r, const struct bytes *seed, struct counts *c)
 
 // ---- what is made of any profile ----
 
-static void try_profile(uint64_t *r, struct counts *c)
+static void try_profile(struct rng *r, struct counts *c)
 {
     struct profile_code codes[MAX_LISTED_CODES];
     struct build_task t = task();
     struct record rec;
     t.codes = codes;
-    t.ncodes = (uint32_t)(draw(r) % MAX_LISTED_CODES);
-    t.fuel = draw(r) % 4 == 0;
+    t.ncodes = (uint32_t)(rng_next(r) % MAX_LISTED_CODES);
+    t.fuel = rng_next(r) % 4 == 0;
     for (uint32_t i = 0; i < t.ncodes; i++) {
-        uint64_t x = draw(r);
+        uint64_t x = rng_next(r);
         codes[i] = (struct profile_code){CODE + (uint32_t)(x % (PAGES * PAGE_BYTES + 64)), (uint32_t)(x >> 32) & 15};
         if (x >> 40 & 3) codes[i].pc = CODE + (uint32_t)(x >> 48) % 64 * 4 + (x >> 42 & 1 ? FAR : 0);
     }
@@ -121,9 +115,9 @@ static void join_and_look(const struct profile_mapping *m, struct profile_list k
     free(to.at);
 }
 
-static void try_bytes(uint64_t *r, struct counts *c)
+static void try_bytes(struct rng *r, struct counts *c)
 {
-    size_t n = (size_t)(draw(r) % 2000) & ~(size_t)7;
+    size_t n = (size_t)(rng_next(r) % 2000) & ~(size_t)7;
     uint64_t *bytes = malloc(n + 8);
     const uint8_t *at = (const uint8_t *)bytes;
     struct profile_list last = {NULL, 0};
@@ -131,7 +125,7 @@ static void try_bytes(uint64_t *r, struct counts *c)
     const struct profile_code *codes;
     if (!bytes) abort();
     for (size_t i = 0; i < n / 8; i++) {
-        bytes[i] = draw(r);
+        bytes[i] = rng_next(r);
         if (bytes[i] % 4) bytes[i] &= 0x1f0000001f;
     }
     for (size_t left = n; profile_next(&at, &left, &m, &codes); c->codes += m.ncodes) {
@@ -143,7 +137,8 @@ static void try_bytes(uint64_t *r, struct counts *c)
 
 static void run_case(uint64_t seed, uint64_t number, const struct bytes *record, struct counts *c)
 {
-    uint64_t r = seed ^ number * 0xd1342543de82ef95, x = draw(&r) % 32;
+    struct rng r = {seed ^ number * 0xd1342543de82ef95};
+    uint64_t x = rng_next(&r) % 32;
     c->cases++;
     if (x == 0)
         try_profile(&r, c);

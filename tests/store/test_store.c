@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -445,18 +446,144 @@ static void stamps(void **state)
     end(&p);
 }
 
-// What fails twice waits; another image does not; what comes of it at last is not held against it.
+static struct codecache_trial trial(uint8_t of, bool mapping)
+{
+    return (struct codecache_trial){.of = {of}, .mapping = mapping, .asked = 3, .what = "something"};
+}
+
+static bool try(const struct place *p, struct codecache_trial t)
+{
+    return codecache_try(p->dir, fake_key, &t);
+}
+
+static struct codecache_trial recall(const struct place *p, struct codecache_trial t)
+{
+    struct codecache_trial known = {.mapping = t.mapping};
+    memcpy(known.of, t.of, sizeof known.of);
+    int64_t until = codecache_trial(p->dir, fake_key, &known);
+    assert_int_equal(until, codecache_pause_end(&known));
+    return known;
+}
+
+// What fails twice waits; another image does not, and no mapping; what comes of it at last is not held against it.
 static void tried_in_vain(void **state)
 {
     (void)state;
     struct place p = begin();
-    uint8_t one[16] = {1}, other[16] = {2};
-    assert_true(codecache_try(p.dir, fake_key, one));
-    assert_true(codecache_try(p.dir, fake_key, one));
-    assert_false(codecache_try(p.dir, fake_key, one));
-    assert_true(codecache_try(p.dir, fake_key, other));
-    codecache_made(p.dir, fake_key, one);
-    assert_true(codecache_try(p.dir, fake_key, one));
+    struct codecache_trial one = trial(1, false), other = trial(2, false), mapping = trial(1, true), t;
+    assert_int_equal(recall(&p, one).when, 0);
+    for (uint32_t i = 1; i <= 2; i++) {
+        assert_true(try(&p, one));
+        t = recall(&p, one);
+        assert_int_equal(t.times, i);
+        assert_string_equal(t.what, "something");
+        assert_string_equal(t.why, "under way, or ended before it was done");
+    }
+    int64_t until = codecache_pause_end(&t);
+    assert_true(until > time(NULL) + 590 && until <= time(NULL) + 600);
+    assert_false(try(&p, one));
+    assert_true(try(&p, other));
+    for (int i = 0; i < 2; i++) assert_true(try(&p, mapping));
+    assert_false(try(&p, mapping));
+    one.made = 3;
+    one.times = 0;
+    codecache_tried(p.dir, fake_key, &one);
+    assert_int_equal(recall(&p, one).made, 3);
+    assert_int_equal(recall(&p, one).times, 0);
+    assert_true(try(&p, one));
+    assert_false(try(&p, mapping));
+    end(&p);
+}
+
+// After a third time it waits for an hour. Nothing is left alone for longer than it should be by a clock that was
+// wrong.
+static void pauses(void **state)
+{
+    (void)state;
+    uint32_t now = codecache_now();
+    static const struct {
+        uint32_t times, ago;
+        bool waits;
+    } rows[] = {{0, 0, false},   {1, 0, false},   {2, 0, true},     {2, 599, true},
+                {2, 601, false}, {3, 3590, true}, {3, 3601, false}, {3, UINT32_MAX, false}};
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct codecache_trial t = {.times = rows[i].times, .when = now - rows[i].ago};
+        if (rows[i].ago == UINT32_MAX) t.when = now + 1000;
+        assert_int_equal(codecache_pause_end(&t) != 0, rows[i].waits);
+    }
+}
+
+// However many mappings come to nothing, no image is forgotten for them; and what somebody else has written there is
+// shown as text.
+static void trials(void **state)
+{
+    (void)state;
+    struct place p = begin();
+    char name[CODECACHE_NAME];
+    struct codecache_trial image = trial(7, false), t;
+    unsigned n = 0, images = 0;
+    assert_true(try(&p, image));
+    for (unsigned i = 0; i < 256; i++) assert_true(try(&p, trial((uint8_t)i, true)));
+    assert_int_equal(recall(&p, image).times, 1);
+    memset(image.what, '\a', sizeof image.what);
+    memset(image.why, 'x', sizeof image.why);
+    codecache_tried(p.dir, fake_key, &image);
+    codecache_name(name, FILE_TRIED, fake_key);
+    struct codecache_trials all = codecache_trials_open(p.dir, name);
+    for (; codecache_trials_next(&all, &t); n++) {
+        if (t.mapping) continue;
+        images++;
+        assert_int_equal(strspn(t.what, "?"), sizeof t.what - 1);
+        assert_int_equal(strspn(t.why, "x"), sizeof t.why - 1);
+    }
+    codecache_trials_close(&all);
+    assert_int_equal(images, 1);
+    assert_in_range(n, 2, 65);
+    end(&p);
+}
+
+static void what_lacks(void **state)
+{
+    (void)state;
+    struct place p = begin();
+    char why[CODECACHE_WHY] = "";
+    struct stat st;
+    assert_true(codecache_fillable(p.dir, why));
+    assert_int_not_equal(fstatat(p.dir, CODECACHE_BUSY, &st, 0), 0); // nothing is made by looking
+    int busy = codecache_begin(p.dir);
+    assert_true(busy >= 0 && codecache_fillable(p.dir, why));
+    assert_int_equal(fchmodat(p.dir, CODECACHE_BUSY, 0666, 0), 0);
+    assert_false(codecache_fillable(p.dir, why));
+    assert_string_equal(why, "its lock cannot be opened: Operation not permitted");
+    close(busy);
+    end(&p);
+}
+
+// One that takes more than half of all that may be on the disk would leave no room for others, or none for itself.
+static void too_large_a_shard(void **state)
+{
+    (void)state;
+    enum { PAGES = 1 << 15, TARGETS = PAGES * STORE_TABLE_PAGES };
+    struct place p = begin();
+    static const uint8_t code[16] = {0xc3};
+    struct store_target *t = malloc(TARGETS * sizeof *t);
+    struct store_new n = {.id = {.first = 16, .npages = PAGES}, .targets = t};
+    int error;
+    assert_int_equal(fake_write(p.dir, 0, 3, 1, CODECACHE_LIMIT), 0);
+    struct codecache_writer *w = codecache_lock(p.dir, fake_key, true, &error);
+    assert_non_null(w);
+    for (int i = 0; i < STORE_SECTIONS; i++) n.section[i].at = code;
+    n.section[STORE_CODE].bytes = sizeof code;
+    n.id.slot = codecache_slot(w, &n.id);
+    for (n.ntargets = 0; n.ntargets < TARGETS; n.ntargets++)
+        t[n.ntargets] = (struct store_target){(16 << 12) + n.ntargets * STORE_TABLE_GUEST, 0};
+    assert_false(codecache_add(w, &n));
+    n.ntargets /= 8;
+    assert_true(codecache_add(w, &n));
+    assert_int_equal(codecache_commit(w, CODECACHE_LIMIT), 0);
+    reopen(&p);
+    assert_int_equal(p.store.head->nshards, 4);
+    free(t);
     end(&p);
 }
 
@@ -564,6 +691,10 @@ int main(void)
         cmocka_unit_test(files_of_other_keys_go),
         cmocka_unit_test(stamps),
         cmocka_unit_test(tried_in_vain),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(trials),
+        cmocka_unit_test(what_lacks),
+        cmocka_unit_test(too_large_a_shard),
         cmocka_unit_test(the_code_runs),
         cmocka_unit_test(keys),
         cmocka_unit_test(names),
