@@ -117,8 +117,17 @@ void trace_follow(struct trace *t, uint32_t pc)
     if (t->jit->build) build_want(t->jit->build, pc);
 }
 
+// The body, behind what asks for the x87 state, wants r11 in its slot. It is no head, so no stub may jump there.
+static void ready_for_body(struct trace *t, uint32_t pc)
+{
+    if (pc != t->head || !t->x87 || !t->body || t->r11 != R11_REG) return;
+    emit_store_slot(&t->e, 8, SLOT_R11, R11);
+    t->r11 = R11_BOTH;
+}
+
 void trace_go(struct trace *t, uint32_t pc)
 {
+    ready_for_body(t, pc);
     uint32_t rel32 = emit_jump(&t->e);
     if (pc == t->head)
         to_head(t, rel32);
@@ -128,6 +137,7 @@ void trace_go(struct trace *t, uint32_t pc)
 
 void trace_go_if(struct trace *t, unsigned cc, uint32_t pc)
 {
+    ready_for_body(t, pc);
     uint32_t rel32 = emit_jcc(&t->e, cc);
     if (pc == t->head)
         to_head(t, rel32);
@@ -453,7 +463,8 @@ static void walk(struct trace *t)
             return;
         }
         if (!fetch(t)) {
-            if (t->ninsns == 0) return; // nothing comes of it
+            if (t->ninsns == 0) return;                                           // nothing comes of it
+            if (t->nheads && t->heads[t->nheads - 1].host == t->e.n) t->nheads--; // it would lead to itself
             probe_before(t, t->pc);
             trace_go(t, t->pc); // the trace has its pages; or whoever comes there finds that it is no instruction
             return;

@@ -1,11 +1,13 @@
 // jit-fuzz: random programs under lockstep (jit/lockstep.h): the interpreter and both kinds of translated code must
 // make the same of them, and the verifier must prove each block.
 //
-//     jit-fuzz [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] [--corpus FILE]
+//     jit-fuzz [--ahead] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] [--corpus FILE]
 //
+// --ahead: once more with what has run translated ahead of time, in a file of the code cache (fuzz_ahead.c).
 // A case is a function of seed and number alone. Real code to mutate: FILE's bytes, or this program's own. Ends with
 // the first difference of each job; exit status 1 then.
 #include "fuzz_box.h"
+#include "fuzz_engine.h"
 #include "host/exec.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +23,7 @@ enum { MAX_JOBS = 16, HANG_SECONDS = 60 };
 struct options {
     uint64_t seed, first, cases;
     unsigned jobs, seconds;
+    bool ahead;
     struct corpus corpus;
 };
 
@@ -38,10 +41,16 @@ static struct rng case_rng(const struct options *o, uint64_t number)
     return r;
 }
 
+static void tell_line(const struct options *o, uint64_t number)
+{
+    printf("jit-fuzz%s --seed %llu --first %llu --cases 1", o->ahead ? " --ahead" : "", (unsigned long long)o->seed,
+           (unsigned long long)number);
+}
+
 static void tell_case(const struct options *o, const struct program *p, uint64_t number)
 {
-    printf("jit-fuzz --seed %llu --first %llu --cases 1    (%s, %u bytes at %#x)\n", (unsigned long long)o->seed,
-           (unsigned long long)number, p->kind, p->n, p->base);
+    tell_line(o, number);
+    printf("    (%s, %u bytes at %#x)\n", p->kind, p->n, p->base);
     for (unsigned i = 0; i < p->n; i++) printf("%02x%s", p->code[i], i + 1 == p->n ? "\n" : "");
 }
 
@@ -54,7 +63,7 @@ static bool run_case(struct fuzz_box *b, const struct options *o, const struct r
     const char *difference = fuzz_run(b, &p, &r, counts);
     if (!difference) return true;
     tell_case(o, &p, number);
-    printf("%s\n", difference);
+    printf("%s%s\n", counts->second ? "With what was made ahead: " : "", difference);
     fflush(stdout);
     return false;
 }
@@ -63,7 +72,7 @@ static bool run_case(struct fuzz_box *b, const struct options *o, const struct r
 static void work(const struct options *o, unsigned index, struct job *job)
 {
     struct row_table rows = rows_read(BELLJAR_CPU_DIR);
-    struct fuzz_box *b = fuzz_box_open();
+    struct fuzz_box *b = fuzz_box_open(o->ahead);
     time_t end = time(NULL) + o->seconds;
     if (!b) _exit(2);
     for (uint64_t i = index; i < o->cases && (!o->seconds || time(NULL) < end); i += o->jobs) {
@@ -80,10 +89,33 @@ static int wait_job(const struct options *o, pid_t pid, const struct job *job)
     while (waitpid(pid, &status, 0) != pid) {
     }
     if (WIFEXITED(status)) return WEXITSTATUS(status);
-    printf("%s by signal %d: jit-fuzz --seed %llu --first %llu --cases 1\n",
-           WTERMSIG(status) == SIGALRM ? "hung, ended" : "died", WTERMSIG(status), (unsigned long long)o->seed,
-           (unsigned long long)job->now);
+    printf("%s by signal %d: ", WTERMSIG(status) == SIGALRM ? "hung, ended" : "died", WTERMSIG(status));
+    tell_line(o, job->now);
+    printf("\n");
     return 1;
+}
+
+static void sum(struct fuzz_counts *all, const struct fuzz_counts *one)
+{
+    all->cases += one->cases, all->stops += one->stops;
+    all->faults += one->faults, all->insns += one->insns;
+    all->ahead.shards += one->ahead.shards, all->ahead.blocks += one->ahead.blocks;
+    all->ahead.cases += one->ahead.cases;
+    for (unsigned i = 0; i < FUZZ_TRANSLATORS; i++) all->ahead.entered[i] += one->ahead.entered[i];
+}
+
+// That nothing of it ran is a failure: the command would find nothing.
+static bool tell_ahead(const struct fuzz_counts *c)
+{
+    enum { FEW = 100 };
+    const struct fuzz_ahead_counts *a = &c->ahead;
+    printf("made ahead: %llu shards with %llu blocks; entered from outside: %llu (counting), %llu (plain), in %llu "
+           "cases\n",
+           (unsigned long long)a->shards, (unsigned long long)a->blocks, (unsigned long long)a->entered[FUZZ_COUNTING],
+           (unsigned long long)a->entered[FUZZ_PLAIN], (unsigned long long)a->cases);
+    if ((a->entered[FUZZ_COUNTING] && a->entered[FUZZ_PLAIN]) || c->cases < FEW) return true;
+    printf("jit-fuzz: what was made ahead never ran\n");
+    return false;
 }
 
 static int run_jobs(const struct options *o, struct job *jobs)
@@ -97,12 +129,12 @@ static int run_jobs(const struct options *o, struct job *jobs)
     for (unsigned i = 0; i < o->jobs; i++) {
         int status = wait_job(o, pids[i], &jobs[i]);
         worst = status > worst ? status : worst;
-        all.cases += jobs[i].counts.cases, all.stops += jobs[i].counts.stops;
-        all.faults += jobs[i].counts.faults, all.insns += jobs[i].counts.insns;
+        sum(&all, &jobs[i].counts);
     }
     printf("jit-fuzz: seed %llu: %llu cases, %llu instructions, %llu stops, %llu of them faults\n",
            (unsigned long long)o->seed, (unsigned long long)all.cases, (unsigned long long)all.insns,
            (unsigned long long)all.stops, (unsigned long long)all.faults);
+    if (o->ahead && !tell_ahead(&all) && !worst) worst = 1;
     return worst;
 }
 
@@ -124,7 +156,8 @@ static struct corpus read_corpus(const char *path)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: jit-fuzz [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] [--corpus FILE]\n");
+    fprintf(stderr, "usage: jit-fuzz [--ahead] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] "
+                    "[--corpus FILE]\n");
     exit(2);
 }
 
@@ -152,8 +185,13 @@ int main(int argc, char **argv)
     struct options o = {.seed = 1, .cases = 20000, .jobs = 1};
     const char *lacks = host_exec_lacks();
     o.corpus = (struct corpus){__executable_start, (size_t)(etext - __executable_start)};
-    if (argc % 2 == 0) usage();
-    for (int i = 1; i < argc; i += 2) take(&o, argv[i], argv[i + 1]);
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--ahead"))
+            o.ahead = true;
+        else if (i + 1 < argc)
+            take(&o, argv[i], argv[i + 1]), i++;
+        else
+            usage();
     if (lacks) {
         printf("jit-fuzz: nothing to do: %s\n", lacks);
         return 0;

@@ -1,5 +1,6 @@
 // See fuzz_box.h.
 #include "fuzz_box.h"
+#include "fuzz_ahead.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
@@ -17,6 +18,7 @@ struct fuzz_box {
     struct mem *mem;
     struct code *code;
     struct host_exec exec;
+    struct fuzz_ahead *ahead; // NULL: all is translated while it runs, by one engine
     struct lockstep *lockstep;
     void *space;
     struct host_signal_stack *signal_stack;
@@ -37,38 +39,54 @@ static bool map_shared(struct fuzz_box *b)
     return mem_map(b->mem, SHARED_BASE >> PAGE_SHIFT, 1, frame, MEM_R | MEM_W) == 0;
 }
 
-static bool map_all(struct fuzz_box *b)
+static bool map_code(struct fuzz_box *b, bool ahead)
 {
-    bool ok = map(b, CODE_BASE, CODE_PAGES, MEM_R | MEM_X) && map(b, STACK_BASE, STACK_PAGES, MEM_R | MEM_W) &&
+    if (!ahead) return map(b, CODE_BASE, CODE_PAGES, MEM_R | MEM_X);
+    return (b->ahead = fuzz_ahead_open(&b->ram, b->mem)) != NULL;
+}
+
+static bool map_all(struct fuzz_box *b, bool ahead)
+{
+    bool ok = map_code(b, ahead) && map(b, STACK_BASE, STACK_PAGES, MEM_R | MEM_W) &&
               map(b, MIXED_BASE, 1, MEM_R | MEM_W | MEM_X);
     for (unsigned i = 0; i < DATA_PAGES && ok; i++)
         if (data_present(i)) ok = map(b, DATA_BASE + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
     return ok && map_shared(b);
 }
 
-struct fuzz_box *fuzz_box_open(void)
+static bool open_engine(struct fuzz_box *b, const char **why)
+{
+    if (host_exec_new(&b->exec, JIT_BYTES, 0)) return false;
+    b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, true, why);
+    if (b->lockstep) b->space = lockstep_enter(b->lockstep, b->mem, b->code);
+    return b->space != NULL;
+}
+
+struct fuzz_box *fuzz_box_open(bool ahead)
 {
     const char *why = "out of memory";
     struct fuzz_box *b = aligned_alloc(64, (sizeof *b + 63) & ~(size_t)63);
     if (!b) return NULL;
     memset(b, 0, sizeof *b);
-    if (ram_open(&b->ram, FRAMES) || host_exec_new(&b->exec, JIT_BYTES, 0)) return NULL;
+    if (ram_open(&b->ram, FRAMES)) return NULL;
     b->mem = mem_new(&b->ram, MEM_DIRECT);
     b->code = b->mem ? code_new(b->mem, CPU_LEVEL_V3) : NULL;
-    if (b->code && map_all(b)) b->lockstep = lockstep_new(&b->exec, CPU_LEVEL_V3, true, &why);
-    if (b->lockstep) b->space = lockstep_enter(b->lockstep, b->mem, b->code);
+    bool good = b->code && map_all(b, ahead) && (ahead || open_engine(b, &why));
     b->signal_stack = host_signal_stack_new();
-    if (b->space) return b;
+    if (good) return b;
     fprintf(stderr, "jit-fuzz: %s\n", why);
     return NULL;
 }
 
 void fuzz_box_close(struct fuzz_box *b)
 {
-    lockstep_leave(b->space);
-    lockstep_free(b->lockstep);
+    if (!b->ahead) {
+        lockstep_leave(b->space);
+        lockstep_free(b->lockstep);
+    }
     code_free(b->code);
     mem_free(b->mem);
+    if (b->ahead) fuzz_ahead_close(b->ahead);
     ram_close(&b->ram);
     host_exec_free(&b->exec);
     host_signal_stack_free(b->signal_stack);
@@ -100,11 +118,12 @@ static void fill_pages(struct fuzz_box *b, uint32_t addr, uint32_t pages, struct
 static void put_code(struct fuzz_box *b, const struct program *p)
 {
     uint32_t page = CODE_BASE >> PAGE_SHIFT;
+    (void)mem_host(b->mem, MIXED_BASE, MEM_W);
+    memset(page_bytes(b, MIXED_BASE >> PAGE_SHIFT), 0xcc, PAGE);
+    if (b->ahead) return;                         // it is in its file
     mem_protect(b->mem, page, CODE_PAGES, MEM_R); // drops what was made of the code before
     mem_protect(b->mem, page, CODE_PAGES, MEM_R | MEM_X);
     memset(page_bytes(b, page), 0xcc, CODE_PAGES * PAGE);
-    (void)mem_host(b->mem, MIXED_BASE, MEM_W);
-    memset(page_bytes(b, MIXED_BASE >> PAGE_SHIFT), 0xcc, PAGE);
     memcpy(page_bytes(b, p->base >> PAGE_SHIFT) + p->base % PAGE, p->code, p->n);
 }
 
@@ -130,7 +149,7 @@ static bool goes_on(struct fuzz_box *b, enum cpu_stop stop, struct rng *r, struc
     return stop != STOP_BUDGET && (stop != STOP_FAULT || step_over(b));
 }
 
-const char *fuzz_run(struct fuzz_box *b, const struct program *p, struct rng *r, struct fuzz_counts *counts)
+static const char *run(struct fuzz_box *b, const struct program *p, struct rng *r, struct fuzz_counts *counts)
 {
     enum cpu_stop stop;
     unsigned left = MOST_STOPS, endless = lockstep_endless(b->lockstep);
@@ -145,7 +164,40 @@ const char *fuzz_run(struct fuzz_box *b, const struct program *p, struct rng *r,
         stop = lockstep_run(b->lockstep, &b->cpu);
         if (lockstep_difference(b->lockstep)) return lockstep_difference(b->lockstep);
     } while (goes_on(b, stop, r, counts) && --left && lockstep_endless(b->lockstep) == endless);
-    counts->cases++;
     counts->insns += b->cpu.insn_count;
     return NULL;
+}
+
+static const char *run_in_new_engine(struct fuzz_box *b, const struct program *p, struct rng *r,
+                                     struct fuzz_counts *counts)
+{
+    b->lockstep = fuzz_ahead_begin(b->ahead, b->mem, b->code);
+    return b->lockstep ? run(b, p, r, counts) : "no engine";
+}
+
+// All is the same in both runs, but for the shards in the second.
+static const char *run_twice(struct fuzz_box *b, const struct program *p, struct rng *r, struct fuzz_counts *counts)
+{
+    struct rng dice = {rng_next(r)}, first = *r;
+    struct fuzz_counts untold = {0};
+    fuzz_ahead_put(b->ahead, b->mem, p, &dice);
+    const char *wrong = run_in_new_engine(b, p, &first, &untold);
+    if (!wrong) wrong = fuzz_ahead_make(b->ahead, p, &dice, &counts->ahead);
+    if (wrong) return wrong;
+    fuzz_ahead_end(b->ahead, &untold.ahead);
+    counts->second = true;
+    wrong = run_in_new_engine(b, p, r, counts);
+    if (wrong) return wrong;
+    counts->second = false;
+    fuzz_ahead_end(b->ahead, &counts->ahead);
+    fuzz_ahead_forget(b->ahead);
+    return NULL;
+}
+
+const char *fuzz_run(struct fuzz_box *b, struct program *p, struct rng *r, struct fuzz_counts *counts)
+{
+    if (b->ahead && p->base >= MIXED_BASE) p->in.rip = p->base += CODE_BASE - MIXED_BASE; // a page of no file
+    const char *wrong = b->ahead ? run_twice(b, p, r, counts) : run(b, p, r, counts);
+    counts->cases += !wrong;
+    return wrong;
 }

@@ -1,5 +1,5 @@
-// See fuzz_make.h. Three kinds: instructions of random rows with branches among them, random bytes, real code with a
-// few bits changed.
+// See fuzz_make.h. Four kinds: instructions of random rows with branches among them, functions that call each other and
+// mostly return, random bytes, real code with a few bits changed.
 #include "fuzz_make.h"
 #include "cpu/insn.h"
 #include "shape.h"
@@ -133,6 +133,124 @@ static void rows_program(struct maker_state *m, struct program *p, const struct 
     link_pieces(m, p);
 }
 
+// ---- functions ----
+
+enum { MAX_FUNCTIONS = 5, LEAST_BODY = 3, BODY_VARIES = 6 };
+
+static void bytes_piece(struct piece *p, const char *bytes, unsigned n)
+{
+    p->n = 0;
+    p->target = -1;
+    for (unsigned i = 0; i < n; i++) put(p, (uint8_t)bytes[i], 1);
+}
+
+// Neither rsp nor the counter: functions return, and loops end.
+static unsigned tame_register(struct maker_state *m)
+{
+    unsigned reg = rng_below(m->rng, 15); // r15 counts
+    return reg == GPR_RSP ? 11 : reg;
+}
+
+static void tame_piece(struct maker_state *m, struct piece *p)
+{
+    static const uint8_t opcodes[] = {0x01, 0x03, 0x11, 0x29, 0x31, 0x39, 0x85, 0x89, 0x8b, 0x8b};
+    unsigned reg = tame_register(m), rm = tame_register(m);
+    bool stack = rng_percent(m->rng, 20);
+    bytes_piece(p, "", 0);
+    put(p, 0x48 | (reg & 8 ? 4 : 0) | (!stack && rm & 8 ? 1 : 0), 1);
+    put(p, stack ? 0x8b : opcodes[rng_below(m->rng, sizeof opcodes)], 1);
+    put(p, (stack ? 0x44 : 0xc0 | (rm & 7)) | (reg & 7) << 3, 1);
+    if (stack) put(p, 0x24 | (rng_below(m->rng, 16) * 8) << 8, 2);
+}
+
+// lea reg, [rip + rel32], then call or jump there: the same register in both.
+static void computed_piece(struct maker_state *m, struct piece *lea, struct piece *go, unsigned target)
+{
+    unsigned reg = tame_register(m);
+    bytes_piece(lea, "", 0);
+    put(lea, 0x8d48 | (reg & 8 ? 4 : 0) | (0x05u | (reg & 7) << 3) << 16, 3);
+    put(lea, 0, 4);
+    lea->target = (int)target;
+    bytes_piece(go, "", 0);
+    if (reg & 8) put(go, 0x41, 1);
+    put(go, 0xd0ff | (reg & 7) << 8, 2);
+}
+
+static void return_piece(struct maker_state *m, struct piece *p)
+{
+    unsigned roll = rng_below(m->rng, 100);
+    bytes_piece(p, "\xc3", 1);
+    if (roll < 8) bytes_piece(p, "\xc2\x08\x00", 3);
+    if (roll >= 8 && roll < 14) bytes_piece(p, "\x41\x5b\x41\xff\xe3", 5);          // pop r11; jmp r11
+    if (roll >= 14 && roll < 18) bytes_piece(p, "\x48\x8d\x64\x24\xf8\x58\xc3", 7); // lea rsp, [rsp - 8]; pop; ret
+    if (roll >= 18 && roll < 21) bytes_piece(p, "\x48\xff\x04\x24\xc3", 5);         // inc qword [rsp]: elsewhere
+}
+
+static struct piece *next_piece(struct maker_state *m)
+{
+    return &m->piece[m->count++];
+}
+
+static void body_piece(struct maker_state *m, const struct row_table *rows, unsigned later, unsigned end)
+{
+    unsigned roll = rng_below(m->rng, 100);
+    struct piece *p = next_piece(m);
+    if (roll < 30) {
+        bytes_piece(p, "\xe8\0\0\0\0", 5);
+        p->target = (int)later;
+    } else if (roll < 40 && m->count < end) {
+        computed_piece(m, p, next_piece(m), later);
+    } else if (roll < 52) {
+        bytes_piece(p, "", 0);
+        put(p, 0x800f | rng_below(m->rng, 16) << 8, 2);
+        put(p, 0, 4);
+        p->target = (int)(m->count + rng_below(m->rng, end - m->count + 1));
+    } else if (roll < 64) {
+        row_piece(m, p, pick_row(m, rows));
+    } else {
+        tame_piece(m, p);
+    }
+}
+
+// From where m->count is to `end`; what it calls is mostly further on.
+static void function(struct maker_state *m, const struct row_table *rows, const unsigned *start, unsigned n, unsigned i)
+{
+    unsigned saved = tame_register(m), end = start[i + 1] - 2;
+    bool saves = i && rng_percent(m->rng, 50);
+    if (saves) {
+        struct piece *p = next_piece(m);
+        bytes_piece(p, "", 0);
+        put(p, saved & 8 ? 0x5041 | (saved & 7) << 8 : 0x50 | saved, saved & 8 ? 2 : 1);
+    }
+    while (m->count < end) {
+        unsigned from = i + 1 < n && rng_percent(m->rng, 90) ? i + 1 : 0;
+        body_piece(m, rows, start[from + rng_below(m->rng, n - from)], end);
+    }
+    bytes_piece(next_piece(m), "", 0);
+    if (saves) put(&m->piece[m->count - 1], saved & 8 ? 0x5841 | (saved & 7) << 8 : 0x58 | saved, saved & 8 ? 2 : 1);
+    return_piece(m, next_piece(m));
+}
+
+// mov r15d, n; loop: call the first function; dec r15; jnz loop; syscall.
+static void calls_program(struct maker_state *m, struct program *p, const struct row_table *rows)
+{
+    enum { LOOP = 1, MAIN = 5 };
+    unsigned start[MAX_FUNCTIONS + 1] = {MAIN}, n = 1 + rng_below(m->rng, MAX_FUNCTIONS);
+    p->kind = "calls";
+    for (unsigned i = 0; i < n; i++) start[i + 1] = start[i] + 2 + LEAST_BODY + rng_below(m->rng, BODY_VARIES);
+    m->count = 0;
+    bytes_piece(next_piece(m), "\x41\xbf", 2);
+    put(&m->piece[0], 1 + rng_below(m->rng, 12), 4);
+    bytes_piece(next_piece(m), "\xe8\0\0\0\0", 5);
+    m->piece[LOOP].target = (int)start[0];
+    bytes_piece(next_piece(m), "\x49\xff\xcf", 3);
+    bytes_piece(next_piece(m), "\x0f\x85\0\0\0\0", 6);
+    m->piece[MAIN - 2].target = LOOP;
+    bytes_piece(next_piece(m), "\x0f\x05\xcc", 3);
+    for (unsigned i = 0; i < n; i++) function(m, rows, start, n, i);
+    link_pieces(m, p);
+}
+
 // ---- bytes ----
 
 static void bytes_program(struct maker_state *m, struct program *p)
@@ -210,9 +328,11 @@ void make_program(struct program *p, struct rng *r, const struct row_table *rows
     m->rng = r;
     set_registers(m, p, rows);
     unsigned roll = rng_below(r, 100);
-    if (roll < 45)
+    if (roll < 40)
         rows_program(m, p, rows);
-    else if (roll < 65)
+    else if (roll < 60)
+        calls_program(m, p, rows);
+    else if (roll < 75)
         bytes_program(m, p);
     else
         mutated_program(m, p, corpus);
