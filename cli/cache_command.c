@@ -134,7 +134,7 @@ static void show_trial(const struct codecache_trial *t)
 {
     char line[sizeof t->what + sizeof t->why + 100];
     tell_trial(t, line, sizeof line);
-    show_time(t->made ? "  filled " : "  in vain ", t->when);
+    show_time(t->made ? "  filled " : "  tried ", t->when);
     printf("  %s\n", line);
 }
 

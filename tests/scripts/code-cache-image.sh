@@ -143,7 +143,7 @@ END
 "${CC:-cc}" -nostdlib -static -o "$work/huge" "$work/huge.S"
 put "$image" "$work/huge" huge
 settle
-huge() { info | grep "  in vain .*  inode [0-9]*, from page 1 at 00401000, of $image: nothing can be made of it"; }
+huge() { info | grep "  tried .*  inode [0-9]*, from page 1 at 00401000, of $image: nothing can be made of it"; }
 runs=0
 until [[ "$(huge)" == *'again after'* ]] || [ $((++runs)) -gt 6 ]; do is 'huge' "$(run "$image" /huge)" ''; done
 [[ "$(huge)" == *'again after'* ]] || bad "huge code is tried each time: $(info -v)"

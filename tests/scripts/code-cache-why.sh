@@ -29,7 +29,7 @@ info() { "$BELLJAR" cache info --code-cache "$1"; }
 in_vain() {
     is "$1: wait" "$(printf '%s\n' "$waited" | wc -l) ${waited##*$'\n'}" '2 125'
     has "$1: wait" "$waited" "belljar: cache: $image: $2"
-    is "$1: lines of info" "$(info "$1" | grep -c "^  in vain $(date +%Y)-.*  $image: $2")" 1
+    is "$1: lines of info" "$(info "$1" | grep -c "^  tried $(date +%Y)-.*  $image: $2")" 1
 }
 
 # An image that has just been changed; then one that is settled.
@@ -45,7 +45,7 @@ has 'the first run' "$said" 'startup: code cache: its file is not there yet'
 has 'the first run' "$report" '"cache_lacks": "its file is not there yet"'
 is 'the first run' "$waited" 0
 has 'the first run' "$(info "$work/cache")" "$image: made "
-lacks 'the first run' "$(info "$work/cache")" 'in vain'
+lacks 'the first run' "$(info "$work/cache")" '  tried '
 run "$work/cache"
 [[ $said =~ 'startup: code cache: '[1-9][0-9]*' shards used' ]] || bad "the second run: $said"
 [[ $report =~ '"cache_shards": '[1-9][0-9]*', "cache_lacks": null' ]] || bad "the second run: $report"
@@ -69,7 +69,7 @@ done
 has 'no libZydis now' "$(LD_LIBRARY_PATH=$work/empty info "$work/unproven")" '  cannot be filled: the verifier needs libZydis.so.4.0'
 run "$work/unproven"
 is 'libZydis is back' "$waited" 0
-lacks 'libZydis is back' "$(info "$work/unproven")" 'in vain'
+lacks 'libZydis is back' "$(info "$work/unproven")" '  tried '
 
 # Killed: what is known is that it was not done.
 (
