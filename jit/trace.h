@@ -16,8 +16,7 @@ enum {
 struct pending { // an exit whose stub comes behind the trace
     struct exit exit;
     uint32_t rel32; // in the buffer, the jump that leads to it
-    bool to_head;   // not an exit: r11 is brought where the head wants it,
-    uint32_t body;  // or, when not 0, that
+    bool to_head;   // not an exit: r11 is brought where the head wants it
 };
 
 struct trace_head { // where code that has a block is entered in this trace from now on

@@ -78,7 +78,7 @@ static void to_head(struct trace *t, uint32_t rel32)
         emit_to32(&t->e, rel32, t->x87 ? t->body : 0);
         return;
     }
-    struct pending p = {.exit = {.r11 = t->r11}, .rel32 = rel32, .to_head = true, .body = t->x87 ? t->body : 0};
+    struct pending p = {.exit = {.r11 = t->r11}, .rel32 = rel32, .to_head = true};
     pend(t, &p);
 }
 
@@ -182,8 +182,8 @@ static void emit_stub(struct trace *t, const struct pending *p)
     struct jit *j = t->jit;
     lead_to_stub(t, p->rel32);
     if (p->to_head) {
-        move_r11(&t->stubs, p->exit.r11, p->body ? R11_SLOT : t->head_r11);
-        stub_jump(t, j->used + p->body);
+        move_r11(&t->stubs, p->exit.r11, t->head_r11);
+        stub_jump(t, j->used);
         return;
     }
     if (!is_inside(t, p->exit.pc)) {

@@ -5,12 +5,12 @@
 //
 // A case is a function of the seed and its number: a file of a few shards, changed in some places (mostly in its
 // tables; mostly with the sum of the head put right, so that it is the numbers that are judged), cut off, or random.
+#include "campaign.h"
 #include "fake.h"
 #include "tests/insn/values.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SEEDS = 4, MAX_CHANGES = 8 };
@@ -233,20 +233,11 @@ static void run_case(uint64_t seed, uint64_t number, const struct file *files, s
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, first = 0, cases = UINT64_MAX, seconds = 5;
     struct file files[SEEDS];
     struct counts c = {0};
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t n = strtoull(argv[i + 1], NULL, 0);
-        if (!strcmp(argv[i], "--seed")) seed = n;
-        if (!strcmp(argv[i], "--first")) first = n;
-        if (!strcmp(argv[i], "--cases")) cases = n, seconds = UINT32_MAX;
-        if (!strcmp(argv[i], "--seconds")) seconds = n;
-    }
+    const struct campaign run = campaign_of(argc, argv);
     for (unsigned i = 0; i < SEEDS; i++) files[i] = make_seed(i);
-    time_t end = time(NULL) + (time_t)seconds;
-    uint64_t number = first;
-    for (; number - first < cases && (number % 256 || time(NULL) < end); number++) run_case(seed, number, files, &c);
+    for (uint64_t number = run.first; campaign_goes_on(&run, number); number++) run_case(run.seed, number, files, &c);
     for (unsigned i = 0; i < SEEDS; i++) { // nothing has changed them
         struct counts again = {0};
         try(files[i].bytes, files[i].n, false, &again);
@@ -254,7 +245,7 @@ int main(int argc, char **argv)
         free(files[i].bytes);
     }
     printf("store-fuzz: seed %llu: %llu cases, %llu let through, %llu sections of them read, %llu with a wrong sum\n",
-           (unsigned long long)seed, (unsigned long long)c.cases, (unsigned long long)c.let_through,
+           (unsigned long long)run.seed, (unsigned long long)c.cases, (unsigned long long)c.let_through,
            (unsigned long long)c.sections, (unsigned long long)c.misses);
     return 0;
 }

@@ -11,10 +11,10 @@ int main(void)
     return 77; // nothing is translated
 }
 #else
+#include "campaign.h"
 #include "cli/cachefill_profile.h"
 #include "tests/insn/values.h"
 #include "tests/unit/record_box.h"
-#include <time.h>
 
 enum { MAX_CHANGES = 6, MAX_LISTED_CODES = 200 };
 
@@ -150,23 +150,14 @@ static void run_case(uint64_t seed, uint64_t number, const struct bytes *record,
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, first = 0, cases = UINT64_MAX, seconds = 5;
     struct counts c = {0};
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t n = strtoull(argv[i + 1], NULL, 0);
-        if (!strcmp(argv[i], "--seed")) seed = n;
-        if (!strcmp(argv[i], "--first")) first = n;
-        if (!strcmp(argv[i], "--cases")) cases = n, seconds = UINT32_MAX;
-        if (!strcmp(argv[i], "--seconds")) seconds = n;
-    }
+    const struct campaign run = campaign_of(argc, argv);
     if (record_box_open()) return 2;
     struct build_task t = task();
     struct bytes record = make_record_of(&t);
-    time_t end = time(NULL) + (time_t)seconds;
-    uint64_t number = first;
-    for (; number - first < cases && (number % 256 || time(NULL) < end); number++) run_case(seed, number, &record, &c);
+    for (uint64_t number = run.first; campaign_goes_on(&run, number); number++) run_case(run.seed, number, &record, &c);
     printf("record-fuzz: seed %llu: %llu cases, %llu changed records let through, %llu made, %llu codes joined\n",
-           (unsigned long long)seed, (unsigned long long)c.cases, (unsigned long long)c.let_through,
+           (unsigned long long)run.seed, (unsigned long long)c.cases, (unsigned long long)c.let_through,
            (unsigned long long)c.made, (unsigned long long)c.codes);
     free(record.at);
     record_box_close();
