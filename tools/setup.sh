@@ -96,16 +96,26 @@ setup_build() {
     cmake --build "$dir" --target "${@:-all}" </dev/null >&2 || setup_fail "the build ($preset) failed"
 }
 
-# What an image is made by; python3-test includes python3's recipe.
+# A recipe, and those that it includes.
+setup_recipes() {
+    local included
+    printf '%s\n' "$top/images/$1.recipe"
+    while read -r included; do setup_recipes "$included"; done < <(sed -n 's/^include \(.*\)\.recipe$/\1/p' "$top/images/$1.recipe")
+}
+
+# NAME IMAGE: IMAGE is there and newer than all that it is made from.
 setup_image_current() {
-    [ -e "$1" ] && [ -z "$(find "$top/images" \( -name '*.recipe' -o -name build -o -name '*.py' -o -name '*.c' \) \
-        -newer "$1" -print -quit)" ]
+    local from
+    mapfile -t from < <(setup_recipes "$1")
+    from+=("$top"/images/build "$top"/images/*.py "$top"/images/*.c)
+    [ -e "$2" ] && [ -z "$(find "${from[@]}" -newer "$2" -print -quit)" ]
 }
 
 setup_image() {
     local image=$images/$1.ext2
-    if setup_image_current "$image"; then return 0; fi
-    setup_say "building the disk image $1 (once; it downloads about 30 MB)"
+    [ -e "$top/images/$1.recipe" ] || setup_fail "there is no images/$1.recipe"
+    if setup_image_current "$1" "$image"; then return 0; fi
+    setup_say "building the disk image $1 (once; it downloads its packages)"
     if BELLJAR_TOOLS=$top/build/tools "$top/images/build" "$top/images/$1.recipe" "$image" </dev/null >&2; then
         return 0
     fi

@@ -1,4 +1,5 @@
 # Background jobs, wait, traps, signals between processes, exit statuses, fork and exec.
+# package: bash
 # engines: interp eager lockstep
 sleep 0.3 & p=$!; wait $p; echo "waited $?"
 (exit 7) & wait $!; echo "status $?"

@@ -1,4 +1,5 @@
 # Pipes, redirections, here-documents, globs, arithmetic, functions, arrays, substitutions.
+# package: bash
 # engines: interp eager lockstep:fast
 cd /tmp || exit
 mkdir work; cd work || exit

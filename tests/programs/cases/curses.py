@@ -1,4 +1,5 @@
 # Full-screen programs on a pseudoterminal: less, vim, top's and bash's line editing, Python's REPL; what they draw, key by key.
+# package: less vim-tiny procps bash python3.11-minimal
 # image: python3-test
 # differs: s/[0-9]+ seconds? ago/N ago/
 import fcntl

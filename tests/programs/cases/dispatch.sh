@@ -1,4 +1,5 @@
 # Programs and libraries that choose their code by CPUID (glibc, OpenSSL, zlib, zstd, coreutils), at both levels of the CPU.
+# package: openssl zstd gzip xz-utils coreutils
 # image: python3-test
 # options: --cpu v2
 # options: --cpu v3

@@ -1,4 +1,5 @@
 # glibc's mathematical functions by the FMA code that it chooses on a CPU of level v3, bit by bit.
+# package: python3.11-minimal libc6
 # engines: interp eager lockstep
 # options: --cpu v3
 import cmath

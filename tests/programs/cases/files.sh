@@ -1,4 +1,5 @@
 # Making, copying, moving, linking, changing and removing files; owners, modes and times as root.
+# package: coreutils tar
 # engines: interp lockstep
 # native: -r
 cd /tmp || exit

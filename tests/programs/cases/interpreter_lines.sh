@@ -1,4 +1,5 @@
 # #! scripts, programs that cannot be run, and their statuses.
+# package: bash python3.11-minimal
 cd /tmp || exit
 printf '#!/bin/sh\necho sh "$0" "$@"\n' >a; printf '#!/usr/bin/env python3\nimport sys\nprint(sys.argv)\n' >b; printf '#!/bin/sh -x -y\n:\n' >c; printf '#!/no/such\n' >d; printf '#!/tmp/a arg with space\n' >e; printf '#!\n' >f; printf 'echo no line "$0"\n' >g; : >h; printf '#! /bin/cat\ncat me\n' >i; printf '\x7fELF broken' >j; printf '#!/tmp/k\n' >k; printf '#!/etc\n' >l
 chmod 755 ?; cp a m; chmod 644 m; head -c 100 /usr/bin/env >n; chmod 755 n; (printf '#!/bin/echo '; printf 'x%.0s' {1..300}; echo) >o; chmod 755 o; printf '#!/tmp/e two\n' >p; chmod 755 p; cp /usr/bin/true t; chmod 111 t; printf '#!/bin/sh' >q; chmod 755 q; printf '\0\1\2' >r; chmod 755 r

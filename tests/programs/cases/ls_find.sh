@@ -1,4 +1,5 @@
 # The image's own tree: times, sizes, owners, links, blocks. In the box /dev/shm, /proc, /sys and /tmp are other file systems.
+# package: coreutils findutils
 # native: -m
 ls -lR --time-style=full-iso /usr/lib
 ls -la --time-style=full-iso / | grep -vE ' (dev|proc|sys|tmp)$|^total' | tr -s ' '

@@ -1,4 +1,5 @@
 # What /proc and /dev tell that a program can rely on: shapes, not amounts.
+# package: coreutils
 # native: -r
 # differs: s/0x[0-9a-f]+/ADDRESS/g
 shape() { sed -E 's/[0-9]+/N/g; s/[ \t]+/ /g'; }

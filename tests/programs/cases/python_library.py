@@ -1,4 +1,5 @@
 # The modules of the standard library that lean on the machine or on C: results, not just imports.
+# package: python3.11-minimal
 # engines: interp eager lockstep
 import array, ast, asyncio, base64, binascii, bisect, bz2, calendar, cmath, codecs, collections, configparser, contextvars, copy, csv
 import ctypes, ctypes.util, dataclasses, datetime, decimal, difflib, enum, fileinput, fractions, functools, getpass, glob, grp, gzip, hashlib

@@ -1,4 +1,5 @@
 # subprocess, fork and wait, pipes, signals, threads, multiprocessing, mmap, select, tempfile.
+# package: python3.11-minimal
 # engines: interp eager lockstep
 import errno
 import fcntl

@@ -1,2 +1,4 @@
+# A program on standard input.
+# package: python3.11-minimal
 # run: python3 -
 # stdin: print(1)\n

@@ -1,4 +1,5 @@
 # Writing to the root: the overlay in the box, a private copy of the image natively.
+# package: coreutils
 # native: -w -r
 cd /root || exit
 mkdir d e; stat -c '%n %s %b %h %a' d e .; touch d/f; stat -c '%s %b %h' d; ls -la d | awk '{print $1, $2, $5, $NF}'

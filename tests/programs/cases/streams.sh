@@ -1,4 +1,5 @@
 # Standard input of size and shape: what is read, what is left, what a closed output does.
+# package: coreutils
 # engines: interp lockstep
 # stdin: line one\nline two\nline three\nno newline
 read -r a; echo "[$a]"; head -n 1; cat; read -r b; echo "$? [$b]"

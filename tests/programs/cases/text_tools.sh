@@ -1,4 +1,5 @@
 # Filters over text: sort, cut, tr, sed, grep, awk, uniq, comm, join, paste, od, ...
+# package: coreutils sed grep mawk
 # engines: interp lockstep
 cd /tmp || exit
 seq 1000 >n; sort -n n | md5sum; sort n | sha256sum; sort -rn n | head -3; shuf -i 1-100 --random-source=/usr/bin/bash | md5sum

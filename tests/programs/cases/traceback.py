@@ -1,3 +1,5 @@
+# An uncaught exception: its traceback and its status.
+# package: python3.11-minimal
 def inner(n):
     return {}[n] if n == 0 else inner(n - 1)
 

@@ -1,3 +1,5 @@
+# A file of unit tests, as graders run them.
+# package: python3.11-minimal
 # engines: interp eager lockstep
 # run: python3 -m unittest -v /tmp/unittest_file.py
 # differs: s/^Ran (.*) in .*s$/Ran \1/

@@ -1,4 +1,5 @@
 # An ordinary user: permissions.
+# package: coreutils
 # options: --user 1000:1000
 # native: -w -u 1000:1000
 id; whoami; umask; cat /etc/shadow; ls /root; cat /root/x; touch /etc/x /usr/x; echo $?; mkdir /x; cd /tmp && mkdir mine && touch mine/f && chmod 0 mine/f && cat mine/f; chmod 500 mine; touch mine/g; rm mine/f; echo $?; chmod 300 mine; ls mine; rm mine/f; chmod 600 mine; ls mine/ ; cd mine; echo $?; chown root /tmp/mine; echo $?; chgrp 0 /tmp/mine; echo $?; chmod 2777 /tmp/mine; stat -c %a /tmp/mine; chown :1000 /tmp/mine
