@@ -347,6 +347,37 @@ struct lx_ucontext {
 };
 _Static_assert(sizeof(struct lx_ucontext) == 304, "lx_ucontext");
 
+enum {   // ptrace(2); audit.h, elf.h
+  LX_PTRACE_TRACEME = 0, LX_PTRACE_PEEKTEXT = 1, LX_PTRACE_PEEKDATA = 2, LX_PTRACE_PEEKUSER = 3, LX_PTRACE_POKETEXT = 4, LX_PTRACE_POKEDATA = 5,
+  LX_PTRACE_POKEUSER = 6, LX_PTRACE_CONT = 7, LX_PTRACE_KILL = 8, LX_PTRACE_SINGLESTEP = 9, LX_PTRACE_GETREGS = 12, LX_PTRACE_SETREGS = 13,
+  LX_PTRACE_GETFPREGS = 14, LX_PTRACE_SETFPREGS = 15, LX_PTRACE_ATTACH = 16, LX_PTRACE_DETACH = 17, LX_PTRACE_SYSCALL = 24,
+  LX_PTRACE_SETOPTIONS = 0x4200, LX_PTRACE_GETEVENTMSG = 0x4201, LX_PTRACE_GETSIGINFO = 0x4202, LX_PTRACE_SETSIGINFO = 0x4203,
+  LX_PTRACE_GETREGSET = 0x4204, LX_PTRACE_SETREGSET = 0x4205, LX_PTRACE_SEIZE = 0x4206, LX_PTRACE_INTERRUPT = 0x4207,
+  LX_PTRACE_LISTEN = 0x4208, LX_PTRACE_GETSIGMASK = 0x420a, LX_PTRACE_SETSIGMASK = 0x420b, LX_PTRACE_GET_SYSCALL_INFO = 0x420e,
+  LX_PTRACE_O_TRACESYSGOOD = 1, LX_PTRACE_O_TRACEFORK = 2, LX_PTRACE_O_TRACEVFORK = 4, LX_PTRACE_O_TRACECLONE = 8, LX_PTRACE_O_TRACEEXEC = 0x10,
+  LX_PTRACE_O_TRACEVFORKDONE = 0x20, LX_PTRACE_O_TRACEEXIT = 0x40, LX_PTRACE_O_TRACESECCOMP = 0x80, LX_PTRACE_O_EXITKILL = 0x100000,
+  LX_PTRACE_EVENT_FORK = 1, LX_PTRACE_EVENT_VFORK = 2, LX_PTRACE_EVENT_CLONE = 3, LX_PTRACE_EVENT_EXEC = 4, LX_PTRACE_EVENT_VFORK_DONE = 5, LX_PTRACE_EVENT_EXIT = 6,
+  LX_PTRACE_EVENT_STOP = 128, LX_NT_PRSTATUS = 1, LX_NT_PRFPREG = 2, LX_NT_X86_XSTATE = 0x202,
+};
+#define LX_AUDIT_ARCH_X86_64 0xc000003eu
+
+struct lx_user_regs {   // sys/user.h, user_regs_struct
+  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+_Static_assert(sizeof(struct lx_user_regs) == 216, "lx_user_regs");
+
+struct lx_ptrace_syscall_info {
+  uint8_t op, pad[3];
+  uint32_t arch;
+  uint64_t instruction_pointer, stack_pointer;
+  union {
+    struct { uint64_t nr, args[6]; } entry;
+    struct { int64_t rval; uint8_t is_error; } exit;
+    struct { uint64_t nr, args[6]; uint32_t ret_data; } seccomp;
+  };
+};
+_Static_assert(sizeof(struct lx_ptrace_syscall_info) == 88, "lx_ptrace_syscall_info");
+
 struct lx_rt_sigframe { uint64_t pretcode; struct lx_ucontext uc; struct lx_siginfo info; };
 _Static_assert(sizeof(struct lx_rt_sigframe) == 440, "lx_rt_sigframe");
 

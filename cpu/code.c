@@ -434,7 +434,7 @@ static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, ui
     if (cpu->interrupt) return stop(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stop(cpu, STOP_BUDGET);
-    struct tier *tier = cpu->code->tier;
+    struct tier *tier = left >= BLOCK_MAX ? cpu->code->tier : NULL; // which may not count one by one
     if (tier && tier->due(tier, cpu, pc)) return stop(cpu, STOP_TIER);
     code_slice(cpu);
     const struct insn *to = code_next(cpu, pc, left);

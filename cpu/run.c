@@ -107,7 +107,7 @@ static const struct insn *enter(struct cpu *cpu)
     if (__atomic_load_n(&cpu->interrupt, __ATOMIC_SEQ_CST)) return stopped(cpu, STOP_REQUEST);
     int64_t left = cpu->budget + BLOCK_MAX;
     if (left <= 0) return stopped(cpu, STOP_BUDGET);
-    struct tier *tier = code_tier(cpu->code);
+    struct tier *tier = left >= BLOCK_MAX ? code_tier(cpu->code) : NULL; // which may not count one by one
     if (tier && tier->due(tier, cpu, cpu->rip)) return stopped(cpu, STOP_TIER);
     const struct insn *in = code_next(cpu, cpu->rip, left);
     return in ? in : stopped(cpu, STOP_FAULT);

@@ -3,7 +3,7 @@
 // A call is run by sys_dispatch, and again by sys_resume as often as it parks. Registers of the guest stay as they were
 // at the SYSCALL instruction (rip behind it) until the call has ended: then rax is the result. The results ERESTART*
 // are internal: signal_deliver turns them into EINTR or moves rip back.
-#include "syscalls/kernel.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/trace.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +40,13 @@ static void release(struct task *t)
 void sys_abandon(struct task *t)
 {
     release(t);
-    t->in_syscall = false;
+    t->in_syscall = t->at_entry = false;
 }
 
 // A call that parks because a file's page is on its way need not say where: vfs does.
 static void park(struct task *t)
 {
-    if (t->sys.yielding) return; // still on the run queue
+    if (t->sys.yielding || t->state == TASK_TRACED) return; // still on the run queue; stopped
     trace_sys_wait(t);
     if (!t->sys.waiting) task_wait_io(t, t->box->vfs->park);
     task_dequeue(t);
@@ -81,6 +81,7 @@ static void finish(struct task *t, int64_t result)
     t->in_syscall = false;
     t->restartable = t->sys_nr != NR_rt_sigreturn;
     t->cpu.regs[RAX] = (uint64_t)result;
+    if (t->traced) ptrace_left_syscall(t);
 }
 
 static void run(struct task *t)
@@ -95,19 +96,36 @@ static void run(struct task *t)
         finish(t, result);
 }
 
-void sys_dispatch(struct task *t)
+static void begin(struct task *t)
 {
     const uint64_t *r = t->cpu.regs;
     const uint64_t arg[6] = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]};
     t->sys_nr = r[RAX];
     memcpy(t->sys_arg, arg, sizeof arg);
     t->in_syscall = true;
+}
+
+static void enter(struct task *t)
+{
+    t->at_entry = false;
     trace_sys_enter(t);
     run(t);
 }
 
+void sys_dispatch(struct task *t)
+{
+    begin(t);
+    t->at_entry = t->traced && ptrace_at_entry(t);
+    if (!t->at_entry) enter(t);
+}
+
 void sys_resume(struct task *t)
 {
+    if (t->at_entry) { // its tracer may have changed the registers
+        begin(t);
+        enter(t);
+        return;
+    }
     task_unwait(t);
     t->sys.restarted = true;
     run(t);

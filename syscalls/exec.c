@@ -7,6 +7,7 @@
 #include "loader/script.h"
 #include "loader/stack.h"
 #include "syscalls/mm.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/signal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,7 +180,8 @@ static void new_cred(const struct task *t, struct bin *b)
     const struct inode *i = b->file->inode;
     struct cred *c = &b->cred;
     *c = t->proc->cred;
-    bool honour = !(b->file->path.mount && b->file->path.mount->flags & MOUNT_NOSUID) && !t->proc->no_new_privs;
+    bool honour = !(b->file->path.mount && b->file->path.mount->flags & MOUNT_NOSUID) && !t->proc->no_new_privs &&
+                  !ptrace_limits_exec(t);
     if (honour && i->mode & LX_S_ISUID) c->euid = i->uid;
     if (honour && (i->mode & (LX_S_ISGID | LX_S_IXGRP)) == (LX_S_ISGID | LX_S_IXGRP)) c->egid = i->gid;
     c->suid = c->fsuid = c->euid;

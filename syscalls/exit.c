@@ -1,5 +1,5 @@
 // Ends: of a thread, of a process, of the box with its first process. Zombies, orphans, SIGCHLD.
-#include "syscalls/kernel.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/trace.h"
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +118,7 @@ static void end_process(struct process *p, int status)
     p->state = PROC_ZOMBIE;
     box->nzombies++;
     hang_up_stopped_group(p, p->parent);
+    ptrace_process_ends(p);
     waitq_wake(&p->exit_wait);
     sighand_unref(p->sighand);
     p->sighand = NULL;
@@ -153,6 +154,8 @@ void exit_task(struct task *t, int status)
     sys_abandon(t);
     if (p->ntasks == 1) vfork_done(t);
     give_to_sibling(t);
+    ptrace_tracer_ends(p, t->tid);
+    ptrace_task_ends(t, p->exiting ? p->exit_status : status);
     signals_flush(&t->pending);
     memcpy(p->last_comm, t->comm, sizeof p->last_comm);
     task_retire(t);
@@ -177,6 +180,7 @@ void exit_other_tasks(struct task *t)
         if (u != t) exit_task(u, 0);
     }
     for (struct process *c = p->children; c; c = c->sibling) c->parent_tid = p->pid;
+    ptrace_takes_lead(t);
     t->tid = p->pid; // it takes the leader's place (kernel: de_thread)
 }
 
@@ -191,18 +195,23 @@ void process_execed(struct task *t)
     signals_exec(p);
     posix_timers_free(p);
     vfork_done(t);
+    ptrace_execed(t);
 }
 
 // ---------------------------------------------------------------- system calls
 
 int64_t sys_exit(struct task *t, const uint64_t a[6])
 {
-    exit_task(t, (int)(a[0] & 0xff) << 8);
+    int status = (int)(a[0] & 0xff) << 8;
+    if (t->traced && ptrace_at_exit(t, status, false)) return -LX_EPARK;
+    exit_task(t, status);
     return 0;
 }
 
 int64_t sys_exit_group(struct task *t, const uint64_t a[6])
 {
-    exit_group(t->proc, (int)(a[0] & 0xff) << 8);
+    int status = (int)(a[0] & 0xff) << 8;
+    if (t->traced && ptrace_at_exit(t, status, false)) return -LX_EPARK;
+    exit_group(t->proc, status);
     return 0;
 }

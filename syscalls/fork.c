@@ -2,8 +2,8 @@
 //
 // A child is made complete before it may run; what can fail (limits, memory, guest addresses) is tried first, so that
 // nothing has to be undone that another thread could have seen.
-#include "syscalls/kernel.h"
 #include "syscalls/pidfd.h"
+#include "syscalls/ptrace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,8 +131,12 @@ static int store_pidfd(struct task *t, struct task *child, const struct lx_clone
 // The parent of a vfork waits until the child has exec'ed or exited; only death ends that wait.
 static int64_t wait_for_vfork(struct task *t)
 {
+    if (t->traced && ptrace_at_event(t)) return -LX_EPARK;
     struct process *child = process_find(t->box, (int)t->sys.word[0]);
-    if (!child || !child->vfork_pending) return (int64_t)t->sys.word[0];
+    if (!child || !child->vfork_pending) {
+        ptrace_event(t, LX_PTRACE_EVENT_VFORK_DONE, t->sys.word[0]);
+        return (int64_t)t->sys.word[0];
+    }
     return task_wait_io(t, &child->exit_wait);
 }
 
@@ -158,6 +162,7 @@ static int64_t do_clone(struct task *t, const struct lx_clone_args *c)
         exit_task(child, 0);
         return err;
     }
+    ptrace_forked(t, child, c->flags, (int)c->exit_signal);
     task_start(child);
     if (!(c->flags & LX_CLONE_VFORK) || c->flags & LX_CLONE_THREAD) return tid;
     t->sys.word[0] = (uint64_t)tid;

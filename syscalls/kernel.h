@@ -93,9 +93,12 @@ struct task {
     enum {
         TASK_RUNNABLE,
         TASK_PARKED,
+        TASK_TRACED, // stopped for its tracer (ptrace.h)
         TASK_DEAD
-    } state;          // a task of a stopped process (proc->stopped) is not run, whatever its state
-    bool in_syscall;  // between STOP_SYSCALL and the result in rax: a re-run is due when it runs next
+    } state;               // a task of a stopped process (proc->stopped) is not run, whatever its state
+    struct tracee *traced; // NULL: nobody traces it
+    bool at_entry;         // it has stopped for its tracer before its system call has begun
+    bool in_syscall;       // between STOP_SYSCALL and the result in rax: a re-run is due when it runs next
     bool restartable; // rax holds the result of a system call just ended: signal_deliver may turn it back (ERESTART*)
     uint64_t sigwait_set; // rt_sigtimedwait under way: these wake it though they are blocked
     uint64_t sigmask, saved_sigmask;
@@ -141,6 +144,7 @@ struct process {
     struct process *fs_next; // CLONE_FS: the next in the ring that shares root, cwd and umask; NULL: shared with nobody
     int parent_tid;          // the thread of its parent whose child it is (__WNOTHREAD)
     struct task *tasks;      // first is the leader while it lives
+    struct tracee *tracees;  // whom its threads trace (ptrace.h)
     unsigned ntasks;
     int pid, pgid, sid;
     struct mm *mm; // shared after vfork / CLONE_VM
@@ -278,10 +282,11 @@ void task_wake(struct task *);
 struct task *task_new(struct process *, const struct task *like); // tid, comm, mask as `like` (NULL: a first task); not
                                                                   // on the run queue yet. NULL: no memory, over --pids
 void task_start(struct task *);                                   // makes it runnable
-void task_requeue(struct task *); // onto the run queue when runnable, and its process is not stopped
-void task_dequeue(struct task *); // off the run queue
-void task_unwait(struct task *);  // off every wait queue and timer
-void task_retire(struct task *);  // a dying task leaves its process and all lists; tasks_reap frees it
+void task_requeue(struct task *);                                 // onto the run queue when runnable, and not held
+bool task_held(const struct task *); // its process is stopped, and no tracer says otherwise
+void task_dequeue(struct task *);    // off the run queue
+void task_unwait(struct task *);     // off every wait queue and timer
+void task_retire(struct task *);     // a dying task leaves its process and all lists; tasks_reap frees it
 void tasks_reap(struct box *);
 void task_set_mm(struct task *, struct mm *); // attaches the cpu to the process's memory
 void waitq_dismiss(struct waitq *);           // before a queue's owner is freed: wakes all and empties it
@@ -355,7 +360,7 @@ int64_t mm_mmap(struct mm *, const struct mm_map *); // the address, or -errno. 
 // words, or NULL. -LX_EPARK: vfs->park.
 int exec_program(struct task *, struct file *, const char *path, char **argv, char **envp, const char **why);
 
-// -- processes (syscalls/process.c, fork.c, wait.c, exit.c)
+// -- processes (syscalls/process.c, fork.c, wait.c, exit.c; who traces whom: ptrace.h)
 struct task *process_new_init(struct box *); // pid 1 and the first process (pid 2), empty: no mm, files, cwd; its task
                                              // is not started. NULL: no memory
 void processes_free(struct box *);           // at the box's end: everything, whatever its state

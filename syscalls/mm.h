@@ -92,6 +92,9 @@ int64_t mm_populate(struct task *, uint32_t start, uint32_t end, bool write);
 // What stands in [start, end) is not what it was: for code of files that is translated for all who map it. Whoever
 // changes a vma with code, or what it shows, calls it.
 void mm_code_changes(struct mm *, uint32_t start, uint32_t end);
+// For a debugger and /proc/PID/mem (mm/gup.c, FOLL_FORCE): n bytes, within a page, whatever the mapping's protection
+// says of its process; what is written to a private mapping is the process's own from then on. 0, -LX_EFAULT, -LX_EPARK
+int mm_force(struct mm *, gaddr, void *, size_t n, bool write);
 uint32_t mm_show_file(struct mm *,
                       uint32_t page); // an absent page of a private file mapping, for reading: its frame, or 0
 void mm_unmap_inode(void *box, struct inode *, uint32_t first, uint32_t count); // vfs_host.unmap

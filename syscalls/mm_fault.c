@@ -225,6 +225,31 @@ int mm_make_present(struct mm *mm, gaddr addr, unsigned need)
     return populate(v, page, need & MEM_W);
 }
 
+static int force_present(struct mm *mm, struct vma *v, uint32_t page, bool write)
+{
+    if (write && v->flags & LX_MAP_SHARED && !(v->prot & LX_PROT_WRITE)) return -LX_EFAULT;
+    pte_t p = mem_pte(mm->mem, page);
+    if (p && !(write && p & MEM_COW)) return 0;
+    if (write && v->prot & LX_PROT_EXEC) mm_code_changes(mm, v->start, v->end);
+    int err = populate(v, page, write);
+    return err == -LX_ENOMEM || err == -LX_ENOSPC || err == -LX_EIO ? -LX_EFAULT : err;
+}
+
+int mm_force(struct mm *mm, gaddr addr, void *buf, size_t n, bool write)
+{
+    uint32_t page = (uint32_t)(addr >> PAGE_SHIFT), off = addr & (PAGE_BYTES - 1);
+    struct ram *ram = &mm->box->ram;
+    struct vma *v = addr < MEM_TOP ? vma_at(mm, page) : NULL;
+    if (!v) return -LX_EFAULT;
+    int err = force_present(mm, v, page, write);
+    if (err) return err;
+    uint32_t frame = pte_frame(mem_pte(mm->mem, page));
+    if (!write) return ram_read(ram, frame, off, buf, n) ? -LX_EFAULT : 0;
+    ram_writing(ram, frame);
+    memcpy(ram_ptr(ram, frame) + off, buf, n);
+    return 0;
+}
+
 int mm_fetch(void *mm, uint32_t addr, unsigned need)
 {
     int err = mm_make_present(mm, addr, need);

@@ -3,7 +3,7 @@
 // A process is freed when it has been reaped (process_unlink). pid 1, the reaper, is a process without tasks: it stands
 // where init stands on a real machine, so that orphans have a parent and do not remain as zombies. The program that
 // belljar was asked to run is pid 2.
-#include "syscalls/kernel.h"
+#include "syscalls/ptrace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +119,7 @@ void process_unlink(struct process *p)
     waitq_dismiss(&p->exit_wait);
     waitq_dismiss(&p->child_wait);
     signals_flush(&p->pending);
+    while (p->tracees) ptrace_forget(p->tracees);
     if (p->state == PROC_ZOMBIE) box->nzombies--;
     if (box->init == p) box->init = NULL;
     if (box->reaper == p) box->reaper = NULL;

@@ -32,15 +32,12 @@ static int move_some(struct mm *mm, struct iob *io, uint64_t *pos, bool write)
 {
     uint64_t room = PAGE_BYTES - (*pos & (PAGE_BYTES - 1));
     size_t n = io->left < room ? io->left : (size_t)room;
-    unsigned need = write ? MEM_W : MEM_R;
-    if (*pos >= MEM_TOP) return -LX_EIO;
-    int err = mm_make_present(mm, *pos, need);
-    uint8_t *p = err ? NULL : mem_host(mm->mem, (uint32_t)*pos, need), copy[PAGE_BYTES];
-    if (!p) return err == -LX_EPARK ? err : -LX_EIO;
-    if (!write) memcpy(copy, p, n); // the other side may be the same page, and be replaced by being written to
+    uint8_t copy[PAGE_BYTES];
+    // Tried first: what is fetched from the caller is gone then.
+    int err = mm_force(mm, *pos, copy, write ? 0 : n, write);
+    if (err) return err == -LX_EPARK ? err : -LX_EIO;
     size_t got = write ? iob_get(io, copy, n) : iob_put(io, copy, n);
-    if (write && (mm_make_present(mm, *pos, need) || !(p = mem_host(mm->mem, (uint32_t)*pos, need)))) return -LX_EIO;
-    if (write) memcpy(p, copy, got);
+    if (write && mm_force(mm, *pos, copy, got, true)) return -LX_EIO;
     *pos += got;
     return got < n ? -LX_EFAULT : 0;
 }
@@ -59,7 +56,6 @@ static int read_mem(struct file *f, struct iob *io, uint64_t *pos)
     return move_bytes(f, io, pos, false);
 }
 
-// Only what the process could write itself: no force.
 static int write_mem(struct file *f, struct iob *io, uint64_t *pos)
 {
     return move_bytes(f, io, pos, true);

@@ -2,6 +2,7 @@
 #include "syscalls/fs.h"
 #include "syscalls/mm.h"
 #include "syscalls/procfs.h"
+#include "syscalls/ptrace.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,16 @@ static char state_of(const struct proc_who *w)
 {
     if (w->p->pid == 1) return 'S';
     if (w->p->state != PROC_ALIVE || !w->p->ntasks) return 'Z';
-    if (w->p->stopped) return 'T';
+    const struct task *t = w->t ? w->t : w->p->tasks;
+    if (t->state == TASK_TRACED) return 't';
+    if (task_held(t)) return 'T';
     return w->t && w->t->state == TASK_PARKED ? 'S' : 'R';
+}
+
+static int tracer_of(const struct proc_who *w)
+{
+    const struct task *t = w->t ? w->t : w->p->tasks;
+    return t && t->traced ? t->traced->tracer->pid : 0;
 }
 
 // ---------------------------------------------------------------- memory, counted in pages
@@ -118,7 +127,11 @@ static void show_statm(struct proc_text *x, const struct proc_who *w)
 
 static const char *state_word(char c)
 {
-    return c == 'R' ? "R (running)" : c == 'S' ? "S (sleeping)" : c == 'T' ? "T (stopped)" : "Z (zombie)";
+    return c == 'R'   ? "R (running)"
+           : c == 'S' ? "S (sleeping)"
+           : c == 'T' ? "T (stopped)"
+           : c == 't' ? "t (tracing stop)"
+                      : "Z (zombie)";
 }
 
 static void status_ids(struct proc_text *x, const struct process *p)
@@ -162,9 +175,9 @@ static void show_status(struct proc_text *x, const struct proc_who *w)
 {
     const struct process *p = w->p;
     const struct cred *c = &p->cred;
-    text_add(x, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+    text_add(x, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
              comm_of(w), p->umask, state_word(state_of(w)), p->pid, w->t ? w->t->tid : p->pid,
-             p->parent ? p->parent->pid : 0);
+             p->parent ? p->parent->pid : 0, tracer_of(w));
     status_ids(x, p);
     status_memory(x, p);
     status_signals(x, w);

@@ -4,13 +4,6 @@
 #include "syscalls/fs.h"
 #include "syscalls/pidfd.h"
 
-// As under kernel.yama.ptrace_scope = 3: nobody attaches to anybody, nor asks to be traced.
-int64_t sys_ptrace(struct task *t, const uint64_t a[6])
-{
-    enum { TRACEME = 0 };
-    return a[0] != TRACEME && !task_find(t->box, (int)a[1]) ? -LX_ESRCH : -LX_EPERM;
-}
-
 // As under kernel.perf_event_paranoid = 3.
 int64_t sys_perf_event_open(struct task *t, const uint64_t a[6])
 {

@@ -4,7 +4,7 @@
 // Time is looked at between slices: timers fire there, limits of time are enforced there. A system call costs part of
 // the slice, so that a thread that only calls the kernel does not run for ever either.
 #include "host/clock.h"
-#include "syscalls/kernel.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/trace.h"
 
 enum { SLICE_INSNS = 200000, SYSCALL_INSNS = 500, RUN_NS = 10000000, SAMPLE = 16 };
@@ -101,7 +101,7 @@ static bool ready(struct task *t)
     else if (t->nwaiters)
         task_unwait(t); // a page it waited for
     if (t->state != TASK_RUNNABLE || t->in_syscall) return false;
-    return signal_deliver(t) && t->state == TASK_RUNNABLE && !t->proc->stopped;
+    return signal_deliver(t) && t->state == TASK_RUNNABLE && !task_held(t);
 }
 
 // One call in SAMPLE is timed and stands for the others: looking at the clock twice would make every call slower.
@@ -131,10 +131,17 @@ static enum cpu_stop run_cpu(struct box *box, struct cpu *c)
     return box->tier.run ? box->tier.run(box->tier.ctx, c) : cpu_run(c);
 }
 
+static bool stepping(const struct task *t)
+{
+    return t->traced && t->traced->way == WAY_STEP;
+}
+
 // Runs guest code until the slice is used up (true) or the thread cannot go on (false).
 static bool run_slice(struct task *t)
 {
     struct cpu *c = &t->cpu;
+    bool step = stepping(t);
+    if (step) c->budget = 1;
     while (c->budget > 0) {
         int64_t left = c->budget;
         enum cpu_stop stop = run_cpu(t->box, c);
@@ -147,12 +154,13 @@ static bool run_slice(struct task *t)
             handle_fault(t);
         } else if (stop == STOP_RANDOM) {
             give_random(t);
-            continue;
-        } else {
+            if (!step) continue;
+        } else if (!step || c->budget > 0) { // asked to stop before the one instruction
             return true;
         }
+        if (step && stop != STOP_FAULT && stop != STOP_SYSCALL) ptrace_stepped(t, LX_TRAP_TRACE);
         if (t->state != TASK_RUNNABLE || t->in_syscall || !signal_deliver(t)) return false;
-        if (t->state != TASK_RUNNABLE || t->proc->stopped || t->box->dying) return false;
+        if (t->state != TASK_RUNNABLE || task_held(t) || t->box->dying) return false;
     }
     return true;
 }

@@ -4,6 +4,7 @@
 // A signal for a process waits in proc->pending and is taken by the first of its threads that does not block it (the
 // leader first, as in Linux, complete_signal), so that a program whose other threads sleep sees it where it expects it.
 #include "syscalls/fs.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/signal.h"
 #include "syscalls/trace.h"
 #include <stdlib.h>
@@ -145,7 +146,8 @@ static uint64_t shared_for(const struct task *t, uint64_t accepted)
 
 bool signal_deliverable(const struct task *t)
 {
-    return t->pending.set & ~t->sigmask || (t->proc->pending.set & ~t->sigmask && shared_for(t, ~t->sigmask));
+    return t->pending.set & ~t->sigmask || (t->proc->pending.set & ~t->sigmask && shared_for(t, ~t->sigmask)) ||
+           (t->traced && t->traced->due);
 }
 
 bool signal_kill_pending(const struct task *t)
@@ -205,7 +207,10 @@ static void flush_everywhere(struct process *p, uint64_t set)
 static bool prepare(struct process *p, const struct task *t, int sig)
 {
     if (p->state != PROC_ALIVE || p->exiting || !p->ntasks) return false;
-    if (sig == LX_SIGKILL) process_continue(p);
+    if (sig == LX_SIGKILL) {
+        process_continue(p);
+        ptrace_killed(p);
+    }
     if (STOPS & BIT(sig)) flush_everywhere(p, BIT(LX_SIGCONT));
     if (sig == LX_SIGCONT) {
         flush_everywhere(p, STOPS);
@@ -217,7 +222,7 @@ static bool prepare(struct process *p, const struct task *t, int sig)
     }
     const struct task *target = t ? t : p->tasks;
     if (BIT(sig) & (target->sigmask | target->sigwait_set)) return true;
-    return !signal_ignored_by(p, sig);
+    return !signal_ignored_by(p, sig) || (target->traced && sig != LX_SIGKILL); // its tracer sees it all the same
 }
 
 int signal_send(struct process *p, const struct lx_siginfo *info)
@@ -321,7 +326,12 @@ void process_stop(struct process *p, int sig)
     p->stop_signal = sig;
     p->stop_report = true;
     p->continued_report = false;
-    for (struct task *t = p->tasks; t; t = t->next_in_proc) task_dequeue(t);
+    for (struct task *t = p->tasks; t; t = t->next_in_proc) {
+        if (t->traced)
+            ptrace_group(t);
+        else
+            task_dequeue(t);
+    }
     signal_notify_parent(p, LX_CLD_STOPPED, sig);
 }
 
@@ -329,7 +339,10 @@ void process_continue(struct process *p)
 {
     if (!p->stopped) return;
     p->stopped = p->stop_report = false;
-    for (struct task *t = p->tasks; t; t = t->next_in_proc) task_requeue(t);
+    for (struct task *t = p->tasks; t; t = t->next_in_proc) {
+        if (t->traced) ptrace_group(t);
+        task_requeue(t);
+    }
 }
 
 // ---------------------------------------------------------------- delivery
@@ -401,7 +414,9 @@ static enum outcome run_handler(struct task *t, const struct lx_siginfo *info, s
         return GO_ON;
     }
     entered_handler(t, info->si_signo, act);
-    return GO_ON;
+    if (!t->traced || t->traced->way != WAY_STEP) return GO_ON;
+    t->traced->due |= DUE_STEP; // kernel/signal.c, signal_setup_done
+    return ptrace_stops(t) ? CANNOT_GO_ON : GO_ON;
 }
 
 static enum outcome run_default(struct task *t, const struct lx_siginfo *info)
@@ -416,17 +431,24 @@ static enum outcome run_default(struct task *t, const struct lx_siginfo *info)
         return CANNOT_GO_ON;
     }
     trace_death(t, info);
+    if (t->traced && sig != LX_SIGKILL && ptrace_at_exit(t, sig, true)) return CANNOT_GO_ON;
     exit_group(p, sig);
     return CANNOT_GO_ON;
 }
 
-static enum outcome deliver_one(struct task *t, const struct lx_siginfo *info, struct sigpending *from)
+static enum outcome act_on(struct task *t, const struct lx_siginfo *info, struct sigpending *from)
 {
     uint64_t handler = t->proc->sighand->action[info->si_signo - 1].handler;
     trace_signal(t, info);
     if (handler == LX_SIG_IGN && info->si_signo != LX_SIGKILL) return GO_ON;
     if (handler == LX_SIG_DFL || info->si_signo == LX_SIGKILL) return run_default(t, info);
     return run_handler(t, info, from);
+}
+
+static enum outcome deliver_one(struct task *t, const struct lx_siginfo *info, struct sigpending *from)
+{
+    if (t->traced && info->si_signo != LX_SIGKILL && ptrace_at_signal(t, info)) return CANNOT_GO_ON;
+    return act_on(t, info, from);
 }
 
 static enum outcome deliver_pending(struct task *t)
@@ -438,8 +460,21 @@ static enum outcome deliver_pending(struct task *t)
     return GO_ON;
 }
 
+// What is due to its tracer, and the signal that its tracer has let through.
+static enum outcome obey_tracer(struct task *t)
+{
+    struct lx_siginfo info;
+    if (t->traced->dies) {
+        exit_group(t->proc, (int)t->traced->message);
+        return CANNOT_GO_ON;
+    }
+    if (ptrace_stops(t)) return CANNOT_GO_ON;
+    return ptrace_injected(t, &info) ? act_on(t, &info, &t->pending) : GO_ON;
+}
+
 bool signal_deliver(struct task *t)
 {
+    if (t->traced && obey_tracer(t) == CANNOT_GO_ON) return false;
     if ((t->pending.set | t->proc->pending.set) & ~t->sigmask && deliver_pending(t) == CANNOT_GO_ON) return false;
     restart_without_handler(t);
     t->restartable = false;

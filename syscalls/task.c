@@ -1,5 +1,6 @@
 // Tasks: how one is made, how it waits, how it is woken. kernel.h has the contract of waiting and restarting.
 #include "syscalls/fs.h"
+#include "syscalls/ptrace.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 static void enqueue(struct task *t)
 {
     struct box *box = t->box;
-    if (t->run_next || t->proc->stopped) return;
+    if (t->run_next || task_held(t)) return;
     if (!box->run_queue) {
         t->run_next = t->run_prev = t;
         box->run_queue = t;
@@ -29,6 +30,11 @@ void task_dequeue(struct task *t)
     t->run_prev->run_next = t->run_next;
     t->run_next->run_prev = t->run_prev;
     t->run_next = t->run_prev = NULL;
+}
+
+bool task_held(const struct task *t)
+{
+    return t->proc->stopped && !t->traced;
 }
 
 void task_requeue(struct task *t)
@@ -136,7 +142,7 @@ static int new_tid(struct box *box)
     do {
         if (++box->next_pid >= LX_PID_MAX)
             box->next_pid = 300; // as Linux: the low ones are not used again (RESERVED_PIDS)
-    } while (task_find(box, box->next_pid) || process_find(box, box->next_pid));
+    } while (task_find(box, box->next_pid) || process_find(box, box->next_pid) || ptrace_holds(box, box->next_pid));
     return box->next_pid;
 }
 
