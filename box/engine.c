@@ -160,6 +160,7 @@ static void set_tier(struct belljar_box *b)
     struct jit_options options = {.level = b->box.level,
                                   .fuel = o->deterministic,
                                   .eager = o->jit_eager,
+                                  .host_tsc = !o->deterministic,
                                   .source = source,
                                   .timed = o->trace & BELLJAR_TRACE_JIT,
                                   .image = o->cache ? o->cache->image : NULL,
@@ -172,6 +173,7 @@ static void set_tier(struct belljar_box *b)
     if (!memory) return;
     options.store = store_for(o, memory);
     b->engine->jit = jit_new(memory, &options, &why);
+    b->box.host_tsc = b->engine->jit && options.host_tsc;
     if (b->engine->jit)
         b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space, .changed = space_changed};
     else

@@ -6,6 +6,7 @@
 #include "host/fault.h"
 #include "syscalls/mm.h"
 #include "syscalls/procfs.h"
+#include "syscalls/vdso.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +332,7 @@ void belljar_box_free(struct belljar_box *b)
     if (!b) return;
     stdio_close(b);
     processes_free(&b->box);
+    vdso_free(&b->box);
     if (b->box.vfs) sysv_free(&b->box);
     mqueues_free(&b->box);
     ttys_free(&b->box);

@@ -444,7 +444,8 @@ static __attribute__((noinline)) const struct insn *pause_at(struct cpu *cpu, ui
 void code_slice(struct cpu *cpu)
 {
     int64_t floor = cpu->code->tier ? INT64_MAX : cpu->budget > SLICE ? cpu->budget - SLICE : 0;
-    __atomic_store_n(&cpu->floor, floor, __ATOMIC_SEQ_CST);
+    // A store that others see before this thread reads on takes as long as the rest of a short run.
+    if (__atomic_load_n(&cpu->floor, __ATOMIC_SEQ_CST) != floor) __atomic_store_n(&cpu->floor, floor, __ATOMIC_SEQ_CST);
 }
 
 const struct insn *code_branch(struct cpu *cpu, const struct insn *in, uint64_t pc)

@@ -116,6 +116,7 @@ struct cpu {
     struct fpu fpu;
     union vec v[16];
     uint64_t tsc_offset;
+    bool tsc_host;      // RDTSC is the host's own counter; else it counts nanoseconds
     uint64_t tsc_fixed; // not 0: what RDTSC reads instead of the host's clock
     struct {
         uint8_t reg, bytes;

@@ -12,10 +12,8 @@ uint32_t flags_get(const struct cpu *cpu)
 
 void flags_set(struct cpu *cpu, uint32_t eflags)
 {
-    bool cf = eflags & FLAG_CF, of = eflags & FLAG_OF;
-    cpu->flags_res = eflags & FLAG_ZF ? 0 : 0x100; // positive, and its low byte has even parity
-    cpu->flags_aux = (cf ? FLAGS_AUX_CF : 0) | (cf != of ? FLAGS_AUX_PO : 0) | (eflags & FLAG_AF ? FLAGS_AUX_AF : 0) |
-                     (eflags & FLAG_PF ? 0 : FLAGS_AUX_PDB) | (eflags & FLAG_SF ? FLAGS_AUX_SFD : 0);
+    cpu->flags_res = flags_res_of(eflags);
+    cpu->flags_aux = flags_aux_of(eflags);
 }
 
 uint64_t cpu_eflags(const struct cpu *cpu)

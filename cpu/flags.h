@@ -88,5 +88,18 @@ static inline void flags_cf(struct cpu *cpu, bool cf)
     flags_cf_of(cpu, cf, flag_of(cpu));
 }
 
+// What flags_res and flags_aux are for these flags.
+static inline uint64_t flags_res_of(uint32_t eflags)
+{
+    return eflags & FLAG_ZF ? 0 : 0x100; // positive, and its low byte has even parity
+}
+
+static inline uint64_t flags_aux_of(uint32_t eflags)
+{
+    bool cf = eflags & FLAG_CF, of = eflags & FLAG_OF;
+    return (cf ? FLAGS_AUX_CF : 0) | (cf != of ? FLAGS_AUX_PO : 0) | (eflags & FLAG_AF ? FLAGS_AUX_AF : 0) |
+           (eflags & FLAG_PF ? 0 : FLAGS_AUX_PDB) | (eflags & FLAG_SF ? FLAGS_AUX_SFD : 0);
+}
+
 uint32_t flags_get(const struct cpu *);        // the six, as EFLAGS bits
 void flags_set(struct cpu *, uint32_t eflags); // all six from EFLAGS bits

@@ -8,10 +8,11 @@
  *
  * HOST_SSE (x86-64 hosts, which then must have SSE4.1, unless BELLJAR_PORTABLE is defined): between enter and leave
  * the host's MXCSR has the guest's rounding mode, DAZ and FTZ, every exception masked, and collects the sticky flags;
- * cpu->mxcsr holds those from before. Guest code that unmasks an exception is computed by softfp instruction by
- * instruction (fp_wants_soft), so no SIGFPE ever arises on the host. Nothing else between enter and leave may use
- * floating point. A host fault handler that jumps out must load the interrupted context's MXCSR before it jumps
- * (host/fault.c), since the kernel starts signal handlers with a fresh one: otherwise flags are lost.
+ * cpu->mxcsr holds those from before. When the guest has unmasked an exception, the interpreter computes by softfp
+ * instruction by instruction (fp_wants_soft), so that no SIGFPE arises in C; translated code runs with the guest's
+ * masks (jit/run.c). Nothing else between enter and leave may use floating point. A host fault handler that jumps out
+ * must load the interrupted context's MXCSR before it jumps (host/fault.c), since the kernel starts signal handlers
+ * with a fresh one: otherwise flags are lost.
  *
  * Without HOST_SSE everything is computed by softfp, bit for bit the same except RCPPS and RSQRTPS (cpu/sse_float.c).
  */
@@ -56,23 +57,40 @@ static inline uint32_t cpu_get_mxcsr(const struct cpu *cpu)
     return cpu->mxcsr | (hostfp_get() & MXCSR_FLAGS);
 }
 
+static inline uint32_t hostfp_wanted(uint32_t mxcsr)
+{
+    return (mxcsr | MXCSR_MASKS) & ~(uint32_t)MXCSR_FLAGS;
+}
+
 static inline void cpu_set_mxcsr(struct cpu *cpu, uint32_t v)
 {
     cpu->mxcsr = v;
-    hostfp_set((v | MXCSR_MASKS) & ~(uint32_t)MXCSR_FLAGS);
+    hostfp_set(hostfp_wanted(v));
 }
 
 static inline uint32_t cpu_enter_fp(struct cpu *cpu)
 {
     uint32_t host = hostfp_get();
-    cpu_set_mxcsr(cpu, cpu->mxcsr);
+    if (host != hostfp_wanted(cpu->mxcsr)) hostfp_set(hostfp_wanted(cpu->mxcsr));
     return host;
 }
 
 static inline void cpu_leave_fp(struct cpu *cpu, uint32_t host)
 {
-    cpu->mxcsr = cpu_get_mxcsr(cpu);
-    hostfp_set(host);
+    uint32_t now = hostfp_get();
+    cpu->mxcsr |= now & MXCSR_FLAGS;
+    if (now != host) hostfp_set(host); // a comparison is cheaper by far
+}
+
+/* For translated code: between these two the host's masks are the guest's. */
+static inline void hostfp_unmask(const struct cpu *cpu)
+{
+    hostfp_set((hostfp_get() & ~(uint32_t)MXCSR_MASKS) | (cpu->mxcsr & MXCSR_MASKS));
+}
+
+static inline void hostfp_mask(void)
+{
+    hostfp_set(hostfp_get() | MXCSR_MASKS);
 }
 
 /* Some exception is unmasked: the host's unit must not do it. */
@@ -104,6 +122,13 @@ static inline void cpu_leave_fp(struct cpu *cpu, uint32_t host)
     (void)cpu;
     (void)host;
 }
+
+static inline void hostfp_unmask(const struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+static inline void hostfp_mask(void) {}
 
 static inline bool fp_wants_soft(const struct cpu *cpu)
 {

@@ -9,7 +9,8 @@
 //            (host/region.h); an access is one host instruction, its fault a host SIGSEGV that unwinds to cpu_run. High
 //            address bits are ignored (aliases).
 //   checked  no host mapping: each access looks its page up in the table and goes to the frame directly. Addresses of
-//            4 GiB and more fault. For --exact, hosts with other page sizes, WebAssembly, sanitizers.
+//            4 GiB and more fault, but for those that mem_low knows. For --exact, hosts with other page sizes,
+//            WebAssembly, sanitizers.
 //
 // The page table is the truth for both; the region only mirrors it, possibly later (a direct access to a page that is
 // in the table but not in the region faults once and is mapped by cpu_run through mem_mirror). The region never allows
@@ -24,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef uint64_t gaddr; // a guest address as a program passes it: check against MEM_TOP before use
+typedef uint64_t gaddr; // a guest address as a program passes it: check mem_low of it against MEM_TOP before use
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES 4096u
@@ -71,8 +72,9 @@ struct mem {
     uint8_t *region;   // direct: host address of guest address 0
     struct code *code; // told when a code page changes
     struct mem_pager pager;
-    uint32_t mappings;                      // host mappings the region is made of, beside the empty one
-    uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
+    uint32_t high;       // addresses with this upper half are names for those below 4 GiB, too; 0: none are
+    uint32_t mappings;   // host mappings the region is made of, beside the empty one
+    uint64_t chunks[32]; // which 512-page chunks of the table were ever used
     uint64_t shared[32], shared_w[32];      // chunks with RAM frames that others may hold, too; writable ones
     struct mem_kept *kept;                  // between mem_keep_begin and mem_keep_end
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
@@ -93,6 +95,11 @@ int mem_map_lazily(struct mem *, uint32_t page, uint32_t npages, uint32_t frame,
 void mem_unmap(struct mem *, uint32_t page, uint32_t npages);
 // Pages present get prot (R|W|X; MEM_COW is kept); absent stay absent. prot 0: present, but no access allowed.
 void mem_protect(struct mem *, uint32_t page, uint32_t npages, unsigned prot);
+// The address below 4 GiB that a is, or is another name for; else a.
+static inline gaddr mem_low(const struct mem *m, gaddr a)
+{
+    return a >> 32 == m->high ? (uint32_t)a : a;
+}
 static inline pte_t mem_pte(const struct mem *m, uint32_t page)
 {
     return m->table[page];
@@ -153,8 +160,9 @@ static inline bool pte_allows(pte_t p, unsigned need)
 // NULL.
 static inline uint8_t *mem_checked_fast(const struct mem *m, uint64_t a, unsigned n, unsigned need)
 {
-    if (__builtin_expect(a >= MEM_TOP || (a & (PAGE_BYTES - 1)) + n > PAGE_BYTES, 0)) return NULL;
-    pte_t p = m->table[a >> PAGE_SHIFT];
+    bool outside = a >> 32 && a >> 32 != m->high;
+    if (__builtin_expect(outside || (a & (PAGE_BYTES - 1)) + n > PAGE_BYTES, 0)) return NULL;
+    pte_t p = m->table[(uint32_t)a >> PAGE_SHIFT];
     if (__builtin_expect(!pte_allows(p, need), 0)) return NULL;
     return m->frames + ((p & ~(pte_t)(PAGE_BYTES - 1)) | (a & (PAGE_BYTES - 1)));
 }

@@ -48,10 +48,15 @@ OP(CPUID)
     cpu->regs[RDX] = out[3];
     return op_next(cpu, in);
 }
-// The counter runs at 1 GHz.
+// The host's counter where translated code reads it, too (jit_options.host_tsc); else one that runs at 1 GHz.
+static uint64_t tsc(const struct cpu *cpu)
+{
+    if (cpu->tsc_fixed) return cpu->tsc_fixed;
+    return cpu->tsc_host ? host_tsc() : host_clock_monotonic() + cpu->tsc_offset;
+}
 static void read_tsc(struct cpu *cpu)
 {
-    uint64_t t = cpu->tsc_fixed ? cpu->tsc_fixed : host_clock_monotonic() + cpu->tsc_offset;
+    uint64_t t = tsc(cpu);
     cpu->regs[RAX] = (uint32_t)t;
     cpu->regs[RDX] = t >> 32;
 }

@@ -77,8 +77,9 @@ static const struct insn *memory_fault(struct cpu *cpu, uint64_t addr, enum cpu_
     const struct insn *in = cpu->insn;
     uint32_t pc = in->pc;
     unsigned before = code_position(in);
-    pte_t pte = addr < MEM_TOP ? mem_pte(cpu->mem, (uint32_t)(addr >> PAGE_SHIFT)) : 0;
-    if (addr < MEM_TOP && mem_mirror(cpu->mem, (uint32_t)addr, access == ACCESS_WRITE ? MEM_W : MEM_R)) {
+    bool inside = mem_low(cpu->mem, addr) < MEM_TOP;
+    pte_t pte = inside ? mem_pte(cpu->mem, (uint32_t)addr >> PAGE_SHIFT) : 0;
+    if (inside && mem_mirror(cpu->mem, (uint32_t)addr, access == ACCESS_WRITE ? MEM_W : MEM_R)) {
         if (access != ACCESS_WRITE || !(pte & MEM_CODE)) return in;
         cpu->budget -= before;
         in = code_lookup_few(cpu->code, pc, 1, false, &cpu->fault);
@@ -132,11 +133,12 @@ static void on_tick(void *cpu)
 
 enum cpu_stop cpu_run(struct cpu *cpu)
 {
-    struct host_fault guard = {.tick = on_tick, .tick_arg = cpu};
-    if (cpu->region) {
-        guard.lo = (uintptr_t)cpu->region - GUARD_BELOW;
-        guard.hi = (uintptr_t)cpu->region + GUARD_TOP;
-    }
+    struct host_fault guard; // not cleared: its buffer for sigsetjmp takes longer than all the rest
+    guard.lo = cpu->region ? (uintptr_t)cpu->region - GUARD_BELOW : 0;
+    guard.hi = cpu->region ? (uintptr_t)cpu->region + GUARD_TOP : 0;
+    guard.tick = on_tick;
+    guard.tick_arg = cpu;
+    guard.divert = NULL;
     struct host_fault *outer = host_fault_enter(&guard);
     int64_t budget = cpu->budget;
     uint32_t fp = cpu_enter_fp(cpu);

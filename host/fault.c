@@ -148,7 +148,8 @@ static bool mend(struct host_fault *g)
 // A jump through the table of targets reads two entries as one address. Where these do not belong together, the lower
 // half is 0 or the entry that leads nowhere, and the upper one is 0 or at least 2^16. Where such an address is not
 // canonical, the CPU faults at the jump (SDM vol. 2, JMP). Where it is (the lowest 64 KiB, and from 2^48 on with 57-bit
-// addresses), nothing is mapped, and the fault is there.
+// addresses), nothing is mapped, and the fault is there. A table that is shown from a file may be cut off (SIGBUS): the
+// instruction is as far as there, too, and what is done about a miss finds out.
 static bool is_miss(const struct host_divert *d, uintptr_t rip)
 {
     bool emitted = rip >= d->lo && rip < d->hi;
@@ -162,7 +163,7 @@ static bool divert_fault(struct host_fault *g, ucontext_t *uc, int sig)
     struct host_divert *d = g->divert;
     if (!d || !*d->in) return false;
     uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-    if (sig == SIGSEGV && is_miss(d, rip)) {
+    if ((sig == SIGSEGV || sig == SIGBUS) && is_miss(d, rip)) {
         uc->uc_mcontext.gregs[REG_RIP] = (greg_t)d->missed;
         return true;
     }

@@ -19,8 +19,11 @@
 
 enum {
     MAX_FILES = 64,
-    PUNCH_RUN = 16,     // a shorter free run is not worth a system call: it is zeroed when it is used again
-    TRIM_FRAMES = 1024, // free dirty frames (4 MiB) after which the host gets memory back
+    PUNCH_RUN = 16, // a shorter free run is not worth a system call: it is zeroed when it is used again
+    // Free dirty frames (4 MiB) after which the host gets memory back; and as many as that grows to (64 MiB) while what
+    // it was given is wanted again.
+    TRIM_FRAMES = 1024,
+    MOST_FRAMES = 16384,
 };
 
 struct file_window {
@@ -35,6 +38,11 @@ struct ram_state {
     uint32_t next;       // where the next search begins
     uint32_t dirty_free; // frames that are free and not known to be zero
     uint32_t trim_at;    // dirty_free at which ram_trim runs
+    uint32_t ready;      // never used ones below this are there, and
+    uint32_t filled;     // how many of these were wanted to be filled here
+    uint32_t slack;      // how many more there may be then until it runs again
+    uint32_t punched;    // that it gave back last,
+    uint32_t fresh;      // and frames taken since that were not dirty
     uint32_t nfiles, file_top;
     uint32_t *refs;
     uint64_t *held, *dirty;
@@ -72,8 +80,13 @@ int ram_open(struct ram *r, uint32_t limit_frames)
     struct ram_state *s = calloc(1, sizeof *s);
     *r = (struct ram){.base = MAP_FAILED, .state = s};
     if (!s) return -ENOMEM;
-    *s = (struct ram_state){
-        .fd = -1, .limit = limit_frames, .top = 1, .next = 1, .trim_at = TRIM_FRAMES, .file_top = RAM_FILE_BASE};
+    *s = (struct ram_state){.fd = -1,
+                            .limit = limit_frames,
+                            .top = 1,
+                            .next = 1,
+                            .trim_at = TRIM_FRAMES,
+                            .slack = TRIM_FRAMES,
+                            .file_top = RAM_FILE_BASE};
     s->refs = pages_new(RAM_FILE_BASE * sizeof *s->refs);
     s->held = pages_new(WORDS * sizeof *s->held);
     s->dirty = pages_new(WORDS * sizeof *s->dirty);
@@ -141,6 +154,7 @@ static void take_frame(struct ram *r, uint32_t f, bool zero)
     struct ram_state *s = r->state;
     s->refs[f] = 1;
     bit_set(s->held, f);
+    s->fresh += !bit(s->dirty, f);
     if (!bit(s->dirty, f)) return;
     bit_clear(s->dirty, f);
     s->dirty_free--;
@@ -161,23 +175,50 @@ uint32_t ram_alloc(struct ram *r, uint32_t n, bool zero)
     return a;
 }
 
+// Frames that were never used are brought in by the run, the longer the more there were: a host fault for each takes
+// twice as long.
+uint32_t ram_alloc_to_fill(struct ram *r, bool zero)
+{
+    enum { MOST_AHEAD = 16, SHARE = 4 };
+    struct ram_state *s = r->state;
+    uint32_t top = s->top, frame = ram_alloc(r, 1, zero);
+    if (frame < top || frame < s->ready) return frame;
+    uint32_t n = ++s->filled / SHARE < MOST_AHEAD ? s->filled / SHARE : MOST_AHEAD;
+    if (n > 1 && frame + n <= RAM_FILE_BASE) pages_ready(ram_ptr(r, frame), (size_t)n << 12);
+    s->ready = frame + n;
+    return frame;
+}
+
 static void punch(struct ram_state *s, uint32_t a, uint32_t b)
 {
     if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)a << 12, (off_t)(b - a) << 12) != 0) return;
     for (uint32_t f = a; f < b; f++) bit_clear(s->dirty, f);
     s->dirty_free -= b - a;
+    s->punched += b - a;
+}
+
+// To give a page back and have a new one takes several times as long as to clear it.
+static void learn(struct ram_state *s)
+{
+    if (!s->fresh) return; // much is freed at once: it is yet to be seen what is wanted again
+    if (s->punched && s->fresh >= s->punched / 2)
+        s->slack = s->slack * 2 < MOST_FRAMES ? s->slack * 2 : MOST_FRAMES;
+    else if (s->slack > TRIM_FRAMES)
+        s->slack /= 2;
+    s->punched = s->fresh = 0;
 }
 
 // Give the free runs that are long enough back to the host. Only free frames have a dirty bit.
 static void ram_trim(struct ram_state *s)
 {
+    learn(s);
     uint32_t a = find(s->dirty, 1, s->top, true);
     while (a < s->top) {
         uint32_t b = find(s->dirty, a, s->top, false);
         if (b - a >= PUNCH_RUN) punch(s, a, b);
         a = find(s->dirty, b, s->top, true);
     }
-    s->trim_at = s->dirty_free + TRIM_FRAMES;
+    s->trim_at = s->dirty_free + s->slack;
 }
 
 void ram_ref(struct ram *r, uint32_t frame)

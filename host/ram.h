@@ -28,6 +28,7 @@ struct ram {
 
 int ram_open(struct ram *, uint32_t limit_frames); // 0 or -errno of the host, negated
 void ram_close(struct ram *);
+uint32_t ram_alloc_to_fill(struct ram *, bool zero); // one that is written to at once, through ram_ptr
 uint32_t ram_alloc(struct ram *, uint32_t n,
                    bool zero); // n consecutive frames, one reference each; 0 when over the limit or out of numbers
 void ram_ref(struct ram *, uint32_t frame); // file frames: no-op

@@ -132,6 +132,7 @@ void cache_flush(struct jit *j)
         if (pools[i].place < offsetof(struct jit, ran)) pages_zero(*pool_at(j, i), pools[i].bytes);
     pages_zero(j->names, sizeof *j->names << j->names_bits);
     j->nnames = 0;
+    j->epoch++;
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
     view_forget(j);
     host_exec_settle(&j->memory, j->start, j->used);
@@ -185,6 +186,7 @@ static void name(struct jit *j, uint32_t block)
 {
     const struct block *b = &j->blocks[block];
     struct named *n = place_of(j, b->view, b->pc);
+    j->epoch++;
     if (!n->view) j->nnames++;
     *cache_heat(j, b->view, b->pc) |= HEAT_BLOCK;
     n->view = b->view;
@@ -197,6 +199,7 @@ static void unname(struct jit *j, uint32_t block)
     const struct block *b = &j->blocks[block];
     struct named *n = place_of(j, b->view, b->pc);
     uint32_t *at = b->r11 == R11_REG ? &n->reg : &n->slot;
+    j->epoch++;
     if (*at == block) *at = 0;
 }
 

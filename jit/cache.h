@@ -7,6 +7,7 @@
 #pragma once
 #include "cpu/code.h"
 #include "cpu/shape.h"
+#include "host/fault.h"
 #include "jit/build.h"
 #include "jit/jit.h"
 #include "jit/profile.h"
@@ -126,6 +127,12 @@ struct ran { // code of a shared view that ran
     struct profile_code code;
 };
 
+// The flags that emitted code left last, and how struct cpu has them.
+struct left_flags {
+    uint64_t res, aux;
+    uint32_t eflags;
+};
+
 struct jit {
     struct host_exec memory;
     struct jit_options options;
@@ -170,8 +177,17 @@ struct jit {
     uint32_t shown;                 // pieces of table shown in spaces
     uint32_t nfilled;               // pages of table that have memory, in spaces and views
     struct jit_stats stats;
-    bool refused; // options.verify has said no
-    bool off;     // jit_switch_off
+    struct left_flags left_flags;
+    uint64_t epoch;            // another one whenever what cache_find or view_at say may change
+    struct host_divert divert; // of whatever runs, and what of it never changes (run.c)
+    bool refused;              // options.verify has said no
+    bool off;                  // jit_switch_off
+};
+
+// Where code that came back from the kernel went on, of this epoch alone: asked first, since every system call asks.
+struct known {
+    uint64_t epoch; // 0: none
+    uint32_t pc, host;
 };
 
 struct jit_space {
@@ -189,6 +205,8 @@ struct jit_space {
     struct view_range *ranges;
     uint32_t nranges, room_ranges, last_range;
     uint32_t resume; // the exit whose instruction the interpreter does
+    uint32_t called; // where the last system call returns to, 0: something else has run since
+    struct known known[64];
     struct jit_space *next, **prev;
 };
 

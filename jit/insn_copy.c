@@ -215,6 +215,7 @@ static enum row_way way_of(struct jit *j, unsigned id)
 {
     enum insn_jit class = (enum insn_jit)insn_rows[id].jit;
     if (is_hint(id)) return WAY_NOTHING;
+    if (id == INSN_RDTSC && j->options.host_tsc) return WAY_COPY;
     if (class == JIT_COPY) return feature_there(j, insn_rows[id].feature) ? WAY_COPY : WAY_CALL;
     return class != JIT_CALL && emitters[id] ? WAY_OWN : WAY_CALL;
 }

@@ -94,9 +94,26 @@ enum step emit_POP_Zv(struct trace *t, struct insn *in)
     return in->size == 8 ? pop_reg(t, in->reg) : STEP_CALL;
 }
 
+// The address is that of after the pop (SDM vol. 2, POP); rsp changes when the store has come through.
+static enum step pop_memory(struct trace *t, struct insn *in)
+{
+    if (in->seg || trace_uses(in, R11) || in->disp > INT32_MAX - 8) return STEP_CALL;
+    struct insn store = *in;
+    store.id = INSN_MOV_EvGv;
+    store.reg = R11;
+    if (in->base == RSP) store.disp += 8;
+    trace_scratch(t);
+    emit_bytes(&t->e, "\x4c\x8b\x1c\x24", 4); // mov r11, [rsp]
+    emit_insn(&t->e, &store, trace_operand(t, &store));
+    emit_lea(&t->e, 8, RSP, RSP, REG_NONE, 8);
+    t->gap = 8;
+    return STEP_ON;
+}
+
 enum step emit_POP_Ev(struct trace *t, struct insn *in)
 {
-    return in->size == 8 && in->rm != INSN_MEM ? pop_reg(t, in->rm) : STEP_CALL;
+    if (in->size != 8) return STEP_CALL;
+    return in->rm == INSN_MEM ? pop_memory(t, in) : pop_reg(t, in->rm);
 }
 
 // ---- setting rsp ----
@@ -236,7 +253,7 @@ static bool is_plain_write(const struct insn *in)
     };
     for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++)
         if (in->id == ids[i]) return in->size == 8;
-    return false;
+    return in->size == 8 && !strncmp(insn_rows[in->id].mnemonic, "cmov", 4); // SBCL, behind each call
 }
 
 static void replace_rsp(struct insn *in)

@@ -90,6 +90,8 @@ struct jit *jit_new(const struct host_exec *memory, const struct jit_options *op
     host_thread_words(&j->slots);
     j->ymm = options->level >= CPU_LEVEL_V3 && host_has_avx();
     j->wrgsbase = host_has_wrgsbase();
+    j->epoch = 1;
+    j->left_flags.res = UINT64_MAX; // none: flags_res_of gives no such
     emit_pieces(j);
     *why = "out of memory";
     if (cache_open(j)) return j;

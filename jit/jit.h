@@ -36,10 +36,11 @@ struct jit_source {
 struct jit_options {
     struct jit_source source; // all NULL: spaces share nothing
     enum cpu_level level;
-    bool fuel;   // count instructions exactly (cpu->budget), as the interpreter does
-    bool eager;  // translate whatever runs, at once: for tests
-    bool longer; // make every trace as those that ticks have found: for tests
-    bool timed;  // keep stats.translate_ns
+    bool fuel;     // count instructions exactly (cpu->budget), as the interpreter does
+    bool eager;    // translate whatever runs, at once: for tests
+    bool longer;   // make every trace as those that ticks have found: for tests
+    bool host_tsc; // RDTSC is the host's own (cpu.tsc_host, too)
+    bool timed;    // keep stats.translate_ns
     // Translations from the code cache, NULL: none. Its code is mapped in the memory's window (jit/store.h); `image`
     // names the image that mappings are of (struct store_memo). Borrowed.
     const struct store *store;

@@ -25,7 +25,6 @@ struct run {
     struct jit *jit;
     struct cpu *cpu;
     uint64_t *words;
-    struct host_divert divert;
 };
 
 // ---- may it run here? ----
@@ -34,8 +33,7 @@ struct run {
 static bool can_enter(const struct cpu *cpu)
 {
     uint64_t sp = cpu->regs[RSP];
-    return !(cpu->flags_other & (FLAG_DF | FLAG_TF | FLAG_AC)) && sp >= EDGE && sp < MEM_TOP - EDGE &&
-           (cpu->mxcsr & MXCSR_MASKS) == MXCSR_MASKS;
+    return !(cpu->flags_other & (FLAG_DF | FLAG_TF | FLAG_AC)) && sp >= EDGE && sp < MEM_TOP - EDGE;
 }
 
 static bool has_fuel(const struct jit *j, const struct cpu *cpu)
@@ -55,10 +53,25 @@ static bool is_hot(struct jit_space *s, uint32_t pc)
     return (*heat & HEAT_MAX) >= HEAT;
 }
 
+static struct known *known_at(struct jit_space *s, uint32_t pc)
+{
+    return &s->known[pc * 0x9e3779b1u >> 26];
+}
+_Static_assert(sizeof((struct jit_space *)0)->known == sizeof(struct known) << 6, "known_at takes six bits");
+
+// The place in the code memory, 0: not known.
+static uint32_t known(struct jit_space *s, uint64_t pc)
+{
+    const struct known *k = known_at(s, (uint32_t)pc);
+    return k->epoch == s->jit->epoch && k->pc == pc ? k->host : 0;
+}
+
 bool jit_due(struct tier *tier, const struct cpu *cpu, uint64_t pc)
 {
     struct jit_space *s = (void *)tier;
-    if (pc >= MEM_TOP || s->jit->off || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
+    if (s->jit->off) return false;
+    if (known(s, pc)) return true; // whether it can be entered, jit_run finds out
+    if (pc >= MEM_TOP || !can_enter(cpu) || !has_fuel(s->jit, cpu)) return false;
     return cache_find(s->jit, view_at(s, (uint32_t)pc), (uint32_t)pc, R11_BOTH) || is_hot(s, (uint32_t)pc);
 }
 
@@ -90,16 +103,45 @@ static uint32_t find_or_translate(struct run *r, uint64_t pc, unsigned r11)
 
 // ---- in and out ----
 
+typedef uint64_t pair __attribute__((vector_size(16)));
+
+static inline pair upper(const struct cpu *cpu, unsigned i)
+{
+    pair half;
+    memcpy(&half, &cpu->v[i].u64[2], sizeof half);
+    return half;
+}
+
 static bool uppers_used(const struct cpu *cpu)
 {
-    uint64_t any = 0;
-    for (unsigned i = 0; i < 16; i++) any |= cpu->v[i].u64[2] | cpu->v[i].u64[3];
-    return any != 0;
+    pair any = {0};
+    for (unsigned i = 0; i < 16; i += 8) // eight at a time: asked at every entry
+        any |= (upper(cpu, i) | upper(cpu, i + 1)) | (upper(cpu, i + 2) | upper(cpu, i + 3)) |
+               ((upper(cpu, i + 4) | upper(cpu, i + 5)) | (upper(cpu, i + 6) | upper(cpu, i + 7)));
+    return (any[0] | any[1]) != 0;
 }
 
 static uint64_t address_of(const struct jit *j, uint32_t host)
 {
     return (uint64_t)(uintptr_t)(j->memory.rx + host);
+}
+
+// The flags as EFLAGS has them: often still what the last run left, and then there is nothing to work out.
+static uint32_t flags_now(const struct run *r)
+{
+    const struct left_flags *f = &r->jit->left_flags;
+    bool same = f->res == r->cpu->flags_res && f->aux == r->cpu->flags_aux;
+    return same ? f->eflags : flags_get(r->cpu);
+}
+
+// AH of LAHF: SF ZF AF PF CF where EFLAGS has them; AL: OF.
+static void store_flags(struct run *r)
+{
+    struct left_flags *f = &r->jit->left_flags;
+    uint32_t left = (uint32_t)r->words[SLOT_FLAGS], eflags = (left >> 8 & 0xd5) | (left & 1 ? FLAG_OF : 0);
+    f->eflags = eflags;
+    f->res = r->cpu->flags_res = flags_res_of(eflags);
+    f->aux = r->cpu->flags_aux = flags_aux_of(eflags);
 }
 
 static void load_state(struct run *r, uint32_t host)
@@ -110,26 +152,36 @@ static void load_state(struct run *r, uint32_t host)
     w[SLOT_RSP] = (uint64_t)(uintptr_t)cpu->region + cpu->regs[RSP];
     w[SLOT_FS_BASE] = cpu->seg_base[SEG_FS];
     w[SLOT_GS_BASE] = cpu->seg_base[SEG_GS];
-    w[SLOT_FLAGS] = flags_get(cpu);
+    w[SLOT_FLAGS] = flags_now(r);
     w[SLOT_VECTOR] = r->jit->ymm && uppers_used(cpu) ? VECTOR_YMM : VECTOR_XMM;
     w[SLOT_FUEL] = (uint64_t)cpu->budget;
 }
 
-// AH of LAHF: SF ZF AF PF CF where EFLAGS has them; AL: OF.
 static void store_state(struct run *r)
 {
     struct cpu *cpu = r->cpu;
     const uint64_t *w = r->words;
-    uint32_t flags = (uint32_t)w[SLOT_FLAGS];
     cpu->regs[RSP] = w[SLOT_RSP] - (uint64_t)(uintptr_t)cpu->region;
-    flags_set(cpu, (flags >> 8 & 0xd5) | (flags & 1 ? FLAG_OF : 0));
+    store_flags(r);
     if (r->jit->options.fuel) cpu->budget = (int64_t)w[SLOT_FUEL];
+}
+
+// With SSE exceptions that the guest has unmasked: one that comes is SIGFPE, and diverted as any fault of emitted code.
+// It is the guest's only there; whatever C computes has all of them masked (cpu/hostfp.h).
+static void enter_unmasked(struct run *r)
+{
+    hostfp_unmask(r->cpu);
+    jit_enter(r->cpu, r->words);
+    hostfp_mask();
 }
 
 static void enter(struct run *r, uint32_t host)
 {
     load_state(r, host);
-    jit_enter(r->cpu, r->words);
+    if (fp_wants_soft(r->cpu))
+        enter_unmasked(r);
+    else
+        jit_enter(r->cpu, r->words);
     store_state(r);
     r->jit->stats.exits++;
 }
@@ -193,9 +245,9 @@ static void charge(const struct jit *j, struct cpu *cpu, uint32_t block, uint32_
 static uint32_t recover(struct run *r)
 {
     struct jit *j = r->jit;
-    uint32_t host = (uint32_t)(r->divert.rip - (uintptr_t)j->memory.rx);
-    uint32_t block = r->divert.rip ? cache_block_at(j, host) : 0;
-    r->divert.rip = 0; // so that it counts once
+    uint32_t host = (uint32_t)(r->jit->divert.rip - (uintptr_t)j->memory.rx);
+    uint32_t block = r->jit->divert.rip ? cache_block_at(j, host) : 0;
+    r->jit->divert.rip = 0; // so that it counts once
     if (!block) return 0;
     host -= cache_host(j, block);
     uint32_t i = entry_at(j, block, host);
@@ -229,10 +281,12 @@ static const struct insn *interpret_one(struct cpu *cpu)
     return in ? in : stop(cpu, STOP_FAULT);
 }
 
-static const struct insn *syscall_stop(struct cpu *cpu, uint32_t next)
+static const struct insn *syscall_stop(struct run *r, uint32_t next)
 {
+    struct cpu *cpu = r->cpu;
+    r->space->called = next;
     cpu->regs[RCX] = next;
-    cpu->regs[R11] = cpu_eflags(cpu);
+    cpu->regs[R11] = flags_now(r) | cpu->flags_other | FLAG_IF | 2;
     cpu->rip = next;
     return stop(cpu, STOP_SYSCALL);
 }
@@ -351,7 +405,7 @@ static struct next left_by_exit(struct run *r, uint32_t exit)
         return wants_x87(r, exit);
     case EXIT_SYSCALL:
         r->jit->stats.syscalls++;
-        return to_insn(syscall_stop(cpu, x->pc));
+        return to_insn(syscall_stop(r, x->pc));
     case EXIT_OP:
         r->jit->stats.operations++;
         return operation(r, exit);
@@ -407,7 +461,7 @@ static struct next left(struct run *r)
     if (why != LEFT_FAULTED) return left_by_exit(r, why);
     uint32_t block = recover(r);
     if (!block) return lost(r);
-    if (!r->divert.sig) {
+    if (!r->jit->divert.sig) {
         r->jit->stats.ticks++;
         found_running(r, block);
         return to_insn(stop(r->cpu, STOP_REQUEST));
@@ -430,12 +484,18 @@ static void expect_return(const struct run *r)
     if (pc < MEM_TOP && pte_allows(mem_pte(m, (uint32_t)pc >> PAGE_SHIFT), MEM_X)) cache_fill(r->space, (uint32_t)pc);
 }
 
+static struct next find_begin(struct run *r)
+{
+    uint32_t block = find_or_translate(r, r->cpu->rip, R11_BOTH);
+    return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
+}
+
 static struct next begin(struct run *r)
 {
     struct jit_space *s = r->space;
     struct cpu *cpu = r->cpu;
-    uint32_t exit = s->resume;
-    s->resume = 0;
+    uint32_t exit = s->resume, called = s->called;
+    s->resume = s->called = 0;
     if (!can_enter(cpu) || !has_fuel(r->jit, cpu)) return (struct next){.go = GO_INTERPRET};
     if (exit) {
         const struct exit *x = cache_exit(r->jit, exit);
@@ -446,18 +506,22 @@ static struct next begin(struct run *r)
             return (struct next){.go = GO_HOST, .host = cache_base(r->jit, exit) + x->resume};
         }
     }
-    expect_return(r);
-    uint32_t block = find_or_translate(r, cpu->rip, R11_BOTH);
-    return block ? to_block(r, block) : (struct next){.go = GO_INTERPRET};
+    if (called != cpu->rip || !called) {
+        expect_return(r);
+        return find_begin(r);
+    }
+    uint32_t host = known(s, called);
+    if (host) return (struct next){.go = GO_HOST, .host = host};
+    struct next n = find_begin(r);
+    if (n.go == GO_HOST) *known_at(s, called) = (struct known){r->jit->epoch, called, n.host};
+    return n;
 }
 
-static void open_run(struct run *r, struct host_fault *guard)
+// What of it is the same in all runs of this translator.
+static void make_divert(struct jit *j, uint64_t *words)
 {
-    struct jit *j = r->jit;
-    uint64_t *w = r->words;
     uintptr_t rx = (uintptr_t)j->memory.rx;
-    uint64_t region = (uint64_t)(uintptr_t)r->cpu->region;
-    r->divert = (struct host_divert){
+    j->divert = (struct host_divert){
         .lo = rx,
         .hi = rx + (j->store ? STORE_WINDOW + (uintptr_t)j->store->head->code_bytes : j->memory.bytes),
         .leave = rx + j->faulted,
@@ -465,18 +529,28 @@ static void open_run(struct run *r, struct host_fault *guard)
         .jump = TABLE_JUMP,
         .jump_bytes = TABLE_JUMP_BYTES,
         .nowhere = j->memory.top,
-        .in = &w[SLOT_IN],
+        .in = &words[SLOT_IN],
         .is_boundary = is_boundary,
-        .mend = mend,
-        .arg = r};
+        .mend = mend};
+    words[SLOT_EXIT] = (uint64_t)(uintptr_t)jit_leave;
+    words[SLOT_ENTER] = address_of(j, j->enter);
+}
+
+static void open_run(struct run *r, struct host_fault *guard)
+{
+    struct jit *j = r->jit;
+    uint64_t *w = r->words;
+    uint64_t region = (uint64_t)(uintptr_t)r->cpu->region;
+    if (j->divert.in != &w[SLOT_IN] || w[SLOT_ENTER] != address_of(j, j->enter)) make_divert(j, w);
+    j->divert.arg = r;
+    j->divert.rip = 0;
+    j->divert.stepping = false;
     host_set_gs((uintptr_t)region, j->wrgsbase);
     w[SLOT_REGION] = region;
     w[SLOT_X87_ABSENT] = 1;
     w[SLOT_CW] = r->cpu->fpu.cw;
-    w[SLOT_EXIT] = (uint64_t)(uintptr_t)jit_leave;
-    w[SLOT_ENTER] = address_of(j, j->enter);
     w[SLOT_SAVE] = j->ymm;
-    guard->divert = &r->divert;
+    guard->divert = &j->divert;
 }
 
 static void close_run(struct run *r, struct host_fault *guard)

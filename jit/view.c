@@ -159,6 +159,7 @@ static bool join(struct jit_space *s, struct view *v)
 static void leave(struct jit_space *s, struct view_range *r)
 {
     struct view *v = r->view;
+    s->jit->epoch++;
     if (!v) return;
     region_piece_hide(mem_region(s->mem), v->of.first, pages_of(v));
     v->uses--;
@@ -227,6 +228,7 @@ static uint32_t ask(struct jit_space *s, uint32_t page)
 {
     struct jit_mapping m = {0};
     if (!s->jit->options.source.mapping(s->owner, page, &m)) return s->view;
+    s->jit->epoch++;
     view_leave(s, m.first, m.end); // mappings that have grown together
     if (!make_room(s)) return s->view;
     struct view *v = m.shareable ? view_named(s->jit, &m) : NULL;

@@ -9,6 +9,7 @@
 #include "syscalls/mm.h"
 #include "syscalls/ptrace.h"
 #include "syscalls/signal.h"
+#include "syscalls/vdso.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,7 @@ struct bin {
     struct cred cred; // as it will be: set-user-ID bits applied
     bool secure;
     struct mm *mm;
-    uint64_t bias, entry, ibase, sp;
+    uint64_t bias, entry, ibase, vdso, sp;
     struct stack_image stack;
 };
 
@@ -283,6 +284,7 @@ static void fill_aux(struct task *t, struct bin *b, struct stack_plan *s)
     uint32_t id[4], more[4];
     cpu_cpuid(&t->cpu, 1, 0, id);
     cpu_cpuid(&t->cpu, 7, 0, more);
+    if (b->vdso) add_aux(s, LX_AT_SYSINFO_EHDR, b->vdso);
     add_aux(s, LX_AT_HWCAP, id[3]);
     add_aux(s, LX_AT_PAGESZ, PAGE_BYTES);
     add_aux(s, LX_AT_CLKTCK, 100);
@@ -336,6 +338,7 @@ static int build_memory(struct task *t, struct bin *b)
     int err = map_object(b->mm, &b->plan, b->file, true, &b->bias);
     if (!err && b->interp) err = map_object(b->mm, &b->iplan, b->interp, false, &ibias);
     if (err) return err;
+    b->vdso = vdso_map(b->mm);
     b->ibase = b->interp ? ibias + b->iplan.lo : 0;
     b->entry = b->interp ? b->iplan.entry + ibias : b->plan.entry + b->bias;
     b->mm->brk_start = b->mm->brk = b->plan.hi + b->bias;

@@ -49,6 +49,7 @@ void inotify_fdinfo(struct file *, void (*line)(void *ctx, const struct inotify_
 int sigio_set(struct task *, struct file *, int fd, bool on);             // O_ASYNC
 int64_t sigio_fcntl(struct task *, struct file *, int cmd, uint64_t arg); // F_SETOWN and relatives
 void sigio_file_released(struct file *);
+void sigio_urgent(struct file *); // TCP's urgent byte has come: SIGURG
 
 // -- epoll.c
 void epoll_file_released(struct file *);

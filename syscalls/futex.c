@@ -17,8 +17,9 @@ struct futex_table {
 int futex_key(struct task *t, gaddr at, bool private, struct futex_key *key)
 {
     if (at & 3) return -LX_EINVAL;
-    if (at >= MEM_TOP) return -LX_EFAULT;
     struct mm *mm = t->proc->mm;
+    at = mem_low(mm->mem, at);
+    if (at >= MEM_TOP) return -LX_EFAULT;
     const struct vma *v = private ? NULL : vma_at(mm, (uint32_t)(at >> PAGE_SHIFT));
     if (!private && (!v || !(v->prot & LX_PROT_READ))) return -LX_EFAULT; // Linux looks at the page
     *key = (struct futex_key){mm, at};

@@ -83,11 +83,12 @@ static uint32_t put6(const struct sock_addr *a, uint8_t out[sizeof(struct lx_soc
 
 // ---------------------------------------------------------------- finding
 
-static bool reaches(const struct sock *s, const uint8_t ip[16])
+// Does the address that a socket has, or is to have, stand for this one?
+static bool covers(const struct sock *s, const uint8_t own[16], const uint8_t ip[16])
 {
-    if (equal(s->addr.in.ip, any6)) return !s->v6only || !is_v4(ip);
-    if (equal(s->addr.in.ip, any4)) return is_v4(ip);
-    return equal(s->addr.in.ip, ip);
+    if (equal(own, any6)) return !s->v6only || !is_v4(ip);
+    if (equal(own, any4)) return is_v4(ip);
+    return equal(own, ip);
 }
 
 bool sock_is_inet(const struct sock *s)
@@ -104,7 +105,7 @@ struct sock *inet_lookup(const struct sock *from, const struct sock_addr *a)
 {
     for (struct sock *s = from->box->sockets; s; s = s->next) {
         if (s->closed || s->accepted || !same_kind(from, s) || !s->addr.len || s->addr.in.port != a->in.port) continue;
-        if ((s->type == LX_SOCK_DGRAM || s->listening) && reaches(s, a->in.ip)) return s;
+        if ((s->type == LX_SOCK_DGRAM || s->listening) && covers(s, s->addr.in.ip, a->in.ip)) return s;
     }
     return NULL;
 }
@@ -121,26 +122,34 @@ static int find(struct task *t, const struct sock *s, struct sock_addr *a, struc
 
 // ---------------------------------------------------------------- taking a name
 
-static bool overlap(const struct sock *o, const struct sock_addr *a)
+// Is there an address that would mean both (inet_rcv_saddr_equal)?
+static bool overlap(const struct sock *o, const struct sock *s, const struct sock_addr *a)
 {
-    return o->addr.in.port == a->in.port &&
-           (is_any(o->addr.in.ip) || is_any(a->in.ip) || equal(o->addr.in.ip, a->in.ip));
+    return o->addr.in.port == a->in.port && (covers(o, o->addr.in.ip, a->in.ip) || covers(s, a->in.ip, o->addr.in.ip));
 }
 
 static bool taken(const struct sock *s, const struct sock_addr *a)
 {
     for (const struct sock *o = s->box->sockets; o; o = o->next) {
-        if (o == s || o->closed || o->accepted || !same_kind(s, o) || !o->addr.len || !overlap(o, a)) continue;
+        if (o == s || o->closed || o->accepted || !same_kind(s, o) || !o->addr.len || !overlap(o, s, a)) continue;
         bool both = s->reuse & o->reuse & REUSE_PORT || (s->reuse & o->reuse & REUSE_ADDR && !o->listening);
         if (!both) return true;
     }
     return false;
 }
 
+// Behind the last one chosen: a port that was just given up does not come back at once (Linux begins anywhere).
+// Programs look for a free port, close the socket and mean to bind it again.
 static int choose_port(const struct sock *s, struct sock_addr *a)
 {
-    for (a->in.port = FIRST_EPHEMERAL; a->in.port <= LAST_EPHEMERAL; a->in.port++)
-        if (!taken(s, a)) return 0;
+    enum { PORTS = LAST_EPHEMERAL - FIRST_EPHEMERAL + 1 };
+    for (unsigned i = 0; i < PORTS; i++) {
+        unsigned n = (s->box->port_hint + i) % PORTS;
+        a->in.port = (uint16_t)(FIRST_EPHEMERAL + n);
+        if (taken(s, a)) continue;
+        s->box->port_hint = n + 1;
+        return 0;
+    }
     return -LX_EADDRINUSE;
 }
 

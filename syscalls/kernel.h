@@ -229,6 +229,7 @@ struct box {
     struct trace *trace;   // NULL: no tracing (syscalls/trace.c)
     struct futex_table *futexes;
     struct sock *sockets;             // all of them (syscalls/socket.c)
+    unsigned port_hint;               // where the search for a free port begins (syscalls/inet.c)
     struct sockmsg *dropped_messages; // being freed: their files may be sockets with messages of their own
     bool dropping_messages;
     struct mqueue *mqueues;    // POSIX message queues (syscalls/mqueue.c)
@@ -244,7 +245,9 @@ struct box {
     uint64_t syscalls;         // made so far
     uint8_t entropy_state[64];
     bool deterministic;
-    bool dying; // a limit hit or the embedder asked: tear down
+    bool host_tsc;     // the guest's RDTSC is the host's counter
+    struct vdso *vdso; // NULL: none yet (syscalls/vdso.c)
+    bool dying;        // a limit hit or the embedder asked: tear down
     enum box_end end_reason;
     uint64_t insn_count;
 };

@@ -69,7 +69,7 @@ int64_t sys_mbind(struct task *t, const uint64_t a[6])
     if ((uint32_t)a[5] & ~(uint32_t)MPOL_MF_KNOWN) return -LX_EINVAL;
     if (a[5] & MPOL_MF_MOVE_ALL && !cred_has_cap(&t->proc->cred, LX_CAP_SYS_NICE)) return -LX_EPERM;
     if (a[0] + a[1] < a[0]) return -LX_EINVAL;
-    err = mm_range(a[0], a[1], &start, &end);
+    err = mm_range(mm, a[0], a[1], &start, &end);
     if (err || start == end) return err == -LX_ENOMEM ? -LX_EFAULT : err;
     if (!mm_all_mapped(mm, start, end)) return -LX_EFAULT;
     if ((err = vma_isolate(mm, start, end))) return err;
@@ -92,6 +92,7 @@ static int asked_policy(struct task *t, gaddr addr, uint64_t flags)
 {
     int mode = t->mempolicy;
     if (flags & MPOL_F_ADDR) {
+        addr = mem_low(t->proc->mm->mem, addr);
         struct vma *v = addr < MEM_TOP ? vma_at(t->proc->mm, (uint32_t)(addr >> PAGE_SHIFT)) : NULL;
         if (!v) return -LX_EFAULT;
         if (flags & MPOL_F_NODE) return 0; // the page's node
@@ -121,7 +122,7 @@ int64_t sys_set_mempolicy_home_node(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
     if (a[0] & (PAGE_BYTES - 1) || a[3] || a[2] >= 1) return -LX_EINVAL;
-    if (a[0] + a[1] < a[0] || mm_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
+    if (a[0] + a[1] < a[0] || mm_range(t->proc->mm, a[0], a[1], &start, &end)) return -LX_EINVAL;
     for (unsigned i = vma_index_from(t->proc->mm, start); i < t->proc->mm->nvma && start != end; i++) {
         const struct vma *v = t->proc->mm->vma[i];
         if (v->start >= end) break;
@@ -154,6 +155,7 @@ int64_t sys_migrate_pages(struct task *t, const uint64_t a[6])
 
 static int32_t page_status(const struct mm *mm, gaddr addr)
 {
+    addr = mem_low(mm->mem, addr);
     if (addr >= MEM_TOP || !vma_at(mm, (uint32_t)(addr >> PAGE_SHIFT))) return -LX_EFAULT;
     return mem_pte(mm->mem, (uint32_t)(addr >> PAGE_SHIFT)) ? 0 : -LX_ENOENT;
 }

@@ -227,7 +227,7 @@ int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned 
 // is there.
 static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npages)
 {
-    uint64_t hint = m->addr & ~(uint64_t)(PAGE_BYTES - 1);
+    uint64_t hint = mem_low(mm->mem, m->addr) & ~(uint64_t)(PAGE_BYTES - 1);
     bool fixed = m->flags & (LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE);
     bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MM_STACK_TOP;
     uint32_t page = (uint32_t)(hint >> PAGE_SHIFT);
@@ -252,18 +252,24 @@ int64_t mm_mmap(struct mm *mm, const struct mm_map *m)
     if (m->len > MEM_TOP || npages >= MEM_PAGES) return -LX_ENOMEM;
     int err = mm_may_commit(mm, npages, m->flags & LX_MAP_SHARED && m->file ? 0 : m->prot, m->flags);
     if (err) return err;
+    bool high = mm_goes_high(mm, m, (uint32_t)npages);
     int64_t page = choose_place(mm, m, (uint32_t)npages);
     if (page < 0) return page;
+    if (!high) mm_note_place(mm, m, (uint32_t)page, (uint32_t)npages);
     struct vma v = {.start = (uint32_t)page,
                     .end = (uint32_t)(page + (int64_t)npages),
                     .prot = m->prot & 7,
                     .flags = m->flags & (LX_MAP_SHARED | LX_MAP_GROWSDOWN | LX_MAP_NORESERVE | LX_MAP_STACK | VMA_SHM |
                                          VMA_NOWRITE | VMA_LOCKED),
+                    .mm = mm,
                     .file = m->file,
                     .inode = m->file ? m->file->inode : NULL,
                     .pgoff = m->offset >> PAGE_SHIFT};
+    if (high) v.flags |= VMA_HIGH;
     err = vma_insert(mm, &v);
-    return err ? err : page << PAGE_SHIFT;
+    if (err) return err;
+    mm_expect_touch(mm, &v);
+    return (int64_t)vma_shown(&v, v.start);
 }
 
 // argc, argv and a zero, envp and a zero, then pairs up to AT_NULL.
@@ -305,6 +311,7 @@ struct mm *mm_fork(struct mm *parent)
     mm->start_stack = parent->start_stack;
     memcpy(mm->auxv, parent->auxv, sizeof mm->auxv);
     mm->nauxv = parent->nauxv;
+    mm->mem->high = parent->mem->high;
     mm->stack_limit = parent->stack_limit;
     for (unsigned i = 0; i < parent->nvma; i++)
         if (fork_vma(mm, parent, parent->vma[i])) {

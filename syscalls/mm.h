@@ -10,8 +10,8 @@
 //   first copies, who is alone takes it over
 // So fork of a fork, shared memory, page cache and accounting are one reference count.
 //
-// mm.c: the object, its vmas, fork. mm_place.c: where mappings go. mm_fault.c: pages on demand. sys_mmap.c: the system
-// calls.
+// mm.c: the object, its vmas, fork. mm_place.c: where mappings go. mm_high.c: addresses above 4 GiB. mm_fault.c: pages
+// on demand. sys_mmap.c: the system calls.
 #pragma once
 #include "syscalls/kernel.h"
 
@@ -31,11 +31,13 @@ enum {
     VMA_WIPEONFORK = 1 << 25,
     VMA_SHM = 1 << 26,
     VMA_NOWRITE = 1 << 27,
-    VMA_LOCKED = 1 << 28
+    VMA_LOCKED = 1 << 28,
+    VMA_HIGH = 1 << 29
 };
 
 // VMA_SHM: shows a System V segment (sysv_shm.c counts these); NOWRITE: shared, of a file whose seals forbid writing;
-// LOCKED: mlock. What a guest may say in mmap's flags:
+// LOCKED: mlock; HIGH: the program knows it by the names of 4 GiB and above (mm_high.c). What a guest may say in mmap's
+// flags:
 enum { MM_MAP_FLAGS = (1 << 24) - 1 };
 
 enum { MM_AUXV_MAX = 40 };
@@ -52,9 +54,12 @@ struct mm {
     uint64_t auxv[MM_AUXV_MAX * 2]; // as the program was given it
     unsigned nauxv;                 // words of it
     uint64_t arg_start, arg_end, env_start, env_end, start_stack;
-    uint32_t stack_limit; // pages the main stack may grow to
-    uint64_t faults;      // that the guest's code ran into and were served, since they were last taken
-    bool lock_future;     // mlockall(MCL_FUTURE)
+    uint32_t stack_limit;       // pages the main stack may grow to
+    uint64_t faults;            // that the guest's code ran into and were served, since they were last taken
+    bool lock_future;           // mlockall(MCL_FUTURE)
+    uint32_t refused, nrefused; // pages: what the last hint of 4 GiB or above got instead (mm_high.c)
+    // Pages of the last small mapping, and how many such were touched before the next was made: mm_expect_touch.
+    uint32_t small_first, small_end, small_touched;
 };
 
 enum {
@@ -81,12 +86,21 @@ bool mm_range_free(const struct mm *, uint32_t start, uint32_t npages);
 uint32_t mm_place(const struct mm *, uint32_t npages, const struct inode *file, unsigned flags);
 int mm_may_commit(const struct mm *, uint64_t npages, unsigned prot,
                   unsigned flags); // 0 or -LX_ENOMEM: the box's memory limit, judged when mapped
+void mm_expect_touch(struct mm *,
+                     const struct vma *made); // mmap has made it; it may have merged with its neighbours since
 void mm_keep_auxv(struct mm *, const void *stack, size_t n); // from a new program's stack
 unsigned vma_mem_prot(const struct vma *);                   // MEM_* of its prot
 uint64_t mm_locked_pages(const struct mm *);
 int mm_may_lock(const struct task *, uint64_t more_pages); // 0, -LX_EPERM, -LX_ENOMEM: RLIMIT_MEMLOCK
+// Names of 4 GiB and above (mm_high.c): does this mapping get one? Then what it got instead; and addresses as the guest
+// knows them.
+bool mm_goes_high(struct mm *, const struct mm_map *, uint32_t npages);
+void mm_note_place(struct mm *, const struct mm_map *, uint32_t page, uint32_t npages);
+gaddr vma_shown(const struct vma *, uint32_t page);
+gaddr mm_shown(const struct mm *, gaddr addr);
 bool mm_all_mapped(const struct mm *, uint32_t start, uint32_t end);
-int mm_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end); // pages; -LX_EINVAL, -LX_ENOMEM
+int mm_range(const struct mm *, uint64_t addr, uint64_t len, uint32_t *start,
+             uint32_t *end); // pages; -LX_EINVAL, -LX_ENOMEM
 // Brings the pages in, some at a time: t->sys.done counts. 0, -LX_EPARK (then run again), -LX_EFAULT, -LX_ENOMEM
 int64_t mm_populate(struct task *, uint32_t start, uint32_t end, bool write);
 // What stands in [start, end) is not what it was: for code of files that is translated for all who map it. Whoever

@@ -124,7 +124,7 @@ int64_t sys_madvise(struct task *t, const uint64_t a[6])
     int advice = (int)a[2];
     int err = known_advice(t, advice);
     if (err) return err;
-    if (mm_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
+    if (mm_range(t->proc->mm, a[0], a[1], &start, &end)) return -LX_EINVAL;
     if (start == end) return 0;
     bool whole = mm_all_mapped(t->proc->mm, start, end);
     int64_t r = advise(t, start, end, advice);
@@ -136,7 +136,7 @@ int64_t sys_msync(struct task *t, const uint64_t a[6])
     uint32_t start, end;
     if (a[2] & ~(uint64_t)(LX_MS_ASYNC | LX_MS_INVALIDATE | LX_MS_SYNC) || (a[2] & LX_MS_ASYNC && a[2] & LX_MS_SYNC))
         return -LX_EINVAL;
-    int err = mm_range(a[0], a[1], &start, &end);
+    int err = mm_range(t->proc->mm, a[0], a[1], &start, &end);
     if (err) return err;
     if (a[2] & LX_MS_INVALIDATE && any(t->proc->mm, start, end, is_locked)) return -LX_EBUSY;
     // Shared mappings show the file's own pages: nothing to write back.
@@ -146,9 +146,10 @@ int64_t sys_msync(struct task *t, const uint64_t a[6])
 int64_t sys_mincore(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
-    int err = mm_range(a[0], a[1], &start, &end);
+    int err = mm_range(t->proc->mm, a[0], a[1], &start, &end);
     if (err) return err;
     if (!mm_all_mapped(t->proc->mm, start, end)) return -LX_ENOMEM;
+    t->proc->mm->small_touched = 0; // it looks at what is there: nothing is to come before it is touched
     for (uint32_t done = 0; start + done < end;) {
         uint8_t chunk[256];
         uint32_t n = 0;
@@ -190,11 +191,11 @@ static uint64_t locked_within(const struct mm *mm, uint32_t start, uint32_t end)
 }
 
 // Bytes of any alignment: the pages they touch.
-static int touched(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
+static int touched(const struct mm *mm, uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
 {
     uint64_t lo = addr & ~(uint64_t)(PAGE_BYTES - 1);
     if (addr + len < addr) return -LX_EINVAL;
-    return mm_range(lo, len + (addr - lo), start, end) ? -LX_ENOMEM : 0;
+    return mm_range(mm, lo, len + (addr - lo), start, end) ? -LX_ENOMEM : 0;
 }
 
 static int64_t lock_range(struct task *t, uint64_t addr, uint64_t len, bool on_fault)
@@ -202,7 +203,7 @@ static int64_t lock_range(struct task *t, uint64_t addr, uint64_t len, bool on_f
     struct mm *mm = t->proc->mm;
     uint32_t start, end;
     if (mm_may_lock(t, 0) == -LX_EPERM) return -LX_EPERM;
-    int err = touched(addr, len, &start, &end);
+    int err = touched(mm, addr, len, &start, &end);
     uint64_t pages = (len + (addr & (PAGE_BYTES - 1)) + PAGE_BYTES - 1) >> PAGE_SHIFT;
     if (mm_may_lock(t, err ? pages : pages - locked_within(mm, start, end))) return -LX_ENOMEM;
     if (err || start == end) return err;
@@ -225,7 +226,7 @@ int64_t sys_mlock2(struct task *t, const uint64_t a[6])
 int64_t sys_munlock(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
-    int err = touched(a[0], a[1], &start, &end);
+    int err = touched(t->proc->mm, a[0], a[1], &start, &end);
     if (err || start == end) return err;
     if (!mm_all_mapped(t->proc->mm, start, end)) return -LX_ENOMEM;
     return set_vma_flags(t->proc->mm, start, end, 0, VMA_LOCKED);

@@ -35,9 +35,17 @@ static uint32_t take_frames(struct box *box, uint32_t n, bool zero)
     return frame || !vfs_reclaim(box->vfs) ? frame : ram_alloc(&box->ram, n, zero);
 }
 
+static void note_touch(struct mm *mm, uint32_t page)
+{
+    if (page < mm->small_first || page >= mm->small_end) return;
+    mm->small_touched++;
+    mm->small_end = 0;
+}
+
 static int fault_anonymous(struct vma *v, uint32_t page)
 {
     uint32_t first, n;
+    note_touch(v->mm, page);
     absent_run(v, page, &first, &n);
     uint32_t frame = take_frames(v->mm->box, n, true);
     if (!frame) {
@@ -46,6 +54,23 @@ static int fault_anonymous(struct vma *v, uint32_t page)
         frame = take_frames(v->mm->box, 1, true);
     }
     return frame ? mem_map(v->mm->mem, first, n, frame, vma_mem_prot(v)) : -LX_ENOMEM;
+}
+
+// A process that has touched its small mappings right after it made them is taken to go on so: the pages of the next
+// ones come with mmap, which saves a fault of each; that costs as much as mmap itself. No more pages than the fault
+// would bring, and when there are no frames, the fault finds out.
+void mm_expect_touch(struct mm *mm, const struct vma *made)
+{
+    enum { OFTEN = 16 };
+    uint32_t n = made->end - made->start, no = LX_MAP_SHARED | LX_MAP_NORESERVE | LX_MAP_GROWSDOWN;
+    if (made->inode || n > FEW || made->flags & no || !(made->prot & LX_PROT_WRITE)) return;
+    if (mm->small_touched < OFTEN) {
+        mm->small_first = made->start;
+        mm->small_end = made->end;
+        return;
+    }
+    uint32_t frame = ram_alloc(&mm->box->ram, n, true);
+    if (frame) mem_map(mm->mem, made->start, n, frame, vma_mem_prot(made));
 }
 
 // ---------------------------------------------------------------- files
@@ -194,14 +219,21 @@ static int populate(struct vma *v, uint32_t page, bool write)
     return write ? fault_file_write(v, page) : fault_file_read(v, page);
 }
 
-// A stack grows down to the page touched (mm/mmap.c, expand_downwards), keeping 256 pages from what is below and within
-// its limit.
+// The lowest page that a stack above it may grow to: 256 pages from what could be taken for the stack. A guard without
+// access, as Mono's run-time system maps one, may be touched, and so may another stack.
+static uint32_t floor_above(const struct vma *below)
+{
+    enum { GAP = 256 };
+    return below->end + (below->prot && !(below->flags & LX_MAP_GROWSDOWN) ? GAP : 0);
+}
+
+// A stack grows down to the page touched (mm/mmap.c, expand_downwards), within its limit.
 static struct vma *grow_stack(struct mm *mm, uint32_t page)
 {
     unsigned i = vma_index_from(mm, page);
     if (i == mm->nvma || !(mm->vma[i]->flags & LX_MAP_GROWSDOWN)) return NULL;
     struct vma *v = mm->vma[i];
-    uint32_t floor = i ? mm->vma[i - 1]->end + 256 : MM_MIN_PAGE;
+    uint32_t floor = i ? floor_above(mm->vma[i - 1]) : MM_MIN_PAGE;
     if (page < floor || v->end - page > mm->stack_limit) return NULL;
     mm->total_pages += v->start - page;
     v->start = page;
@@ -217,6 +249,7 @@ static bool allows(const struct vma *v, unsigned need)
 
 int mm_make_present(struct mm *mm, gaddr addr, unsigned need)
 {
+    addr = mem_low(mm->mem, addr);
     if (addr >= MEM_TOP) return -LX_EFAULT;
     uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
     struct vma *v = vma_at(mm, page);
@@ -237,6 +270,7 @@ static int force_present(struct mm *mm, struct vma *v, uint32_t page, bool write
 
 int mm_force(struct mm *mm, gaddr addr, void *buf, size_t n, bool write)
 {
+    addr = mem_low(mm->mem, addr);
     uint32_t page = (uint32_t)(addr >> PAGE_SHIFT), off = addr & (PAGE_BYTES - 1);
     struct ram *ram = &mm->box->ram;
     struct vma *v = addr < MEM_TOP ? vma_at(mm, page) : NULL;
@@ -266,6 +300,7 @@ uint64_t mm_take_faults(struct mm *mm)
 
 static int segv(struct task *t, gaddr addr, int sig, int code)
 {
+    addr = mm_shown(t->proc->mm, addr);
     struct lx_siginfo info = {.si_signo = sig, .si_code = code, .si_addr = addr};
     signal_force(t, &info);
     return -LX_EFAULT;
@@ -282,6 +317,7 @@ int mm_fault(struct task *t, gaddr addr, enum cpu_access access)
 {
     static const unsigned need[] = {[ACCESS_READ] = MEM_R, [ACCESS_WRITE] = MEM_W, [ACCESS_EXEC] = MEM_X};
     struct mm *mm = t->proc->mm;
+    if (access != ACCESS_EXEC) addr = mem_low(mm->mem, addr);
     if (addr >= MEM_TOP) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
     uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
     struct vma *v = vma_at(mm, page);

@@ -79,6 +79,8 @@ static int64_t set_bool(int *where, uint64_t value, bool only_on)
 
 static bool whole_range_mapped(const struct mm *mm, uint64_t start, uint64_t end)
 {
+    start = mem_low(mm->mem, start);
+    end = mem_low(mm->mem, end - 1) + 1;
     if (end > MEM_TOP) return false;
     for (uint64_t page = start >> PAGE_SHIFT; page < end >> PAGE_SHIFT;) {
         const struct vma *v = vma_at(mm, (uint32_t)page);

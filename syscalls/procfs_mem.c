@@ -67,6 +67,7 @@ static const struct file_ops mem_fops = {.open = mm_open, .release = mm_release,
 
 static uint64_t page_entry(const struct mm *mm, uint64_t page)
 { // frame numbers are not told, as to those without CAP_SYS_ADMIN
+    page = mem_low(mm->mem, page << PAGE_SHIFT) >> PAGE_SHIFT;
     const struct vma *v = page < MEM_PAGES ? vma_at(mm, (uint32_t)page) : NULL;
     if (!v || !mem_pte(mm->mem, (uint32_t)page)) return 0;
     return 1ull << 63 | (v->inode ? 1ull << 61 : 0);
@@ -210,7 +211,7 @@ void proc_show_numa_maps(struct proc_text *x, const struct proc_who *w)
     for (unsigned i = 0; mm && i < mm->nvma; i++) {
         const struct vma *v = mm->vma[i];
         struct usage u = usage_of(v);
-        text_add(x, "%08" PRIx64 " %s", (uint64_t)v->start << PAGE_SHIFT, policies[v->policy % 6]);
+        text_add(x, "%08" PRIx64 " %s", vma_shown(v, v->start), policies[v->policy % 6]);
         if (v->file && vfs_path_text(&w->p->root, &v->file->path, true, name, sizeof name) > 0)
             text_add(x, " file=%s", name);
         else if (v->flags & LX_MAP_STACK)

@@ -85,7 +85,7 @@ static void add_address(struct proc_text *x, const struct sock_addr *a, bool v6)
 
 static void show_inet(struct proc_text *x, const struct box *box, int type, bool v6)
 {
-    enum { ESTABLISHED = 1, CLOSE = 7, LISTEN = 10 };
+    enum { ESTABLISHED = 1, SYN_SENT = 2, CLOSE = 7, LISTEN = 10 };
     unsigned n = 0;
     text_add(
         x,
@@ -102,6 +102,7 @@ static void show_inet(struct proc_text *x, const struct box *box, int type, bool
         add_address(x, peer, v6);
         text_add(x, " %02X 00000000:%08X 00:00000000 00000000 %5u        0 %" PRIu64 " 1 0000000000000000 0 0 0 0 0\n",
                  s->listening ? LISTEN
+                 : s->awaited ? SYN_SENT
                  : peer       ? ESTABLISHED
                               : CLOSE,
                  s->queued, s->owner.uid, inode_of(s));

@@ -3,6 +3,7 @@
 #include "syscalls/mm.h"
 #include "syscalls/procfs.h"
 #include "syscalls/ptrace.h"
+#include "syscalls/vdso.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,7 +244,9 @@ static void map_name(const struct process *p, const struct vma *v, char *name, s
 {
     uint64_t start = (uint64_t)v->start << PAGE_SHIFT, end = (uint64_t)v->end << PAGE_SHIFT;
     const struct mm *mm = v->mm;
-    name[0] = 0;
+    const char *special = vdso_name(mm, v);
+    snprintf(name, size, "%s", special ? special : "");
+    if (special) return;
     if (v->file) {
         if (vfs_path_text(&p->root, &v->file->path, true, name, size) < 0) strcpy(name, "?");
     } else if (v->flags & LX_MAP_STACK && mm->start_stack >= start && mm->start_stack < end) {
@@ -260,7 +263,7 @@ void proc_map_head(struct proc_text *x, const struct process *p, const struct vm
     if (v->file) vfs_file_getattr(v->file, &st);
     map_name(p, v, name, sizeof name);
     snprintf(head, sizeof head, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ",
-             (uint64_t)v->start << PAGE_SHIFT, (uint64_t)v->end << PAGE_SHIFT, v->prot & LX_PROT_READ ? 'r' : '-',
+             vma_shown(v, v->start), vma_shown(v, v->end), v->prot & LX_PROT_READ ? 'r' : '-',
              v->prot & LX_PROT_WRITE ? 'w' : '-', v->prot & LX_PROT_EXEC ? 'x' : '-',
              v->flags & LX_MAP_SHARED ? 's' : 'p', v->file ? v->pgoff << PAGE_SHIFT : 0, vfs_major(st.dev),
              vfs_minor(st.dev), st.ino);
@@ -388,10 +391,11 @@ static void add_watch(void *ctx, const struct inotify_line *l)
              l->wd, l->ino, l->dev, l->mask, l->ino);
 }
 
-static void show_zero(struct proc_text *x, const struct proc_who *w)
+// Nobody has logged in (proc_loginuid_read, AUDIT_UID_UNSET), which is what getlogin(3) asks; no line end there.
+static void show_unset_id(struct proc_text *x, const struct proc_who *w)
 {
     (void)w;
-    text_add(x, "0\n");
+    text_add(x, "4294967295");
 }
 
 // Scores of an OOM killer that never chooses: kept and told.
@@ -483,7 +487,7 @@ const struct proc_entry proc_pid_files[] = {
     {"gid_map", R, show_idmap, NULL, NULL},
     {"io", OWNER, show_io, NULL, NULL},
     {"limits", R, show_limits, NULL, NULL},
-    {"loginuid", R, show_zero, NULL, NULL},
+    {"loginuid", R, show_unset_id, NULL, NULL},
     {"maps", R, show_maps, NULL, NULL},
     {"mem", LX_S_IFREG | 0600, proc_show_mem, NULL, NULL},
     {"mountinfo", R, show_mountinfo, NULL, NULL},
@@ -496,7 +500,7 @@ const struct proc_entry proc_pid_files[] = {
     {"pagemap", OWNER, proc_show_pagemap, NULL, NULL},
     {"personality", OWNER, show_personality, NULL, NULL},
     {"schedstat", R, show_schedstat, NULL, NULL},
-    {"sessionid", R, show_zero, NULL, NULL},
+    {"sessionid", R, show_unset_id, NULL, NULL},
     {"smaps", R, proc_show_smaps, NULL, NULL},
     {"smaps_rollup", R, proc_show_smaps_rollup, NULL, NULL},
     {"stat", R, show_stat, NULL, NULL},

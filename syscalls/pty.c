@@ -11,6 +11,8 @@ struct pty {
     struct tty *slave;
     struct waitq wait; // of the master
     bool master_closed;
+    bool packets;   // TIOCPKT: each read of the master begins with a byte, 0 before data
+    uint8_t status; // or PKT_*, which the master has still to be told
     uint32_t head, len;
     uint8_t buf[PTY_BUF]; // slave -> master, a ring
 };
@@ -48,6 +50,14 @@ void pty_input_read(struct tty *y)
     waitq_wake(&y->pty->wait);
 }
 
+void pty_status(struct tty *y, unsigned clear, unsigned set)
+{
+    struct pty *p = y->pty;
+    if (!p->packets) return;
+    p->status = (uint8_t)((p->status & ~clear) | set);
+    waitq_wake(&p->wait);
+}
+
 // ---------------------------------------------------------------- the master
 
 // Before its first opening the slave is not "closed": the master waits for it (TTY_OTHER_CLOSED).
@@ -56,12 +66,21 @@ static bool other_closed(const struct pty *p)
     return p->slave->was_open && !p->slave->opens;
 }
 
+static int read_status(struct pty *p, struct iob *io)
+{
+    if (iob_put(io, &p->status, 1) < 1) return -LX_EFAULT;
+    p->status = 0;
+    return 0;
+}
+
 static int master_read(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct pty *p = f->private;
     (void)pos;
     if (!io->left) return 0;
+    if (p->status) return read_status(p, io);
     if (!p->len) return other_closed(p) ? -LX_EIO : -LX_EAGAIN;
+    if (p->packets && iob_put(io, "", 1) < 1) return -LX_EFAULT;
     while (p->len && io->left) {
         uint32_t run = PTY_BUF - p->head < p->len ? PTY_BUF - p->head : p->len;
         if (io->left < run) run = (uint32_t)io->left;
@@ -94,7 +113,8 @@ static unsigned master_poll(struct file *f, struct waitq **queue)
 {
     struct pty *p = f->private;
     *queue = &p->wait;
-    unsigned mask = p->len ? LX_POLLIN | LX_POLLRDNORM : 0;
+    unsigned mask = p->len || p->status ? LX_POLLIN | LX_POLLRDNORM : 0;
+    if (p->status) mask |= LX_POLLPRI;
     if (tty_input_room(p->slave)) mask |= LX_POLLOUT | LX_POLLWRNORM;
     return other_closed(p) ? mask | LX_POLLHUP : mask;
 }
@@ -102,6 +122,16 @@ static unsigned master_poll(struct file *f, struct waitq **queue)
 static int64_t put_int(struct task *t, gaddr to, int32_t v)
 {
     return copy_to_user(t, to, &v, sizeof v);
+}
+
+static int64_t set_packets(struct pty *p, struct task *t, gaddr from)
+{
+    int32_t on;
+    int err = copy_from_user(t, &on, from, sizeof on);
+    if (err) return err;
+    if (!on || !p->packets) p->status = 0;
+    p->packets = on;
+    return 0;
 }
 
 static int64_t set_lock(struct tty *y, struct task *t, gaddr from)
@@ -124,13 +154,12 @@ static int64_t open_peer(struct tty *y, struct task *t, uint32_t flags)
     return fd_install(t->proc, f, 0, flags & LX_O_CLOEXEC);
 }
 
-enum { TIOCPKT = 0x5420, TIOCGPTLCK = 0x80045439, TIOCSIG = 0x40045436 };
+enum { TIOCPKT = 0x5420, TIOCGPKT = 0x80045438, TIOCGPTLCK = 0x80045439, TIOCSIG = 0x40045436 };
 
 static int64_t master_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64_t arg)
 {
     struct pty *p = f->private;
     struct tty *y = p->slave;
-    int32_t on;
     switch (cmd) {
     case LX_TIOCGPTN:
         return put_int(t, arg, (int32_t)y->index);
@@ -149,10 +178,10 @@ static int64_t master_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64
         if (arg < 1 || arg > NSIG) return -LX_EINVAL;
         tty_signal(y, (int)arg);
         return 0;
-    case TIOCPKT: {
-        int err = copy_from_user(t, &on, arg, sizeof on);
-        return err ? err : on ? -LX_EINVAL : 0; // packet mode is not there
-    }
+    case TIOCPKT:
+        return set_packets(p, t, arg);
+    case (uint32_t)TIOCGPKT:
+        return put_int(t, arg, p->packets);
     default:
         return tty_do_ioctl(y, t, cmd, arg, true);
     }

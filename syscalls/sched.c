@@ -6,8 +6,9 @@
 #include "host/clock.h"
 #include "syscalls/ptrace.h"
 #include "syscalls/trace.h"
+#include "syscalls/vdso.h"
 
-enum { SLICE_INSNS = 200000, SYSCALL_INSNS = 500, RUN_NS = 10000000, SAMPLE = 16 };
+enum { SLICE_INSNS = 200000, SYSCALL_INSNS = 500, RUN_NS = 10000000, SAMPLE = 32 };
 
 // ---------------------------------------------------------------- faults
 
@@ -72,21 +73,31 @@ static void park_for_page(struct task *t)
     t->state = TASK_PARKED;
 }
 
-static void handle_fault(struct task *t)
+// What signals will tell of it, and what it costs of the slice. A page that is only brought in is neither: whether that
+// comes here depends on what the translator has looked at before, and must not be seen (--deterministic).
+static void note_trap(struct task *t, uint32_t error)
 {
     t->trap_no = t->cpu.fault.vector;
-    t->trap_error = 0;
+    t->trap_error = error;
+    t->cpu.budget -= SYSCALL_INSNS;
+}
+
+static void handle_fault(struct task *t)
+{
     if (t->cpu.fault.vector != VEC_PF) {
+        note_trap(t, 0);
         send_fault(t);
         return;
     }
-    t->trap_error = page_fault_error(&t->cpu.fault);
-    t->trap_addr = t->cpu.fault.addr;
     int err = mm_fault(t, t->cpu.fault.addr, t->cpu.fault.access);
-    if (err == -LX_EPARK)
+    if (err == -LX_EPARK) {
         park_for_page(t);
-    else if (err == 0)
+    } else if (err == 0) {
         t->proc->min_faults++;
+    } else {
+        note_trap(t, page_fault_error(&t->cpu.fault));
+        t->trap_addr = t->cpu.fault.addr;
+    }
 }
 
 // ---------------------------------------------------------------- one thread's turn
@@ -150,7 +161,6 @@ static bool run_slice(struct task *t)
         if (stop == STOP_SYSCALL) {
             run_syscall(t);
         } else if (stop == STOP_FAULT) {
-            c->budget -= SYSCALL_INSNS;
             handle_fault(t);
         } else if (stop == STOP_RANDOM) {
             give_random(t);
@@ -193,6 +203,8 @@ static void run_task(struct task *t, uint64_t now)
     box->current = t;
     box->slice_sys_ns = 0;
     t->cpu.budget = slice_length(box);
+    t->cpu.tsc_host = box->host_tsc;
+    vdso_tick(box);
     t->cpu.tsc_fixed = box->deterministic ? now + 1 : 0; // not 0, and the same for the whole turn
     if (box->last_tid != t->tid && t->rseq) t->rseq_event |= RSEQ_OTHERS_RAN;
     box->last_tid = t->tid;

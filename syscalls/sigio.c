@@ -7,7 +7,7 @@
 #include "syscalls/fs.h"
 
 enum { F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OWNER_TID = 0, F_OWNER_PID = 1, F_OWNER_PGRP = 2 };
-enum { POLL_IN = 1, POLL_OUT = 2, POLL_HUP = 6 };
+enum { URGENT = 0, POLL_IN = 1, POLL_OUT = 2, POLL_HUP = 6 };
 
 struct owner_ex {
     int32_t type, pid;
@@ -38,10 +38,10 @@ static void send_to(const struct sigio *s, struct process *p, struct task *t, in
     static const int64_t band[] = {[POLL_IN] = LX_POLLIN | LX_POLLRDNORM,
                                    [POLL_OUT] = LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND,
                                    [POLL_HUP] = LX_POLLHUP | LX_POLLERR};
-    struct lx_siginfo plain = {.si_signo = LX_SIGIO, .si_code = LX_SI_KERNEL};
+    struct lx_siginfo plain = {.si_signo = reason == URGENT ? LX_SIGURG : LX_SIGIO, .si_code = LX_SI_KERNEL};
     struct lx_siginfo info = {.si_signo = s->sig, .si_code = reason, .si_band = band[reason], .si_fd = s->fd};
     if (!p->ntasks || !may_send(s, p)) return;
-    if (s->sig && (t ? signal_send_task(t, &info) : signal_send(p, &info)) == 0) return;
+    if (s->sig && reason != URGENT && (t ? signal_send_task(t, &info) : signal_send(p, &info)) == 0) return;
     if (t) // also when the queue is full
         signal_send_task(t, &plain);
     else
@@ -86,6 +86,12 @@ static void woken(struct waiter *w)
 {
     struct sigio *s = (struct sigio *)w;
     if (!s->soon.prev) ktimer_arm(s->box, &s->soon, 0);
+}
+
+// Whoever owns the file is told, with or without O_ASYNC (sk_send_sigurg).
+void sigio_urgent(struct file *f)
+{
+    if (f->sigio) send_all(f->sigio, URGENT);
 }
 
 // ---------------------------------------------------------------- the object

@@ -293,8 +293,8 @@ static bool has_level(const struct sock *s, int level)
 
 static int64_t get_tcp(struct task *t, const struct sock *s, const uint64_t a[6])
 {
-    enum { TCP_INFO = 11, TCP_CONGESTION = 13, ESTABLISHED = 1, CLOSE = 7, LISTEN = 10 };
-    uint8_t info[104] = {s->listening ? LISTEN : s->peer ? ESTABLISHED : CLOSE};
+    enum { TCP_INFO = 11, TCP_CONGESTION = 13, ESTABLISHED = 1, SYN_SENT = 2, CLOSE = 7, LISTEN = 10 };
+    uint8_t info[104] = {s->listening ? LISTEN : s->awaited ? SYN_SENT : s->peer ? ESTABLISHED : CLOSE};
     if ((int)a[2] == TCP_INFO) return put_option(t, a, info, sizeof info);
     return (int)a[2] == TCP_CONGESTION ? put_option(t, a, "cubic\0\0\0\0\0\0\0\0\0\0\0", 16) : -LX_ENOPROTOOPT;
 }

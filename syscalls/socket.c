@@ -3,6 +3,9 @@
 // A message belongs to the receiver's queue. A stream's bytes travel in messages too; descriptors passed along stay
 // with the bytes they were sent with, and a read does not go past them. A closed socket lives on, without its file, as
 // long as its peer points to it.
+//
+// TCP's urgent byte (tcp_check_urg, tcp_recv_urg) is a message of its own in the queue: where it lies is the mark,
+// which a read does not go across.
 #include "syscalls/socket.h"
 #include <string.h>
 
@@ -84,6 +87,7 @@ static struct sockmsg *dequeue(struct sock *s)
     s->first = m->next;
     if (!s->first) s->last = &s->first;
     s->queued -= m->n;
+    if (m == s->urgent) s->urgent = NULL;
     waitq_wake(&s->wait); // datagram senders wait here for room
     if (s->peer) waitq_wake(&s->peer->wait);
     return m;
@@ -151,13 +155,23 @@ void sock_connect_pair(struct sock *a, struct sock *b)
 
 static void close_backlog(struct sock *s);
 
-// Data that was not read makes the other side's next call fail (unix_release_sock).
+// Data that was not read makes the other side's next call fail (unix_release_sock), and so does, with TCP, a close that
+// was told not to linger at all (__tcp_close).
+static bool ends_with_reset(const struct sock *s)
+{
+    return s->first || (sock_is_tcp(s) && s->linger[0] && !s->linger[1]);
+}
+
 static void close_sock(struct sock *s)
 {
     struct sock *peer = s->peer;
     s->closed = true;
-    if (peer && s->type != LX_SOCK_DGRAM && s->first && !peer->closed) peer->error = LX_ECONNRESET;
+    if (peer && s->type != LX_SOCK_DGRAM && !peer->closed && ends_with_reset(s)) {
+        peer->error = LX_ECONNRESET;
+        peer->reset = true;
+    }
     flush(s);
+    sock_end_pending(s);
     close_backlog(s);
     if (s->inode) {
         s->inode->sock = NULL;
@@ -201,6 +215,7 @@ int sock_take_error(struct sock *s)
 static int nothing_to_read(struct sock *s)
 {
     if (s->error) return -sock_take_error(s);
+    if (s->awaited) return -LX_EAGAIN;
     if (at_end(s)) return 0;
     if (s->type != LX_SOCK_DGRAM && !s->connected)
         return sock_is_stream(s) && !sock_is_tcp(s) ? -LX_EINVAL : -LX_ENOTCONN;
@@ -219,11 +234,10 @@ static void hand_over(struct sockmsg *m, struct sock_extra *x, bool peek)
     if (!peek) m->nfiles = 0;
 }
 
-static int receive_stream(struct sock *s, struct iob *io, bool peek, struct sock_extra *x)
+static int receive_stream(struct sock *s, struct sockmsg *m, struct iob *io, bool peek, struct sock_extra *x)
 {
-    struct sockmsg *m = s->first;
     for (bool first = true; m && io->left; first = false) {
-        if (!first && m->nfiles) break;
+        if (!first && (m->nfiles || m == s->urgent)) break;
         if (x && x->has_cred && (x->cred.pid != m->cred.pid || x->cred.uid != m->cred.uid) && s->passcred) break;
         size_t want = m->n - m->off < io->left ? m->n - m->off : io->left;
         size_t got = iob_put(io, m->data + m->off, want);
@@ -262,10 +276,58 @@ static int receive_one(struct sock *s, struct iob *io, bool peek, struct sock_ex
     return 0;
 }
 
+// ---------------------------------------------------------------- urgent bytes
+
+static bool out_of_band(const struct sock *s)
+{
+    return !sock_option(s, LX_SOL_SOCKET, LX_SO_OOBINLINE);
+}
+
+bool sock_at_mark(const struct sock *s)
+{
+    return s->urgent && s->urgent == s->first;
+}
+
+// A read that begins at the mark goes on behind it.
+static struct sockmsg *past_mark(struct sock *s, bool peek)
+{
+    if (!sock_at_mark(s) || !out_of_band(s)) return s->first;
+    if (peek) return s->first->next;
+    message_free(s->box, dequeue(s));
+    return s->first;
+}
+
+// There is one mark: an urgent byte nobody has read is forgotten when the next one follows at once, else it becomes a
+// byte like others.
+static void mark_urgent(struct sock *s, struct sockmsg *m)
+{
+    past_mark(s, false);
+    s->urgent = m;
+    s->urgent_read = false;
+    if (s->file) sigio_urgent(s->file);
+}
+
+int sock_receive_urgent(struct sock *s, struct iob *io, unsigned flags, struct sock_extra *x)
+{
+    if (s->listening) return -LX_ENOTCONN;
+    if (!s->urgent || s->urgent_read || !out_of_band(s)) return -LX_EINVAL;
+    x->truncated = !io->left;
+    if (io->left && !iob_put(io, s->urgent->data, 1)) return -LX_EFAULT;
+    if (!(flags & RECV_PEEK)) s->urgent_read = true;
+    x->urgent = true;
+    return 0;
+}
+
+static bool readable(const struct sock *s)
+{
+    return s->first && (s->first->next || !sock_at_mark(s) || !out_of_band(s));
+}
+
 int sock_receive(struct sock *s, struct iob *io, unsigned flags, struct sock_extra *x)
 {
-    if (!s->first) return nothing_to_read(s);
-    if (sock_is_stream(s)) return receive_stream(s, io, flags & RECV_PEEK, x);
+    struct sockmsg *m = io->left ? past_mark(s, flags & RECV_PEEK) : s->first;
+    if (!m) return nothing_to_read(s);
+    if (sock_is_stream(s)) return receive_stream(s, m, io, flags & RECV_PEEK, x);
     return receive_one(s, io, flags & RECV_PEEK, x);
 }
 
@@ -287,6 +349,7 @@ static int send_message(struct sock *s, struct sock *to, struct iob *io, uint32_
         return err;
     }
     enqueue(to, m);
+    if (x && x->urgent && !io->left) mark_urgent(to, m);
     return 0;
 }
 
@@ -340,6 +403,7 @@ static int send_into_the_void(struct sock *s, struct iob *io)
 int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra *x)
 {
     if (s->family->request) return s->family->request(s, io);
+    if (s->awaited) return -LX_EAGAIN;
     if (sock_is_tcp(s) && s->connected && !s->reset && !s->shut_wr && !s->error && (!to || to->closed))
         return send_into_the_void(s, io);
     int err = may_send(s, to);
@@ -354,7 +418,9 @@ int sock_send(struct sock *s, struct sock *to, struct iob *io, struct sock_extra
     while (io->left && !err) {
         if (to->queued >= limit) return -LX_EAGAIN;
         uint32_t n = limit - to->queued < SOCK_CHUNK ? limit - to->queued : SOCK_CHUNK;
-        err = send_message(s, to, io, io->left < n ? (uint32_t)io->left : n, x);
+        if (io->left < n) n = (uint32_t)io->left;
+        if (x && x->urgent && n == io->left && n > 1) n--; // the last byte by itself
+        err = send_message(s, to, io, n, x);
     }
     return err;
 }
@@ -379,30 +445,45 @@ static unsigned socket_poll(struct file *f, struct waitq **queue)
     struct sock *s = f->private;
     *queue = &s->wait;
     if (s->listening) return s->backlog ? LX_POLLIN | LX_POLLRDNORM : 0;
-    unsigned ready = s->first ? LX_POLLIN | LX_POLLRDNORM : 0;
+    if (s->awaited) return 0;
+    unsigned ready = readable(s) ? LX_POLLIN | LX_POLLRDNORM : 0;
     bool end = at_end(s), dead = s->type != LX_SOCK_DGRAM && s->connected && (!s->peer || s->peer->closed);
     if (end) ready |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
+    if (s->urgent && !s->urgent_read) ready |= LX_POLLPRI;
     if (s->error) ready |= LX_POLLERR;
-    if (dead || (s->shut_rd && s->shut_wr) || (s->type != LX_SOCK_DGRAM && !s->connected)) ready |= LX_POLLHUP;
+    bool over = sock_is_tcp(s) ? s->reset || (end && s->shut_wr) : dead || (s->shut_rd && s->shut_wr);
+    if (over || (s->type != LX_SOCK_DGRAM && !s->connected)) ready |= LX_POLLHUP;
     if (dead || !s->peer || s->peer->queued < queue_limit(s, s->peer)) ready |= LX_POLLOUT | LX_POLLWRNORM;
     return ready;
 }
 
 static void socket_release(struct file *f)
 {
+    ((struct sock *)f->private)->file = NULL;
     close_sock(f->private);
+}
+
+// SIOCINQ and SIOCOUTQ: of a stream the bytes up to the mark (tcp_inq), otherwise the first datagram's.
+static uint32_t bytes_queued(const struct sock *q)
+{
+    if (!q || !q->first) return 0;
+    if (!sock_is_stream(q)) return q->first->n;
+    if (!q->urgent || !out_of_band(q)) return q->queued - q->first->off;
+    uint32_t n = 0;
+    for (const struct sockmsg *m = q->first; m != q->urgent; m = m->next) n += m->n - m->off;
+    return n;
 }
 
 static int64_t socket_ioctl(struct file *f, struct task *t, uint32_t cmd, uint64_t arg)
 {
     struct sock *s = f->private;
+    enum { SIOCINQ = 0x541b, SIOCOUTQ = 0x5411, SIOCATMARK = 0x8905 };
+    uint32_t n = sock_at_mark(s);
+    if (cmd == SIOCATMARK) return sock_is_stream(s) ? copy_to_user(t, arg, &n, sizeof n) : -LX_ENOTTY;
     if (cmd >> 8 == 0x89) return sock_if_ioctl(t, cmd, arg);
-    enum { SIOCINQ = 0x541b, SIOCOUTQ = 0x5411 };
-    uint32_t n = 0;
     if (cmd != SIOCINQ && cmd != SIOCOUTQ) return -LX_ENOTTY;
     if (s->listening) return -LX_EINVAL;
-    const struct sock *q = cmd == SIOCINQ ? s : s->peer;
-    if (q && q->first) n = sock_is_stream(q) ? q->queued - q->first->off : q->first->n;
+    n = bytes_queued(cmd == SIOCINQ ? s : s->peer);
     return copy_to_user(t, arg, &n, sizeof n);
 }
 
@@ -417,6 +498,8 @@ struct sock *sock_of(struct file *f)
 int sock_file(struct sock *s, unsigned flags, struct file **out)
 {
     int err = vfs_anon_file(s->box->vfs, "socket:", LX_S_IFSOCK | 0777, &socket_fops, s, LX_O_RDWR | flags, out);
-    if (!err) s->file_ino = (*out)->inode->ino;
-    return err;
+    if (err) return err;
+    s->file_ino = (*out)->inode->ino;
+    s->file = *out;
+    return 0;
 }

@@ -53,17 +53,21 @@ struct sock {
     unsigned reuse;    // REUSE_*
     bool accepted;     // shares its name with the listener it came from
     bool connecting;   // TCP, not blocking: the next connect tells how it went
-    bool reset;        // TCP: has sent to an end that was closed
+    bool reset;        // TCP: the connection is over: has sent to an end that was closed, or that one left it so
     int error;         // pending, positive: SO_ERROR
     struct sock *peer; // referenced
     struct sockmsg *first, **last;
     uint32_t queued;                     // bytes waiting to be read
+    struct sockmsg *urgent;              // TCP: the last byte that came urgent, still in the queue
+    bool urgent_read;                    // by MSG_OOB
     struct waitq wait;                   // anything about this socket changed
     struct sock_addr addr;               // bound to
     struct sock_addr remote;             // connected datagrams of the inet families: looked up at each send
     struct inode *inode;                 // of a bound path, referenced
+    struct file *file;                   // borrowed; NULL before accept and after close
     uint64_t file_ino;                   // of its file: "socket:[ino]"
     struct sock *backlog, *backlog_next; // connections not accepted yet
+    struct sock *pending, *awaited; // TCP: those for whom the backlog has no room yet (by backlog_next); its listener
     unsigned nbacklog, max_backlog;
     struct lx_ucred owner, peer_cred;
     uint64_t rcv_timeout, snd_timeout; // ns; 0: none
@@ -77,7 +81,7 @@ struct sock_extra {
     struct file *files[SCM_MAX_FD];
     unsigned nfiles;
     struct lx_ucred cred;
-    bool has_cred, truncated;
+    bool has_cred, truncated, urgent; // urgent: MSG_OOB
     size_t full;
     struct sock_addr from;
     int ttl, tos; // to send with: -1: as the socket has it
@@ -107,11 +111,14 @@ struct sock *sock_of(struct file *);                          // NULL: not a soc
 void sock_connect_pair(struct sock *, struct sock *);
 bool sock_is_stream(const struct sock *);
 bool sock_is_tcp(const struct sock *);
+void sock_end_pending(struct sock *); // it closes: nobody waits for it any more, and it for nobody
 
 // As file operations: why they stopped. extra may be NULL.
 int sock_receive(struct sock *, struct iob *, unsigned flags, struct sock_extra *);
 int sock_send(struct sock *, struct sock *to, struct iob *, struct sock_extra *);
 void sock_drop_files(struct sock_extra *);
+int sock_receive_urgent(struct sock *, struct iob *, unsigned flags, struct sock_extra *);
+bool sock_at_mark(const struct sock *);                         // the next byte is the urgent one
 int sock_deliver(struct sock *, const void *bytes, uint32_t n); // a datagram from the kernel. -LX_ENOBUFS
 
 // sock_option.c: options by level and name, and what comes along with a datagram because of them

@@ -13,8 +13,9 @@ static uint64_t pages_of(uint64_t bytes)
 }
 
 // A page-aligned range of guest addresses: 0 and [*start, *end), or an errno when it is not one.
-int mm_range(uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
+int mm_range(const struct mm *mm, uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
 {
+    addr = mem_low(mm->mem, addr);
     if (!aligned(addr)) return -LX_EINVAL;
     if (addr > MEM_TOP || len > MEM_TOP - addr) return -LX_ENOMEM;
     *start = (uint32_t)(addr >> PAGE_SHIFT);
@@ -100,7 +101,7 @@ int64_t sys_mmap(struct task *t, const uint64_t a[6])
 int64_t sys_munmap(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
-    if (!a[1] || mm_range(a[0], a[1], &start, &end)) return -LX_EINVAL;
+    if (!a[1] || mm_range(t->proc->mm, a[0], a[1], &start, &end)) return -LX_EINVAL;
     return vma_clear(t->proc->mm, start, end);
 }
 
@@ -119,7 +120,7 @@ int64_t sys_mprotect(struct task *t, const uint64_t a[6])
     unsigned prot = (unsigned)a[2];
     if (prot & ~(unsigned)(LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC | LX_PROT_GROWSDOWN | 8))
         return -LX_EINVAL; // 8: PROT_SEM
-    int err = mm_range(a[0], a[1], &start, &end);
+    int err = mm_range(t->proc->mm, a[0], a[1], &start, &end);
     if (err || start == end) return err;
     if (prot & LX_PROT_GROWSDOWN) {
         struct vma *v = vma_at(mm, start);
@@ -279,25 +280,25 @@ static int64_t remap_to(struct task *t, uint32_t start, uint32_t end, uint32_t t
 
 enum { MREMAP_KNOWN = LX_MREMAP_MAYMOVE | LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP };
 
-static int check_remap(const uint64_t a[6], uint32_t *start, uint32_t *end)
+static int check_remap(const struct mm *mm, const uint64_t a[6], uint32_t *start, uint32_t *end)
 {
     uint64_t flags = a[3];
     bool keep = flags & LX_MREMAP_DONTUNMAP;
     if (flags & ~(uint64_t)MREMAP_KNOWN) return -LX_EINVAL;
     if (flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) && !(flags & LX_MREMAP_MAYMOVE)) return -LX_EINVAL;
-    if ((keep && a[1] != a[2]) || !a[2] || mm_range(a[0], a[1], start, end)) return -LX_EINVAL;
+    if ((keep && a[1] != a[2]) || !a[2] || mm_range(mm, a[0], a[1], start, end)) return -LX_EINVAL;
     return a[2] > MEM_TOP ? -LX_ENOMEM : 0;
 }
 
-int64_t sys_mremap(struct task *t, const uint64_t a[6])
+static int64_t remap(struct task *t, const uint64_t a[6])
 {
     struct mm *mm = t->proc->mm;
     uint32_t start, end, to = 0, to_end = 0;
     uint64_t flags = a[3];
     bool keep = flags & LX_MREMAP_DONTUNMAP;
-    int err = check_remap(a, &start, &end);
+    int err = check_remap(mm, a, &start, &end);
     if (err) return err;
-    if (flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) && mm_range(a[4], a[2], &to, &to_end)) return -LX_EINVAL;
+    if (flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) && mm_range(mm, a[4], a[2], &to, &to_end)) return -LX_EINVAL;
     if (to < end && start < to_end) return -LX_EINVAL;
     struct vma *v = vma_at(mm, start);
     if (!v) return -LX_EFAULT;
@@ -316,6 +317,12 @@ int64_t sys_mremap(struct task *t, const uint64_t a[6])
     return err ? err : (int64_t)a[0];
 }
 
+int64_t sys_mremap(struct task *t, const uint64_t a[6])
+{
+    int64_t at = remap(t, a);
+    return at < 0 ? at : (int64_t)mm_shown(t->proc->mm, (gaddr)at);
+}
+
 // Emulated as Linux does since 4.0: the pages of a shared mapping are mapped anew from elsewhere in the file.
 int64_t sys_remap_file_pages(struct task *t, const uint64_t a[6])
 {
@@ -323,7 +330,7 @@ int64_t sys_remap_file_pages(struct task *t, const uint64_t a[6])
     uint64_t from = a[0] & ~(uint64_t)(PAGE_BYTES - 1), size = a[1] & ~(uint64_t)(PAGE_BYTES - 1);
     uint32_t start, end;
     if (a[2] || from + size <= from || a[3] + (size >> PAGE_SHIFT) < a[3]) return -LX_EINVAL;
-    if (mm_range(from, size, &start, &end) || a[3] + (end - start) > UINT32_MAX) return -LX_EINVAL;
+    if (mm_range(t->proc->mm, from, size, &start, &end) || a[3] + (end - start) > UINT32_MAX) return -LX_EINVAL;
     struct vma *v = vma_at(mm, start);
     if (!v || !(v->flags & LX_MAP_SHARED) || !v->file || v->end < end) return -LX_EINVAL;
     struct mm_map m = {.addr = from,

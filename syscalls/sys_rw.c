@@ -12,6 +12,7 @@
 
 void iob_user_skip(struct iob_user *u, size_t n)
 {
+    if (!n) return;
     if (n > u->io.left) n = u->io.left;
     u->io.left -= n;
     const struct lx_iovec *v = u->more ? u->more : u->iov;
@@ -146,77 +147,77 @@ static int64_t transfer(struct task *t, const struct request *r, struct iob_user
     return n;
 }
 
-static int64_t rw(struct task *t, const uint64_t a[6], struct request r)
+static int64_t rw(struct task *t, const uint64_t a[6], const struct request *r)
 {
     struct file *f = fd_io_held(t, (int)a[0]);
-    if (f && r.positioned && (int64_t)r.offset < 0) return -LX_EINVAL;
-    int err = check_request(&r, f);
+    if (f && r->positioned && (int64_t)r->offset < 0) return -LX_EINVAL;
+    int err = check_request(r, f);
     if (err) return err;
     if (a[2] > INT64_MAX) return -LX_EINVAL;
-    if (a[1] > MEM_TOP && a[2]) return -LX_EFAULT;
+    if (mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2]) return -LX_EFAULT;
     struct iob_user u;
     iob_user_init(&u, t, a[1], a[2]);
-    return transfer(t, &r, &u, f);
+    return transfer(t, r, &u, f);
 }
 
-static int64_t rwv(struct task *t, const uint64_t a[6], struct request r)
+static int64_t rwv(struct task *t, const uint64_t a[6], const struct request *r)
 {
-    if (r.flags & ~(unsigned)RWF_KNOWN) return -LX_EOPNOTSUPP;
+    if (r->flags & ~(unsigned)RWF_KNOWN) return -LX_EOPNOTSUPP;
     struct file *f = fd_io_held(t, (int)a[0]);
-    if (f && r.positioned && (int64_t)r.offset < 0) return -LX_EINVAL;
-    int err = check_request(&r, f);
+    if (f && r->positioned && (int64_t)r->offset < 0) return -LX_EINVAL;
+    int err = check_request(r, f);
     if (err) return err;
     struct iob_user u;
     if ((err = iob_user_iovec(&u, t, a[1], a[2]))) return err;
-    int64_t n = transfer(t, &r, &u, f);
+    int64_t n = transfer(t, r, &u, f);
     iob_user_end(&u);
     return n;
 }
 
 int64_t sys_read(struct task *t, const uint64_t a[6])
 {
-    return rw(t, a, (struct request){.write = false});
+    return rw(t, a, &(struct request){.write = false});
 }
 int64_t sys_write(struct task *t, const uint64_t a[6])
 {
-    return rw(t, a, (struct request){.write = true});
+    return rw(t, a, &(struct request){.write = true});
 }
 int64_t sys_pread64(struct task *t, const uint64_t a[6])
 {
-    return rw(t, a, (struct request){.positioned = true, .offset = a[3]});
+    return rw(t, a, &(struct request){.positioned = true, .offset = a[3]});
 }
 int64_t sys_pwrite64(struct task *t, const uint64_t a[6])
 {
-    return rw(t, a, (struct request){.write = true, .positioned = true, .offset = a[3]});
+    return rw(t, a, &(struct request){.write = true, .positioned = true, .offset = a[3]});
 }
 int64_t sys_readv(struct task *t, const uint64_t a[6])
 {
-    return rwv(t, a, (struct request){.write = false});
+    return rwv(t, a, &(struct request){.write = false});
 }
 int64_t sys_writev(struct task *t, const uint64_t a[6])
 {
-    return rwv(t, a, (struct request){.write = true});
+    return rwv(t, a, &(struct request){.write = true});
 }
 int64_t sys_preadv(struct task *t, const uint64_t a[6])
 {
-    return rwv(t, a, (struct request){.positioned = true, .offset = a[3]});
+    return rwv(t, a, &(struct request){.positioned = true, .offset = a[3]});
 }
 int64_t sys_pwritev(struct task *t, const uint64_t a[6])
 {
-    return rwv(t, a, (struct request){.write = true, .positioned = true, .offset = a[3]});
+    return rwv(t, a, &(struct request){.write = true, .positioned = true, .offset = a[3]});
 }
 
 // Offset -1: the file's own position.
 int64_t sys_preadv2(struct task *t, const uint64_t a[6])
 {
-    return rwv(t, a, (struct request){.positioned = a[3] != UINT64_MAX, .offset = a[3], .flags = (unsigned)a[5]});
+    return rwv(t, a, &(struct request){.positioned = a[3] != UINT64_MAX, .offset = a[3], .flags = (unsigned)a[5]});
 }
 
 int64_t sys_pwritev2(struct task *t, const uint64_t a[6])
 {
     return rwv(
         t, a,
-        (struct request){.write = true, .positioned = a[3] != UINT64_MAX, .offset = a[3], .flags = (unsigned)a[5]});
+        &(struct request){.write = true, .positioned = a[3] != UINT64_MAX, .offset = a[3], .flags = (unsigned)a[5]});
 }
 
 int64_t sys_lseek(struct task *t, const uint64_t a[6])

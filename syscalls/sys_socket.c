@@ -165,7 +165,8 @@ static int begin_send(struct task *t, struct sending *o, int fd, uint64_t flags)
     o->s = sock_of(o->f);
     o->flags = flags;
     if (!o->s) return o->f ? -LX_ENOTSOCK : -LX_EBADF;
-    return flags & LX_MSG_OOB ? -LX_EOPNOTSUPP : 0;
+    o->x.urgent = flags & LX_MSG_OOB;
+    return o->x.urgent && !sock_is_tcp(o->s) ? -LX_EOPNOTSUPP : 0;
 }
 
 int64_t sys_sendto(struct task *t, const uint64_t a[6])
@@ -173,7 +174,8 @@ int64_t sys_sendto(struct task *t, const uint64_t a[6])
     struct sending o;
     int err = begin_send(t, &o, (int)a[0], a[3]);
     if (!err) err = find_target(t, &o, a[4], a[5]);
-    if (!err) err = a[1] > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o.u, t, a[1], a[2]);
+    if (!err)
+        err = mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o.u, t, a[1], a[2]);
     return err ? err : send_now(t, &o);
 }
 
@@ -275,34 +277,57 @@ static int begin_receive(struct task *t, struct receiving *o, int fd, uint64_t f
     o->s = sock_of(o->f);
     o->flags = flags;
     if (!o->s) return o->f ? -LX_ENOTSOCK : -LX_EBADF;
-    return flags & LX_MSG_OOB ? (sock_is_stream(o->s) ? -LX_EINVAL : -LX_EOPNOTSUPP) : 0;
+    if (!(flags & LX_MSG_OOB) || sock_is_tcp(o->s)) return 0;
+    return sock_is_stream(o->s) ? -LX_EINVAL : -LX_EOPNOTSUPP;
 }
 
 // Is a stream read of MSG_WAITALL to go on?
-static bool wants_more(const struct receiving *o, int err)
+static bool wants_more(const struct receiving *o)
 {
     bool all = o->flags & LX_MSG_WAITALL && sock_is_stream(o->s) && !(o->flags & LX_MSG_PEEK);
-    return all && o->u.io.left && !o->x.nfiles && (err == -LX_EAGAIN || (err == 0 && o->u.io.done));
+    return all && o->u.io.left && !sock_at_mark(o->s) && !o->x.nfiles;
+}
+
+// What follows a stretch may be more, or the end, which nobody would wake us for.
+static int receive_all(struct receiving *o)
+{
+    size_t before;
+    int err;
+    do {
+        before = o->u.io.done;
+        err = sock_receive(o->s, &o->u.io, o->flags & LX_MSG_PEEK ? RECV_PEEK : 0, &o->x);
+    } while (!err && o->u.io.done > before && wants_more(o));
+    return err;
+}
+
+// MSG_OOB never waits: the byte has come or has not.
+static int64_t receive_urgent(struct task *t, struct receiving *o)
+{
+    int err = sock_receive_urgent(o->s, &o->u.io, o->flags & LX_MSG_PEEK ? RECV_PEEK : 0, &o->x);
+    if (err == -LX_EFAULT && o->u.error) err = o->u.error;
+    if (err == -LX_EPARK) fd_hold(t, o->f);
+    return err ? err : (int64_t)o->u.io.done;
 }
 
 static int64_t receive_now(struct task *t, struct receiving *o)
 {
     iob_user_skip(&o->u, t->sys.done);
-    bool empty = o->u.io.left == 0 && t->sys.done;
-    int err = empty ? 0 : sock_receive(o->s, &o->u.io, o->flags & LX_MSG_PEEK ? RECV_PEEK : 0, &o->x);
+    bool empty = (o->u.io.left == 0 || sock_at_mark(o->s)) && t->sys.done;
+    if (o->flags & LX_MSG_OOB) return receive_urgent(t, o);
+    int err = empty ? 0 : receive_all(o);
     t->sys.done += o->u.io.done;
     if (err == -LX_EFAULT && o->u.error) err = o->u.error;
     if (err == -LX_EPARK && !t->sys.done) {
         fd_hold(t, o->f);
         return err;
     }
-    if (((err == -LX_EAGAIN && !t->sys.done) || wants_more(o, err)) && must_wait(o->f, o->flags)) {
+    if (err == -LX_EAGAIN && (!t->sys.done || wants_more(o)) && must_wait(o->f, o->flags)) {
         int64_t r = wait_for(t, o->f, &o->s->wait, o->s->rcv_timeout);
         if (r == -LX_EPARK) return r;
         err = (int)r;
     }
-    if (t->sys.done) return o->x.truncated && o->flags & LX_MSG_TRUNC ? (int64_t)o->x.full : (int64_t)t->sys.done;
-    return err;
+    if (err && !t->sys.done) return err;
+    return o->x.truncated && o->flags & LX_MSG_TRUNC ? (int64_t)o->x.full : (int64_t)t->sys.done;
 }
 
 // A sender without a name has no address at all.
@@ -317,7 +342,7 @@ int64_t sys_recvfrom(struct task *t, const uint64_t a[6])
 {
     struct receiving *o = malloc(sizeof *o);
     int64_t r = o ? begin_receive(t, o, (int)a[0], a[3]) : -LX_ENOMEM;
-    if (!r) r = a[1] > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o->u, t, a[1], a[2]);
+    if (!r) r = mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o->u, t, a[1], a[2]);
     if (!r) {
         r = receive_now(t, o);
         sock_drop_files(&o->x);
@@ -388,9 +413,9 @@ static int finish_msg(struct task *t, struct receiving *o, gaddr at, struct lx_m
     free(c.at);
     uint8_t name[sizeof(struct lx_sockaddr_un) + 1] = {0};
     bool known = o->x.from.len && (o->s->type == LX_SOCK_DGRAM || !o->s->family->autobind);
-    uint32_t len = known ? o->s->family->put(&o->x.from, name) : 0, flags = (o->x.truncated ? LX_MSG_TRUNC : 0) |
-                                                                            (c.truncated ? LX_MSG_CTRUNC : 0) |
-                                                                            (o->flags & LX_MSG_CMSG_CLOEXEC);
+    uint32_t len = known ? o->s->family->put(&o->x.from, name) : 0,
+             flags = (o->x.truncated ? LX_MSG_TRUNC : 0) | (c.truncated ? LX_MSG_CTRUNC : 0) |
+                     (o->x.urgent ? LX_MSG_OOB : 0) | (o->flags & LX_MSG_CMSG_CLOEXEC);
     if (!err && m->name) err = copy_to_user(t, m->name, name, len < m->namelen ? len : m->namelen);
     m->namelen = len;
     m->controllen = c.n;

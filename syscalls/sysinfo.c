@@ -7,8 +7,10 @@ enum { HOST_NAME_MAX = 64 };
 int64_t sys_uname(struct task *t, const uint64_t a[6])
 {
     struct lx_utsname uts = t->box->uts;
-    enum { ADDR_UNAME26 = 0x20000 };
+    enum { ADDR_UNAME26 = 0x20000, PER_MASK = 0xff, PER_LINUX32 = 8 };
     if (t->proc->personality & ADDR_UNAME26) memcpy(uts.release, "2.6.61", 7);
+    // linux32(1) makes it the machine that a 32-bit program would see (override_architecture).
+    if ((t->proc->personality & PER_MASK) == PER_LINUX32) memcpy(uts.machine, "i686", 5);
     return copy_to_user(t, a[0], &uts, sizeof uts);
 }
 

@@ -72,12 +72,13 @@ void waitq_dismiss(struct waitq *q)
 
 void task_unwait(struct task *t)
 {
+    if (t->timer.prev) ktimer_cancel(&t->timer);
+    t->sys.waiting = false;
+    if (!t->nwaiters) return; // as after most system calls
     for (unsigned i = 0; i < t->nwaiters; i++) waitq_remove(t->more_waiters ? &t->more_waiters[i].w : &t->waiters[i].w);
     kmfree(t->box->vfs, t->more_waiters, t->nwaiters * sizeof *t->more_waiters);
     t->more_waiters = NULL;
     t->nwaiters = 0;
-    t->sys.waiting = false;
-    ktimer_cancel(&t->timer);
 }
 
 static int join_queues(struct task *t, struct waitq **queue, unsigned n)

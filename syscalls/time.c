@@ -4,6 +4,7 @@
 // nanosecond each) plus the idle time jumped over; else it follows the host's. CLOCK_REALTIME is that plus a constant.
 #include "host/clock.h"
 #include "syscalls/kernel.h"
+#include "syscalls/vdso.h"
 
 static const uint64_t SECOND = 1000000000;
 static const uint64_t DETERMINISTIC_EPOCH = 1700000000; // 2023-11-14T22:13:20Z
@@ -73,14 +74,14 @@ int clock_read(struct task *t, int clock, uint64_t *ns)
     case LX_CLOCK_REALTIME_COARSE:
     case LX_CLOCK_REALTIME_ALARM:
     case LX_CLOCK_TAI:
-        *ns = box_realtime(t->box);
+        *ns = vdso_at_least(t->box, box_monotonic(t->box)) + t->box->boot_realtime_ns;
         return 0;
     case LX_CLOCK_MONOTONIC:
     case LX_CLOCK_MONOTONIC_RAW:
     case LX_CLOCK_MONOTONIC_COARSE:
     case LX_CLOCK_BOOTTIME:
     case LX_CLOCK_BOOTTIME_ALARM:
-        *ns = box_monotonic(t->box);
+        *ns = vdso_at_least(t->box, box_monotonic(t->box));
         return 0;
     case LX_CLOCK_PROCESS_CPUTIME_ID:
         *ns = process_cpu_ns(t->proc);
@@ -194,6 +195,7 @@ static int64_t set_realtime(struct task *t, uint64_t ns)
     uint64_t now = box_monotonic(t->box);
     if (ns < now) return -LX_EINVAL;
     t->box->boot_realtime_ns = ns - now;
+    vdso_write(t->box);
     waitq_wake(&t->box->clock_set);
     return 0;
 }

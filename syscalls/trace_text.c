@@ -35,6 +35,7 @@ static const char zero_page[PAGE_BYTES];
 static const char *page_at(struct trace_line *l, gaddr at)
 {
     struct mm *mm = l->task->proc->mm;
+    if (mm) at = mem_low(mm->mem, at);
     if (!mm || at >= MEM_TOP) return NULL;
     uint32_t page = (uint32_t)(at >> PAGE_SHIFT);
     struct vma *v = vma_at(mm, page);

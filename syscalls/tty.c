@@ -98,6 +98,19 @@ void tty_writable(struct tty *y)
     waitq_wake(&y->wait);
 }
 
+void tty_stop(struct tty *y, bool stop)
+{
+    if (y->stopped == stop) return;
+    y->stopped = stop;
+    if (y->pty) pty_status(y, PKT_STOP | PKT_START, stop ? PKT_STOP : PKT_START);
+}
+
+void tty_drop_output(struct tty *y)
+{
+    y->out_len = 0;
+    if (y->pty) pty_status(y, 0, PKT_FLUSHWRITE);
+}
+
 bool tty_output_pending(const struct tty *y)
 {
     return y->out_len > 0 && !y->stopped;

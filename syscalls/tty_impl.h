@@ -59,6 +59,8 @@ static inline bool tty_is(const struct tty *y, uint32_t lflag)
 }
 uint32_t tty_readable(const struct tty *); // bytes a read finds
 void tty_signal(struct tty *, int sig);    // to the foreground group
+void tty_stop(struct tty *, bool);         // its output, or lets it go on
+void tty_drop_output(struct tty *);
 
 // tty_ioctl.c
 int64_t tty_ioctl(struct file *, struct task *, uint32_t cmd, uint64_t arg);
@@ -69,3 +71,13 @@ void tty_set_size(struct tty *, const struct lx_winsize *);
 int pty_init(struct box *, struct fs *devfs);
 void pty_slave_closed(struct tty *); // its last file went; may free it
 void pty_input_read(struct tty *);   // there is room for the master's writes
+enum {                               // what a master in packet mode is told (man ioctl_tty, TIOCPKT)
+    PKT_FLUSHREAD = 1,
+    PKT_FLUSHWRITE = 2,
+    PKT_STOP = 4,
+    PKT_START = 8,
+    PKT_NOSTOP = 16,
+    PKT_DOSTOP = 32,
+    PKT_IOCTL = 64
+};
+void pty_status(struct tty *, unsigned clear, unsigned set); // PKT_*: has happened to the slave

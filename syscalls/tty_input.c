@@ -166,11 +166,11 @@ static bool flow_control(struct tty *y, uint8_t c)
     if (!(y->termios.c_iflag & LX_IXON)) return false;
     bool start = is_cc(y, LX_VSTART, c), stop = is_cc(y, LX_VSTOP, c);
     if (start || (y->stopped && y->termios.c_iflag & LX_IXANY && !stop)) {
-        y->stopped = false;
+        tty_stop(y, false);
         tty_flush(y);
         waitq_wake(&y->wait);
     } else if (stop) {
-        y->stopped = true;
+        tty_stop(y, true);
     }
     return start || stop;
 }
@@ -185,9 +185,9 @@ static bool signal_char(struct tty *y, uint8_t c)
         if (!is_cc(y, signals[i].cc, c)) continue;
         if (!tty_is(y, LX_NOFLSH)) {
             tty_flush_input(y);
-            y->out_len = 0;
+            tty_drop_output(y);
         }
-        if (y->termios.c_iflag & LX_IXON) y->stopped = false;
+        if (y->termios.c_iflag & LX_IXON) tty_stop(y, false);
         if (tty_is(y, LX_ECHO)) echo_char(y, c);
         tty_signal(y, signals[i].sig);
         return true;
@@ -276,5 +276,7 @@ void tty_flush_input(struct tty *y)
 {
     y->tail = y->canon = y->head;
     y->lnext = false;
-    if (y->pty) pty_input_read(y);
+    if (!y->pty) return;
+    pty_input_read(y);
+    pty_status(y, 0, PKT_FLUSHREAD);
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 enum {
+    PARENB = 0x100, // of c_cflag
+    EXTPROC = 0x10000,
     TCGETS2 = 0x802c542a,
     TCSETS2 = 0x402c542b,
     TCSETSW2 = 0x402c542c,
@@ -32,17 +34,34 @@ static int64_t get_termios(struct tty *y, struct task *t, gaddr to, bool two)
     return copy_to_user(t, to, &k, two ? sizeof k : sizeof k.old);
 }
 
+// ^S and ^Q stop and start.
+static bool has_flow_keys(const struct lx_termios *k)
+{
+    return k->c_iflag & LX_IXON && k->c_cc[LX_VSTOP] == 19 && k->c_cc[LX_VSTART] == 17;
+}
+
+// drivers/tty/pty.c, pty_set_termios: for a master in packet mode.
+static void tell_master(struct tty *y, const struct lx_termios *new)
+{
+    bool was = has_flow_keys(&y->termios), is = has_flow_keys(new);
+    if (was != is) pty_status(y, PKT_DOSTOP | PKT_NOSTOP, is ? PKT_DOSTOP : PKT_NOSTOP);
+    if ((y->termios.c_lflag | new->c_lflag) & EXTPROC) pty_status(y, 0, PKT_IOCTL);
+}
+
 // Between canonical and raw: what was typed stays readable (n_tty_set_termios).
 static void change(struct tty *y, const struct lx_termios *new)
 {
     bool was = tty_is(y, LX_ICANON), is = new->c_lflag &LX_ICANON;
+    if (y->pty) tell_master(y, new);
     y->termios = *new;
+    // A pseudoterminal has eight bits, no parity and a receiver whatever it is told (pty_set_termios).
+    y->termios.c_cflag = (new->c_cflag & ~(uint32_t)PARENB) | LX_CS8 | LX_CREAD;
     if (was != is) {
         y->canon = y->head;
         y->lnext = false;
         if (is && y->head != y->tail) y->in[(y->head - 1) % TTY_IN] |= IN_LINE_END;
     }
-    if (!(new->c_iflag &LX_IXON)) y->stopped = false;
+    if (!(new->c_iflag &LX_IXON)) tty_stop(y, false);
     tty_flush(y);
     waitq_wake(&y->wait);
 }
@@ -88,7 +107,7 @@ static int64_t flush(struct tty *y, uint64_t which)
 {
     if (which > LX_TCIOFLUSH) return -LX_EINVAL;
     if (which != LX_TCOFLUSH) tty_flush_input(y);
-    if (which != LX_TCIFLUSH) y->out_len = 0;
+    if (which != LX_TCIFLUSH) tty_drop_output(y);
     waitq_wake(&y->wait);
     return 0;
 }
@@ -97,7 +116,7 @@ static int64_t flush(struct tty *y, uint64_t which)
 static int64_t flow(struct tty *y, uint64_t what)
 {
     if (what > 3) return -LX_EINVAL;
-    if (what < 2) y->stopped = what == 0;
+    if (what < 2) tty_stop(y, what == 0);
     if (what == 1) tty_writable(y);
     return 0;
 }

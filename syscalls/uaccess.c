@@ -11,11 +11,11 @@
 // The host address of guest byte `at`, good to the end of its page; NULL with *err.
 static void *page_at(struct task *t, gaddr at, unsigned need, int *err)
 {
-    if (at >= MEM_TOP) {
+    struct mm *mm = t->proc->mm;
+    if (mem_low(mm_mem(mm), at) >= MEM_TOP) {
         *err = -LX_EFAULT;
         return NULL;
     }
-    struct mm *mm = t->proc->mm;
     void *p = mem_host(mm_mem(mm), (uint32_t)at, need);
     if (p) return p;
     *err = mm_make_present(mm, at, need);
@@ -119,17 +119,30 @@ static size_t move_user(struct iob *io, void *buf, size_t n, int to_user)
     return moved;
 }
 
+// Field by field: clearing room for eight pieces of memory would take longer than moving a few bytes.
+static void user_begin(struct iob_user *u, struct task *t, unsigned niov)
+{
+    u->io = (struct iob){.move = move_user};
+    u->task = t;
+    u->niov = niov;
+    u->at = 0;
+    u->off = 0;
+    u->more = NULL;
+    u->error = 0;
+}
+
 int iob_user_init(struct iob_user *u, struct task *t, gaddr buf, size_t n)
 {
     if (n > LX_MAX_RW_COUNT) n = LX_MAX_RW_COUNT;
-    *u = (struct iob_user){.io = {.left = n, .move = move_user}, .task = t, .niov = 1};
+    user_begin(u, t, 1);
+    u->io.left = n;
     u->iov[0] = (struct lx_iovec){buf, n};
     return 0;
 }
 
 int iob_user_iovec(struct iob_user *u, struct task *t, gaddr iov, size_t count)
 {
-    *u = (struct iob_user){.io = {.move = move_user}, .task = t, .niov = (unsigned)count};
+    user_begin(u, t, (unsigned)count);
     if (count > LX_UIO_MAXIOV) return -LX_EINVAL;
     if (count > LX_UIO_FASTIOV && !(u->more = malloc(count * sizeof *u->more))) return -LX_ENOMEM;
     int err = copy_from_user(t, iovecs(u), iov, count * sizeof *u->more);

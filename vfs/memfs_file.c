@@ -93,8 +93,8 @@ static void content_changes(struct mnode *n)
 static int new_frame(struct memfs *m, bool zero, uint32_t *frame)
 {
     if (m->pages >= m->max_pages) return -LX_ENOSPC;
-    *frame = ram_alloc(m->fs->vfs->ram, 1, zero);
-    if (!*frame && vfs_reclaim(m->fs->vfs)) *frame = ram_alloc(m->fs->vfs->ram, 1, zero);
+    *frame = ram_alloc_to_fill(m->fs->vfs->ram, zero);
+    if (!*frame && vfs_reclaim(m->fs->vfs)) *frame = ram_alloc_to_fill(m->fs->vfs->ram, zero);
     return *frame ? 0 : -LX_ENOSPC;
 }
 

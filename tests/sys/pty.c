@@ -100,7 +100,9 @@ static void test_output(void)
     type("secret\n");
     CHECK(reads("secret\n") && write(slave, ".", 1) == 1 && shows("."));
     t.c_lflag |= ECHO;
+    t.c_cflag = (t.c_cflag & ~(tcflag_t)(CSIZE | CREAD)) | CS7 | PARENB | PARODD;
     CHECK(tcsetattr(slave, TCSANOW, &t) == 0);
+    CHECK(tcgetattr(slave, &t) == 0 && (t.c_cflag & (CSIZE | CREAD | PARENB | PARODD)) == (CS8 | CREAD | PARODD));
 }
 
 static double now(void)
@@ -196,6 +198,43 @@ static int session(void)
     return check_result();
 }
 
+// What one read of the master gives: its first byte, the rest in rest.
+static int packet(char rest[64])
+{
+    char buf[65] = "";
+    struct pollfd p = {.fd = master, .events = POLLIN | POLLPRI};
+    CHECK(poll(&p, 1, 500) == 1);
+    ssize_t n = read(master, buf, 64);
+    CHECK(n >= 1 && !!(p.revents & POLLPRI) == !!buf[0]);
+    strcpy(rest, buf + 1);
+    return buf[0];
+}
+
+static void test_packets(void)
+{
+    int on = 1, is = -1;
+    char rest[64];
+    struct termios old, t;
+    CHECK(ioctl(master, TIOCGPKT, &is) == 0 && is == 0);
+    CHECK(ioctl(master, TIOCPKT, &on) == 0 && ioctl(master, TIOCGPKT, &is) == 0 && is == 1);
+    CHECK(write(slave, "data", 4) == 4 && packet(rest) == TIOCPKT_DATA && !strcmp(rest, "data"));
+    tcgetattr(slave, &old);
+    t = old;
+    t.c_iflag &= ~(tcflag_t)IXON;
+    CHECK(tcsetattr(slave, TCSANOW, &t) == 0 && packet(rest) == TIOCPKT_NOSTOP && !*rest);
+    CHECK(tcsetattr(slave, TCSANOW, &old) == 0 && packet(rest) == TIOCPKT_DOSTOP);
+    CHECK(tcflow(slave, TCOOFF) == 0 && packet(rest) == TIOCPKT_STOP);
+    CHECK(tcflow(slave, TCOON) == 0 && packet(rest) == TIOCPKT_START);
+    CHECK(tcflush(slave, TCIFLUSH) == 0 && packet(rest) == TIOCPKT_FLUSHREAD);
+    CHECK(tcflush(slave, TCIOFLUSH) == 0 && packet(rest) == (TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE));
+    CHECK(write(slave, "ab", 2) == 2 && tcflow(slave, TCOOFF) == 0); // first what happened, then the data
+    CHECK(packet(rest) == TIOCPKT_STOP && tcflow(slave, TCOON) == 0);
+    CHECK(packet(rest) == TIOCPKT_START && packet(rest) == TIOCPKT_DATA && !strcmp(rest, "ab"));
+    on = 0;
+    CHECK(tcflush(slave, TCIFLUSH) == 0 && ioctl(master, TIOCPKT, &on) == 0);
+    CHECK(write(slave, "plain", 5) == 5 && shows("plain"));
+}
+
 static void test_session(void)
 {
     int status;
@@ -241,6 +280,7 @@ int main(void)
     test_canonical();
     test_output();
     test_raw();
+    test_packets();
     test_session();
     test_hangup();
     return check_result();

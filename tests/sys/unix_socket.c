@@ -80,6 +80,7 @@ static void test_datagram(void)
     CHECK(bind(r, (struct sockaddr *)&a, len) == 0);
     CHECK(sendto(s, "first", 5, 0, (struct sockaddr *)&a, len) == 5 &&
           sendto(s, "second", 6, 0, (struct sockaddr *)&a, len) == 6);
+    CHECK(recv(r, NULL, 0, MSG_PEEK | MSG_TRUNC) == 5 && recv(r, NULL, 0, MSG_PEEK) == 0); // how long is the next?
     CHECK(recv(r, buf, 2, MSG_TRUNC) == 5 && recvfrom(r, buf, 8, 0, (struct sockaddr *)&from, &flen) == 6 &&
           memcmp(buf, "second", 6) == 0);
     CHECK_FAILS(send(s, "x", 1, 0), ENOTCONN);

@@ -101,6 +101,20 @@ static void freed_runs_return_to_the_host(void **state)
     assert_true(all_zero(ram_ptr(r, b), (size_t)n << 12));
 }
 
+// Who frees and takes as much time and again keeps it.
+static void what_is_wanted_again_is_kept(void **state)
+{
+    struct ram *r = *state;
+    uint32_t n = 4000, a = 0;
+    for (int round = 0; round < 6; round++) {
+        a = ram_alloc(r, n, true);
+        assert_true(a && all_zero(ram_ptr(r, a), (size_t)n << 12));
+        memset(ram_ptr(r, a), 1, (size_t)n << 12);
+        for (uint32_t f = a; f < a + n; f++) ram_unref(r, f);
+    }
+    assert_true(host_bytes(r, a) >= (uint64_t)n << 12);
+}
+
 static void random_use_keeps_count(void **state)
 {
     struct ram *r = *state;
@@ -187,6 +201,7 @@ int main(void)
         TEST(limit_holds),
         TEST(reused_frames_are_zeroed_when_asked),
         TEST(freed_runs_return_to_the_host),
+        TEST(what_is_wanted_again_is_kept),
         TEST(random_use_keeps_count),
         TEST(files_are_frames),
         TEST(regions_show_frames),
