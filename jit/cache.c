@@ -11,17 +11,18 @@ enum { TABLE_PAGE = 1024, FILLED_BYTES = (1 << 22) / 8, HEADS_BYTES = sizeof(uin
 
 static const struct pool {
     size_t place, bytes;
+    bool kept; // by a flush: it says nothing of blocks
 } pools[] = {
-    {offsetof(struct jit, blocks), sizeof(struct block) * MAX_BLOCKS},
-    {offsetof(struct jit, exits), sizeof(struct exit) * MAX_EXITS},
-    {offsetof(struct jit, ops), sizeof(struct op) * MAX_OPS},
-    {offsetof(struct jit, map), sizeof(struct map_entry) * MAX_MAP},
-    {offsetof(struct jit, listed), sizeof(struct listed) * MAX_LISTED},
-    {offsetof(struct jit, dead), sizeof(uint32_t) << DEAD_BITS},
-    {offsetof(struct jit, heat), (size_t)1 << HEAT_BITS},
-    {offsetof(struct jit, ran), sizeof(struct ran) * MAX_RAN},
-    {offsetof(struct jit, row_way), INSN_COUNT},
-    {offsetof(struct jit, row_done), INSN_COUNT * sizeof(uint32_t)},
+    {offsetof(struct jit, blocks), sizeof(struct block) * MAX_BLOCKS, false},
+    {offsetof(struct jit, exits), sizeof(struct exit) * MAX_EXITS, false},
+    {offsetof(struct jit, ops), sizeof(struct op) * MAX_OPS, false},
+    {offsetof(struct jit, map), sizeof(struct map_entry) * MAX_MAP, false},
+    {offsetof(struct jit, listed), sizeof(struct listed) * MAX_LISTED, false},
+    {offsetof(struct jit, dead), sizeof(uint32_t) << DEAD_BITS, false},
+    {offsetof(struct jit, heat), (size_t)1 << HEAT_BITS, false},
+    {offsetof(struct jit, ran), sizeof(struct ran) * MAX_RAN, true},
+    {offsetof(struct jit, row_way), INSN_COUNT, true},
+    {offsetof(struct jit, row_done), INSN_COUNT * sizeof(uint32_t), true},
 };
 enum { POOLS = sizeof pools / sizeof *pools };
 
@@ -129,7 +130,7 @@ void space_forget(struct jit_space *s)
 void cache_flush(struct jit *j)
 {
     for (unsigned i = 0; i < POOLS; i++)
-        if (pools[i].place < offsetof(struct jit, ran)) pages_zero(*pool_at(j, i), pools[i].bytes);
+        if (!pools[i].kept) pages_zero(*pool_at(j, i), pools[i].bytes);
     pages_zero(j->names, sizeof *j->names << j->names_bits);
     j->nnames = 0;
     j->epoch++;

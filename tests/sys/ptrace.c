@@ -130,7 +130,7 @@ static long secret = 0x1122334455667788;
 static const long constant = 77;
 static uint8_t fp_image[512];
 
-static __attribute__((noinline, noclone)) int target(int n)
+static __attribute__((noinline)) int target(int n)
 {
     __asm__ volatile("nop; nop; nop; nop");
     return n + 1;
@@ -138,7 +138,8 @@ static __attribute__((noinline, noclone)) int target(int n)
 
 static void call_target(void)
 {
-    shared[0] = target(1), shared[1] = (int)secret, shared[2] = (int)*(volatile const long *)&constant;
+    int (*volatile call)(int) = target; // itself, not a copy for this argument
+    shared[0] = call(1), shared[1] = (int)secret, shared[2] = (int)*(volatile const long *)&constant;
     double d;
     __asm__ volatile("movsd %1, %%xmm7; int3; movsd %%xmm7, %0" : "=m"(d) : "m"((double){2.5}) : "xmm7");
     shared[3] = d == 4.25;

@@ -95,7 +95,7 @@ def web():
     show(curl(base)[0])
     process = subprocess.Popen(["python3", "-m", "http.server", "8010", "--bind", "::1", "--directory", "/tmp/site"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     show(curl("--retry-connrefused", "--retry", "20", "--retry-delay", "1", "-g", "http://[::1]:8010/numbers.txt", "-o", "/tmp/n", "-w", "%{http_code} %{size_download}")[:2])
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     show(process.wait())
 
 
