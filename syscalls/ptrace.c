@@ -1,12 +1,9 @@
 // Who traces whom: beginnings and ends of tracing (kernel/ptrace.c, kernel/exit.c). ptrace.h has the whole picture.
 #include "syscalls/fs.h"
 #include "syscalls/ptrace.h"
-#include <stdlib.h>
-#include <string.h>
 
 // ---------------------------------------------------------------- the relation
 
-// Counts as what it is about, a thread that has not been waited for, so that pids bound it.
 static struct tracee *add(struct process *tracer, int tracer_tid, struct task *t)
 {
     struct tracee *x = kmalloc(t->box->vfs, sizeof *x);
@@ -94,7 +91,7 @@ static void tell_end(struct tracee *x, int status)
     waitq_wake(&x->tracer->child_wait);
 }
 
-// A leader's end is told when its process has ended.
+// A leader's end is told when its process has ended. What has still to be told counts as a zombie does: pids bound it.
 void ptrace_task_ends(struct task *t, int status)
 {
     struct tracee *x = t->traced;

@@ -4,9 +4,10 @@
 // call's entry rax reads as -ENOSYS, as Linux has put it there; what is run is then orig_rax.
 #include "cpu/xsave.h"
 #include "syscalls/ptrace.h"
+#include "syscalls/signal.h"
 #include <string.h>
 
-enum { USER_CS = 0x33, USER_SS = 0x2b, DEBUGREG = 848, USER_BYTES = 912 };
+enum { DEBUGREG = 848, USER_BYTES = 912 }; // struct user
 _Static_assert((int)REGSET_MAX == (int)XSAVE_BYTES, "the largest set");
 
 static bool at_entry(const struct task *t)

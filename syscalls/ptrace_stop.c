@@ -1,8 +1,6 @@
 // The stops of a traced thread (man ptrace, "Stopped states"): when they take place, what is told of them, how the
 // thread goes on. ptrace.h has the whole picture.
 #include "syscalls/ptrace.h"
-#include "syscalls/signal.h"
-#include "syscalls/trace.h"
 
 // ---------------------------------------------------------------- stopping
 

@@ -2,6 +2,8 @@
 #pragma once
 #include "syscalls/kernel.h"
 
+enum { USER_CS = 0x33, USER_SS = 0x2b }; // the selectors that programs run with
+
 // The next signal among `accepted` is taken from its queue: its number, 0 none. from: for signal_requeue, when it could
 // not be handed over.
 int signal_dequeue(struct task *, uint64_t accepted, struct lx_siginfo *, struct sigpending **from);

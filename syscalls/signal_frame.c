@@ -10,7 +10,7 @@
 #include "syscalls/signal.h"
 #include <string.h>
 
-enum { RED_ZONE = 128, USER_CS = 0x33, USER_SS = 0x2b };
+enum { RED_ZONE = 128 };
 enum { MAGIC2_AT = XSAVE_BYTES, XSTATE_BYTES = XSAVE_BYTES + 4 };
 _Static_assert(XSAVE_BYTES == 832, "x87, SSE and AVX in the standard format");
 static const uint64_t KILL_STOP = 1ull << (LX_SIGKILL - 1) | 1ull << (LX_SIGSTOP - 1);

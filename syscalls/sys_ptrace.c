@@ -220,7 +220,7 @@ static int64_t seize(struct task *t, const uint64_t a[6])
 {
     struct task *u = task_find(t->box, (int)a[1]);
     bool seizes = a[0] == LX_PTRACE_SEIZE;
-    if (!u || u->proc->pid == 1) return -LX_ESRCH;
+    if (!u) return -LX_ESRCH;
     if (seizes && (a[2] || a[3] & ~(uint64_t)OPTIONS)) return -LX_EIO;
     return ptrace_attach(t, u, seizes, seizes ? (uint32_t)a[3] : 0);
 }
