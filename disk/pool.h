@@ -1,0 +1,54 @@
+// The pool: chunks of disk images that came over the network, kept once for all images and boxes of the user, in one
+// sparse file of slots. A chunk has a key of 32 bytes: the SHA-256 of its content (packed images), or one of where it
+// came from (server, pinned version, number); for the pool it is a name.
+//
+// What is found is pinned until the pool is closed, by this process and by whoever has inherited its descriptors: a
+// slot in use is never given to another chunk, in no process. Chunks that were used longest ago go first, so that the
+// file takes no more than its limit; more only while boxes use more.
+//
+// kill -9 at any moment loses at most work; after a start of the machine each chunk's content is checked when it is
+// found first. Where no directory can be used the pool is private: in memory, and gone with its processes.
+//
+// Threads: one per struct pool. Processes: any number per directory; the files belong to this user alone, and are not
+// believed otherwise.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { POOL_CHUNK = 65536, POOL_KEY = 32, POOL_WHY = 256 };
+#define POOL_LIMIT (2ull << 30) // bytes, unless --cache-size says otherwise
+
+struct pool;
+
+// directory: NULL: belljar's in the user's cache directory; "none": private at once. limit: bytes; 0: POOL_LIMIT. 0, or
+// -errno with a line in `why`. A directory that cannot be used, unless it was named, gives a private pool, and `why`
+// says the reason.
+int pool_open(struct pool **, const char *directory, uint64_t limit, char why[POOL_WHY]);
+void pool_close(struct pool *);
+
+// What a worker maps, read-only: slot N begins at N * POOL_CHUNK. And what it must hold besides, for the pins to last
+// as long as it does. Both are the pool's; -1: none.
+int pool_blocks(const struct pool *);
+int pool_pins(const struct pool *);
+uint64_t pool_bytes(const struct pool *); // of the file at most: what to reserve for mapping it; it is as long at once
+
+// The slot (from 1 on) of the chunk, pinned; 0: it is not there.
+uint32_t pool_find(struct pool *, const uint8_t key[POOL_KEY]);
+// The same of n keys at once, one lock for all.
+void pool_find_all(struct pool *, const uint8_t (*keys)[POOL_KEY], uint32_t n, uint32_t *slots);
+// Keeps a chunk (POOL_CHUNK bytes), and pins it: its slot; 0: no room (disk full, or every slot is pinned).
+uint32_t pool_add(struct pool *, const uint8_t key[POOL_KEY], const void *chunk);
+// For small facts beside the chunks, as which version of a URL was seen last: `name` is hashed; the value has at most
+// POOL_NOTE bytes. The size of the value, 0: none. Notes are subject to the same LRU.
+enum { POOL_NOTE = 512 };
+size_t pool_note(struct pool *, const char *name, void *value, size_t n);
+void pool_set_note(struct pool *, const char *name, const void *value, size_t n);
+
+struct pool_info {
+    uint64_t bytes, limit; // on the disk now
+    uint32_t chunks, pinned;
+    char path[256];
+};
+int pool_info(const char *directory, struct pool_info *, char why[POOL_WHY]);
+int pool_clear(const char *directory, char why[POOL_WHY]); // all but what is pinned
