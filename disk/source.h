@@ -1,0 +1,46 @@
+// Where the chunks of an image come from: a plain image on a server (source_plain.c), a packed one on a server or in a
+// directory (source_packed.c), a local file (source_file.c: for recording what a program needs). The disk server
+// (diskserver.c) asks the pool first, then the source.
+#pragma once
+#include "disk/http.h"
+#include "disk/pool.h"
+
+enum { SOURCE_WHY = HTTP_WHY };
+enum source_want {
+    SOURCE_NOW,   // somebody waits for it
+    SOURCE_AHEAD, // it may be needed soon
+};
+
+struct source;
+struct source_ops {
+    // The pool's name of a chunk. False: it is all zeros, and is never asked for.
+    bool (*key)(struct source *, uint32_t index, uint8_t key[POOL_KEY]);
+    // Brings n chunks from `first` on, in as few requests as it takes; what is on its way already is not asked for
+    // again. What comes is told through the events, also from within this call.
+    void (*want)(struct source *, uint32_t first, uint32_t n, enum source_want);
+    // Is the image that was opened from notes still the server's? Told by `checked` or `changed`. May be NULL.
+    void (*check)(struct source *);
+    void (*close)(struct source *);
+};
+struct source_events {
+    void *ctx;
+    void (*opened)(void *ctx); // bytes, chunks are known now, and from then on key and want may be called
+    void (*chunk)(void *ctx, uint32_t index, const void *bytes); // POOL_CHUNK of them, proven where there is a proof
+    void (*failed)(void *ctx, uint32_t index, const char *why);  // for good: one line, without control characters
+    void (*ended)(void *ctx,
+                  const char *why); // it cannot be opened, or is not the image any more that it was: one line
+};
+struct source {
+    const struct source_ops *ops;
+    const struct source_events *events;
+    uint64_t bytes;
+    uint32_t chunks;
+    uint8_t digest[POOL_KEY]; // names the image and its version: what delta files and translated code are bound to
+};
+
+// Each gives a source that is about to be opened: `opened` or `ended` comes from http_run, or from the call itself
+// where the pool's notes know the image already. NULL: no memory.
+struct source *source_plain(struct http *, struct pool *, const char *url, const struct source_events *);
+struct source *source_packed(struct http *, struct pool *, const char *url, const struct source_events *);
+struct source *source_packed_directory(const char *manifest, const struct source_events *);
+struct source *source_file(const char *path, const struct source_events *);
