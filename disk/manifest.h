@@ -20,7 +20,7 @@ struct manifest_head {
     uint64_t bytes; // of the image
     uint32_t chunk; // MANIFEST_CHUNK
     uint32_t chunks;
-    uint8_t digest[MANIFEST_HASH]; // SHA-256 of all entries: names the image
+    uint8_t digest[MANIFEST_HASH]; // SHA-256 of all chunks' hashes, in order: names the image, packed or not
 };
 struct manifest_chunk {
     uint8_t hash[MANIFEST_HASH]; // SHA-256 of the content
