@@ -1,5 +1,5 @@
-// belljar image info FILE...: what a disk image holds, and whether belljar can use it.
-#include "cli/options.h"
+// belljar image: its subcommands, and the one that tells what a disk image holds and whether belljar can use it.
+#include "cli/image.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static void show(const char *path, const struct belljar_image_info *i)
            i->mountable ? "can mount it" : "cannot mount it: ", i->mountable ? "" : i->why_not);
 }
 
-static int info(const char *path)
+static int info_one(const char *path)
 {
     struct belljar_image_info i;
     struct belljar_error why;
@@ -25,13 +25,44 @@ static int info(const char *path)
     return i.mountable ? 0 : 1;
 }
 
-int image_command(int argc, char **argv)
+static int info(int argc, char **argv, const char *const *value)
 {
-    if (argc < 3 || strcmp(argv[1], "info")) return fail(STATUS_FAILED, "usage: belljar image info FILE...");
     int worst = 0;
-    for (int k = 2; k < argc; k++) {
-        int status = info(argv[k]);
+    (void)value;
+    for (int k = 0; k < argc; k++) {
+        int status = info_one(argv[k]);
         if (status > worst) worst = status;
     }
     return worst;
+}
+
+const struct image_use image_info_use = {
+    .name = "info",
+    .arguments = "FILE...",
+    .what = "Tells what a disk image holds, and whether belljar can use it.",
+    .about = "The exit status is 1 if it cannot.\n",
+    .min = 1,
+    .run = info,
+};
+
+static const struct image_use *const uses[] = {
+    &image_info_use,
+};
+enum { USES = sizeof uses / sizeof *uses };
+
+static int help(FILE *out)
+{
+    fputs("Usage: belljar image COMMAND ...      (belljar image COMMAND --help tells more)\n", out);
+    for (unsigned i = 0; i < USES; i++)
+        fprintf(out, "  %-8s %-28s %s\n", uses[i]->name, uses[i]->arguments, uses[i]->what);
+    return 0;
+}
+
+int image_command(int argc, char **argv)
+{
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return help(stdout);
+    for (unsigned i = 0; argc > 1 && i < USES; i++)
+        if (!strcmp(argv[1], uses[i]->name)) return image_run(uses[i], argc - 2, argv + 2);
+    if (argc > 1) return fail(STATUS_FAILED, "image: there is no command '%s'; see belljar image --help", argv[1]);
+    return fail(STATUS_FAILED, "usage: belljar image COMMAND ...; see belljar image --help");
 }

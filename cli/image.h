@@ -1,0 +1,28 @@
+// The subcommands of `belljar image`: a row in image.c's table, a function, and its options (image_options.c).
+#pragma once
+#include "cli/options.h"
+
+struct image_option {
+    const char *name;     // without the dashes
+    char letter;          // 0: none
+    const char *argument; // what it takes, for the help; NULL: nothing
+    const char *help;
+};
+enum { IMAGE_OPTIONS = 12 }; // of a subcommand at most
+
+struct image_use {
+    const char *name, *arguments, *what; // "info", "FILE...", one line
+    const char *about;                   // more lines for its help, each with its newline; "": none
+    const struct image_option *options;
+    unsigned noptions;
+    unsigned min, max; // arguments besides options; max 0: any number
+    bool rest;         // ends with "--" and the words behind it, which are a command
+    // argv: the arguments besides options, argc of them, then what is behind "--", then NULL. value: each option's, in
+    // their order: NULL, not given; of one without argument: "". The exit status.
+    int (*run)(int argc, char **argv, const char *const *value);
+};
+
+// Parses what follows the subcommand's name, answers --help, and runs it. The exit status.
+int image_run(const struct image_use *, int argc, char **argv);
+
+extern const struct image_use image_info_use;
