@@ -7,7 +7,7 @@ sleep 0.1 & sleep 0.2 & wait; echo all
 (exit 9) & wait $!; echo $?
 trap 'echo usr1' USR1; kill -USR1 $$; (sleep 0.1; kill -USR1 $$; sleep 0.5) & wait; echo "interrupted $?"; wait; echo then $?
 trap 'echo exit trap' EXIT; trap; trap - USR1
-set -m; sleep 9 & p=$!; kill -STOP $p; sleep 0.2; jobs | sed "s/[0-9][0-9]*/N/2"; kill -CONT $p; kill $p; wait $p; echo "job $?"; set +m
+set -m; sleep 9 & p=$!; kill -STOP $p; sleep 0.2; jobs | sed "s/[0-9][0-9]*/N/2"; kill -CONT $p; sleep 0.2; kill $p; sleep 0.2; wait $p; echo "job $?"; set +m
 (trap 'echo sub; exit 2' TERM; sleep 1 & wait) & sleep 0.2; kill $!; wait $!; echo $?
 f() { local a=1; echo "$a $# $*"; return 4; }; f x y; echo $?; ${nope:+x}; : ${z:=def}; echo "$z ${#z} ${z#d} ${z%f} ${z##*e}"
 cat <<E | tr a-z A-Z
