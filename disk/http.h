@@ -39,6 +39,8 @@ enum http_result {
     HTTP_NOT_FOUND, // 404, 410
 };
 
+// Loads nothing yet: a start whose chunks are all in the pool must not wait for libcurl, which the first request loads
+// (where it is not there each request fails with a line that says so).
 int http_open(struct http **, const struct http_options *, char why[HTTP_WHY]); // 0, -1
 void http_close(struct http *);                                                 // and all resources; no sink is called
 

@@ -22,7 +22,8 @@ enum { POOL_CHUNK = 65536, POOL_KEY = 32, POOL_WHY = 256 };
 struct pool;
 
 // directory: NULL: belljar's in the user's cache directory; "none": private at once. limit: bytes; 0: POOL_LIMIT. 0, or
-// -errno with a line in `why`. A directory that cannot be used, unless it was named, gives a private pool, and `why`
+// -errno with a line in `why`. The broker does it, before it forks those who use it: it is on the way of each start.
+// A directory that cannot be used, unless it was named, gives a private pool, and `why`
 // says the reason.
 int pool_open(struct pool **, const char *directory, uint64_t limit, char why[POOL_WHY]);
 void pool_close(struct pool *);

@@ -13,7 +13,8 @@ enum source_want {
 
 struct source;
 struct source_ops {
-    // The pool's name of a chunk. False: it is all zeros, and is never asked for.
+    // The pool's name of a chunk. False: it is all zeros, and is never asked for. Called for all chunks of an image at
+    // a start: no hash for each (a plain image's: the digest, with the index mixed into its first and last bytes).
     bool (*key)(struct source *, uint32_t index, uint8_t key[POOL_KEY]);
     // Brings n chunks from `first` on, in as few requests as it takes; what is on its way already is not asked for
     // again. What comes is told through the events, also from within this call.
