@@ -1,7 +1,6 @@
 // Translating ahead (belljar.h): reads files of an image by their inode, and has jit/build.c translate what a profile
 // says has run of them. No box runs here.
 #include "box/box.h"
-#include "host/blockfile.h"
 #include "cpu/mem.h"
 #include "jit/build.h"
 #include "jit/record.h"
@@ -47,13 +46,11 @@ static int open_image(struct ahead *a, const struct belljar_image *image, struct
     struct vfs_host host = {.now = no_time, .random = no_random, .unmap = no_unmap, .file_release = no_file};
     struct blockdev *dev;
     char text[256] = "";
-    int fd = host_blockfile_dup(image->fd);
-    if (fd < 0) return belljar_fail(why, BELLJAR_NO_RESOURCES, "%s: %s", image->path, strerror(-fd));
     if (ram_open(&a->ram, (uint32_t)(a->options->memory / PAGE_BYTES)))
         return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     a->vfs = vfs_new(&a->ram, &host, a->options->memory);
     if (!a->vfs) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
-    if (blockfile_from_fd(&a->ram, fd, &dev, text, sizeof text))
+    if (image_device(image, &a->ram, &dev, text, sizeof text))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);
     if (extfs_new(a->vfs, dev, &a->fs, text, sizeof text)) {
         blockdev_close(dev);

@@ -5,9 +5,12 @@
 #include "syscalls/kernel.h"
 #include "syscalls/trace.h"
 
+struct blockdev;
+
 struct belljar_image {
     char *path; // for messages
-    int fd;
+    int fd;     // -1: of a server
+    struct belljar_pool_image pool;
 };
 
 // One standard stream inside the box: a file whose bytes come from or go to the embedder.
@@ -37,6 +40,7 @@ struct belljar_box {
     struct trace trace;
     const struct belljar_options *options;
     struct engine *engine;
+    struct blockdev *device; // of the root; its file system's
     struct path root;
     struct task *first; // of the program's process, until the run begins
     bool ran;
@@ -75,10 +79,11 @@ int engine_open(struct belljar_box *, struct belljar_error *);
 void engine_close(struct belljar_box *);
 int engine_start(struct belljar_box *, struct belljar_error *); // around the run, in the thread that runs it
 void engine_stop(struct belljar_box *);
-bool engine_counts(const struct belljar_box *); // each instruction
+bool engine_counts(const struct belljar_box *);                        // each instruction
 int engine_failed(const struct belljar_box *, struct belljar_error *); // BELLJAR_DIFFERENT, or 0
 
 // image.c
+int image_device(const struct belljar_image *, struct ram *, struct blockdev **, char *why, size_t why_size);
 int image_mount(struct belljar_box *, const struct belljar_image *, struct belljar_error *);
 
 // report.c

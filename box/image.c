@@ -23,14 +23,26 @@ static void image_facts(const struct ext2_info *e, struct belljar_image_info *ou
     snprintf(out->why_not, sizeof out->why_not, "%s", e->why);
 }
 
-// Takes over fd, also on failure. Negative: it could not be opened.
-static int look(int fd, const char *path, struct belljar_image_info *out, struct belljar_error *why)
+int image_device(const struct belljar_image *image, struct ram *ram, struct blockdev **out, char *why, size_t why_size)
+{
+    if (image->fd < 0) {
+        struct blockpool_of of = {image->pool.blocks, image->pool.table, image->pool.link};
+        return blockpool_open(ram, &of, out, why, why_size);
+    }
+    int fd = host_blockfile_dup(image->fd);
+    if (fd >= 0) return blockfile_from_fd(ram, fd, out, why, why_size);
+    snprintf(why, why_size, "%s", strerror(-fd));
+    return fd;
+}
+
+// What is in it, if that is a file system.
+static int look(const struct belljar_image *image, const char *path, struct belljar_image_info *out,
+                struct belljar_error *why)
 {
     struct blockdev *dev;
     struct ext2_info info;
     char text[256];
-    if (fd < 0) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: cannot open the image file: %s", path, strerror(-fd));
-    if (blockfile_from_fd(NULL, fd, &dev, text, sizeof text))
+    if (image_device(image, NULL, &dev, text, sizeof text))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", path, text);
     ext2_info(dev, &info);
     blockdev_close(dev);
@@ -39,45 +51,63 @@ static int look(int fd, const char *path, struct belljar_image_info *out, struct
     return BELLJAR_OK;
 }
 
-int belljar_image_info(const char *path, struct belljar_image_info *out, struct belljar_error *why)
+static int cannot_open(struct belljar_error *why, const char *path, int err)
 {
-    return look(host_blockfile_open(path), path, out, why);
+    return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: cannot open the image file: %s", path, strerror(-err));
 }
 
-// Takes over fd, also on failure.
-static int open_from(int fd, const char *name, struct belljar_image **out, struct belljar_error *why)
+int belljar_image_info(const char *path, struct belljar_image_info *out, struct belljar_error *why)
+{
+    struct belljar_image image = {.fd = host_blockfile_open(path)};
+    if (image.fd < 0) return cannot_open(why, path, image.fd);
+    int code = look(&image, path, out, why);
+    host_blockfile_close(image.fd);
+    return code;
+}
+
+// Takes over from.fd, also on failure.
+static int open_from(struct belljar_image from, const char *name, struct belljar_image **out, struct belljar_error *why)
 {
     struct belljar_image_info info;
-    int code = look(fd < 0 ? fd : host_blockfile_dup(fd), name, &info, why);
+    int code = look(&from, name, &info, why);
     if (!code && !info.mountable) code = belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", name, info.why_not);
     struct belljar_image *image = code ? NULL : calloc(1, sizeof *image);
-    char *path = code ? NULL : strdup(name);
-    if (!code && (!image || !path)) code = belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
+    from.path = code ? NULL : strdup(name);
+    if (!code && (!image || !from.path)) code = belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     if (code) {
-        if (fd >= 0) host_blockfile_close(fd);
-        free(path);
+        if (from.fd >= 0) host_blockfile_close(from.fd);
+        free(from.path);
         free(image);
         return code;
     }
-    *image = (struct belljar_image){path, fd};
+    *image = from;
     *out = image;
     return BELLJAR_OK;
 }
 
 int belljar_image_open(const char *path, struct belljar_image **out, struct belljar_error *why)
 {
-    return open_from(host_blockfile_open(path), path, out, why);
+    int fd = host_blockfile_open(path);
+    return fd < 0 ? cannot_open(why, path, fd) : open_from((struct belljar_image){.fd = fd}, path, out, why);
 }
 
 int belljar_image_open_fd(int fd, const char *name, struct belljar_image **out, struct belljar_error *why)
 {
-    return open_from(host_blockfile_dup(fd), name, out, why);
+    int own = host_blockfile_dup(fd);
+    return own < 0 ? cannot_open(why, name, own) : open_from((struct belljar_image){.fd = own}, name, out, why);
+}
+
+int belljar_image_open_pool(const struct belljar_pool_image *of, struct belljar_image **out, struct belljar_error *why)
+{
+    struct belljar_image image = {.fd = -1, .pool = *of};
+    image.pool.name = NULL; // open_from makes the copy
+    return open_from(image, of->name, out, why);
 }
 
 void belljar_image_close(struct belljar_image *image)
 {
     if (!image) return;
-    host_blockfile_close(image->fd);
+    if (image->fd >= 0) host_blockfile_close(image->fd);
     free(image->path);
     free(image);
 }
@@ -87,9 +117,7 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
     struct blockdev *dev;
     struct fs *fs;
     char text[256] = "";
-    int fd = host_blockfile_dup(image->fd);
-    if (fd < 0) return belljar_fail(why, BELLJAR_NO_RESOURCES, "%s: %s", image->path, strerror(-fd));
-    if (blockfile_from_fd(&b->box.ram, fd, &dev, text, sizeof text))
+    if (image_device(image, &b->box.ram, &dev, text, sizeof text))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);
     if (extfs_new(b->box.vfs, dev, &fs, text, sizeof text)) {
         blockdev_close(dev);
@@ -97,5 +125,6 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
     }
     if (vfs_mount(b->box.vfs, fs, "/", "/dev/root", 0))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: its root cannot be mounted", image->path);
+    b->device = dev;
     return BELLJAR_OK;
 }

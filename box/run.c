@@ -2,9 +2,10 @@
 // host thread sleeps.
 #include "box/box.h"
 #include "host/clock.h"
+#include "vfs/blockdev.h"
 #include <string.h>
 
-enum { MAX_POLL = 8 };
+enum { MAX_POLL = 9 };
 
 // ---------------------------------------------------------------- what comes from outside
 
@@ -35,7 +36,10 @@ static void poll_host(struct belljar_box *b, int64_t timeout_ns)
     struct host_pollfd p[MAX_POLL] = {{.fd = b->host.wake.r, .want = HOST_IN}};
     struct waitq *queue[MAX_POLL] = {0};
     unsigned n = 1 + stdio_poll_set(b, p + 1, queue + 1), all = n + terminal_poll_set(b, p + n);
-    if (!host_poll(p, all, timeout_ns)) return;
+    int disk = blockdev_waits(b->device);
+    p[all] = (struct host_pollfd){.fd = disk, .want = HOST_IN};
+    if (!host_poll(p, all + (disk >= 0), timeout_ns)) return;
+    if (p[all].ready) b->device->ops->news(b->device);
     if (p[0].ready) take_orders(b);
     for (unsigned i = 1; i < n; i++)
         if (p[i].ready) waitq_wake(queue[i]);
@@ -102,7 +106,9 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     belljar_trace_phase(b->options, "first instruction");
     uint64_t start = host_clock_monotonic();
     host_sigpipe_block(&sigpipe);
+    b->device->stalls = b->options->deterministic;
     run_until_end(b);
+    b->device->stalls = true; // for files that are taken out
     belljar_trace_phase(b->options, "program ended");
     host_sigpipe_restore(&sigpipe);
     engine_stop(b);

@@ -3,6 +3,8 @@
 #include "host/fdstat.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int host_blockfile_open(const char *path)
@@ -48,4 +50,15 @@ int host_blockfile_read(int fd, uint64_t offset, void *buf, size_t n)
 void host_blockfile_close(int fd)
 {
     close(fd);
+}
+
+const void *host_blockfile_map(int fd, size_t n)
+{
+    const void *at = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+void host_blockfile_unmap(const void *at, size_t n)
+{
+    munmap((void *)(uintptr_t)at, n);
 }

@@ -58,6 +58,20 @@ BELLJAR_API int belljar_image_open_fd(int fd, const char *name, struct belljar_i
                                       struct belljar_error *why); // from a descriptor, which stays the caller's
 BELLJAR_API void belljar_image_close(struct belljar_image *);
 
+// An image whose parts come when they are needed, from a server: a process of the caller's, which belljar asks over a
+// link (a socketpair that keeps packets apart), and which puts what it gets into slots of a file. vfs/disk_protocol.h
+// says how the two talk; the command's server is disk/diskserver.c. The descriptors stay the caller's, and open until
+// the image is closed; one box at a time uses such an image, since the link's packets are for one reader. To open it
+// waits until the server knows the image.
+struct belljar_pool_image {
+    int blocks;       // slots of 64 KiB, open for reading
+    int table;        // memory that the server writes: what the image is, and where its parts are
+    int link;         // -1: nothing more comes, and what is not there cannot be read
+    const char *name; // for messages
+};
+BELLJAR_API int belljar_image_open_pool(const struct belljar_pool_image *, struct belljar_image **,
+                                        struct belljar_error *why);
+
 struct belljar_image_info {
     char type[16]; // "ext2", "ext3", "ext4"
     char label[17], uuid[37];

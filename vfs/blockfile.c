@@ -67,7 +67,7 @@ int blockfile_from_fd(struct ram *ram, int fd, struct blockdev **out, char *why,
     if (err) return refuse(fd, err, "cannot use the image file", why, why_size);
     struct blockfile *f = calloc(1, sizeof *f);
     if (!f) return refuse(fd, -LX_ENOMEM, "cannot open the image file", why, why_size);
-    *f = (struct blockfile){.dev = {&file_ops, bytes}, .ram = ram, .fd = fd};
+    *f = (struct blockfile){.dev = {.ops = &file_ops, .bytes = bytes}, .ram = ram, .fd = fd};
     if (ram && ram_attach(ram, fd, bytes, &f->first) != 0) f->first = 0; // too large to map: read it
     *out = &f->dev;
     return 0;

@@ -1,0 +1,307 @@
+// A block device whose chunks of 64 KiB lie in slots of a file that all boxes of the user share (the pool), in any
+// order, and come when they are asked for: from a server outside the jail (vfs/disk_protocol.h). Which are there, and
+// where, says a table in memory that the server writes. The pool's file is mapped as an image's own would be: its pages
+// are ram frames, and file data is never copied.
+//
+// Neither table nor packets are believed: a slot must lie in the file, and counts must fit.
+//
+// Readahead: who reads chunk after chunk gets the next 1, 2, 4, ... 32 asked for while he still has half of the last
+// lot; several readers at once are told apart. All that lies together is asked for in one packet.
+#include "vfs/blockdev.h"
+#include "abi/errno.h"
+#include "host/blockfile.h"
+#include "host/link.h"
+#include "vfs/disk_protocol.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STREAMS = 8, MOST_AHEAD = 32, CHUNK_PAGES = DISK_CHUNK / 4096 };
+
+struct stream {         // of chunks, in order
+    uint32_t next, end; // the chunk to come; all below `end` have been asked for
+    uint32_t window;    // how many to ask for
+    uint32_t used;      // when
+};
+
+struct blockpool {
+    struct blockdev dev;
+    int blocks, link;
+    const struct disk_head *head;
+    const uint32_t *table;
+    size_t mapped;
+    uint32_t chunks, slots;
+    uint32_t first;          // frame of slot 0; 0: not mapped
+    bool gone;               // the server is
+    uint8_t *asked, *urgent; // a bit per chunk
+    struct waitq queue;
+    uint32_t last, time; // chunk that was touched last
+    struct stream stream[STREAMS];
+    struct disk_want want[DISK_WANTS];
+    unsigned nwants;
+};
+
+static struct blockpool *pool_of(struct blockdev *d)
+{
+    return (struct blockpool *)d;
+}
+
+// ---------------------------------------------------------------- asking
+
+static bool test_and_set(uint8_t *map, uint32_t i)
+{
+    bool was = map[i / 8] >> (i % 8) & 1;
+    map[i / 8] |= (uint8_t)(1u << (i % 8));
+    return was;
+}
+
+static void send_wants(struct blockpool *p)
+{
+    if (p->nwants && (p->link < 0 || host_link_send(p->link, p->want, p->nwants * sizeof *p->want))) p->gone = true;
+    p->nwants = 0;
+}
+
+static void add_want(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
+{
+    struct disk_want *w = p->nwants ? &p->want[p->nwants - 1] : NULL;
+    if (w && w->urgency == (uint32_t)how && w->first + w->count == chunk) {
+        w->count++;
+        return;
+    }
+    if (p->nwants == DISK_WANTS) send_wants(p);
+    p->want[p->nwants++] = (struct disk_want){chunk, 1, how};
+}
+
+static void ask(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
+{
+    if (disk_load(&p->table[chunk]) != DISK_ABSENT) return;
+    if (how == DISK_AHEAD && test_and_set(p->asked, chunk)) return;
+    if (how == DISK_NOW && test_and_set(p->urgent, chunk)) return;
+    if (how == DISK_NOW) test_and_set(p->asked, chunk);
+    add_want(p, chunk, how);
+}
+
+// ---------------------------------------------------------------- readahead
+
+static struct stream *find_stream(struct blockpool *p, uint32_t chunk)
+{
+    struct stream *oldest = &p->stream[0];
+    for (struct stream *s = p->stream; s < p->stream + STREAMS; s++) {
+        if (s->window && chunk == s->next) return s;
+        if (s->used < oldest->used) oldest = s;
+    }
+    *oldest = (struct stream){.next = chunk, .end = chunk + 1};
+    return oldest;
+}
+
+static void go_ahead(struct blockpool *p, struct stream *s)
+{
+    uint32_t end = p->chunks - s->next > s->window ? s->next + s->window : p->chunks;
+    if (s->end < s->next) s->end = s->next;
+    for (; s->end < end; s->end++) ask(p, s->end, DISK_AHEAD);
+}
+
+// A chunk is looked at: where does it belong, and what is to be asked for now?
+static void touch(struct blockpool *p, uint32_t chunk)
+{
+    if (chunk == p->last) return;
+    struct stream *s = find_stream(p, chunk);
+    p->last = chunk;
+    s->used = ++p->time;
+    s->next = chunk + 1;
+    if (!s->window) {
+        s->window = 1;
+        return;
+    }
+    if (s->end > s->next + s->window / 2) return; // still enough
+    if (s->window < MOST_AHEAD) s->window *= 2;
+    go_ahead(p, s);
+}
+
+// ---------------------------------------------------------------- waiting
+
+// Takes what the server has sent; waits for it, if it has to. What is in it does not matter.
+static void take_news(struct blockpool *p, bool wait)
+{
+    char packet[64];
+    while (!p->gone) {
+        int64_t n = p->link < 0 ? 0 : host_link_take(p->link, packet, sizeof packet, wait);
+        if (n == -LX_EAGAIN) return;
+        if (n <= 0) p->gone = true;
+        wait = false;
+    }
+}
+
+// The table's word of a chunk that is looked at now: DISK_ABSENT, and it has been asked for. The server may have gone
+// right after it had brought it.
+static uint32_t look_up(struct blockpool *p, uint32_t chunk)
+{
+    uint32_t slot = disk_load(&p->table[chunk]);
+    touch(p, chunk);
+    if (slot == DISK_ABSENT && !p->gone) ask(p, chunk, DISK_NOW);
+    send_wants(p);
+    if (slot == DISK_ABSENT) slot = disk_load(&p->table[chunk]);
+    if (slot == DISK_ABSENT && p->gone) return DISK_FAILED;
+    return slot < p->slots || slot == DISK_ZERO ? slot : DISK_FAILED;
+}
+
+static uint32_t wait_for(struct blockpool *p, uint32_t chunk)
+{
+    uint32_t slot;
+    while ((slot = look_up(p, chunk)) == DISK_ABSENT) take_news(p, true);
+    return slot;
+}
+
+static int pool_waits(struct blockdev *d)
+{
+    struct blockpool *p = pool_of(d);
+    return p->queue.first && !p->gone ? p->link : -1;
+}
+
+static void pool_news(struct blockdev *d)
+{
+    take_news(pool_of(d), false);
+    waitq_wake(&pool_of(d)->queue);
+}
+
+// ---------------------------------------------------------------- the device
+
+static int pool_ready(struct blockdev *d, uint64_t offset, size_t n, struct waitq **wait)
+{
+    struct blockpool *p = pool_of(d);
+    int result = 0;
+    if (!blockdev_has(d, offset, n)) return -LX_EIO;
+    for (uint64_t chunk = offset / DISK_CHUNK; n && chunk <= (offset + n - 1) / DISK_CHUNK; chunk++) {
+        uint32_t slot = d->stalls ? wait_for(p, (uint32_t)chunk) : look_up(p, (uint32_t)chunk);
+        if (slot == DISK_FAILED) return -LX_EIO;
+        if (slot == DISK_ABSENT) result = -LX_EPARK;
+    }
+    if (result) *wait = &p->queue;
+    return result;
+}
+
+static int read_chunk(struct blockpool *p, uint32_t chunk, uint32_t from, void *buf, size_t n)
+{
+    uint32_t slot = wait_for(p, chunk);
+    if (slot == DISK_FAILED) return -LX_EIO;
+    if (slot == DISK_ZERO) memset(buf, 0, n);
+    return slot != DISK_ZERO && host_blockfile_read(p->blocks, (uint64_t)slot * DISK_CHUNK + from, buf, n) ? -LX_EIO
+                                                                                                           : 0;
+}
+
+static int pool_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
+{
+    struct blockpool *p = pool_of(d);
+    for (uint64_t c = offset / DISK_CHUNK; n && c <= (offset + n - 1) / DISK_CHUNK; c++) { // all at once
+        if (disk_load(&p->table[c]) == DISK_ABSENT && !p->gone) ask(p, (uint32_t)c, DISK_NOW);
+    }
+    for (char *to = buf; n;) {
+        uint32_t from = (uint32_t)(offset % DISK_CHUNK);
+        size_t part = DISK_CHUNK - from < n ? DISK_CHUNK - from : n;
+        int err = read_chunk(p, (uint32_t)(offset / DISK_CHUNK), from, to, part);
+        if (err) return err;
+        to += part;
+        offset += part;
+        n -= part;
+    }
+    return 0;
+}
+
+static uint32_t pool_frame(struct blockdev *d, uint64_t offset)
+{
+    struct blockpool *p = pool_of(d);
+    if (!p->first || !blockdev_has(d, offset, 4096)) return 0;
+    uint32_t slot = disk_load(&p->table[offset / DISK_CHUNK]);
+    if (slot == DISK_ABSENT || slot >= p->slots) return 0;
+    return p->first + slot * CHUNK_PAGES + (uint32_t)(offset % DISK_CHUNK >> 12);
+}
+
+static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n)
+{
+    struct blockpool *p = pool_of(d);
+    if (p->gone) return;
+    for (uint64_t c = offset / DISK_CHUNK; n && c <= (offset + n - 1) / DISK_CHUNK; c++)
+        ask(p, (uint32_t)c, DISK_AHEAD);
+}
+
+static void pool_close(struct blockdev *d)
+{
+    struct blockpool *p = pool_of(d);
+    host_blockfile_unmap(p->head, p->mapped);
+    free(p->asked);
+    free(p->urgent);
+    free(p);
+}
+
+static const struct blockdev_ops pool_ops = {.read = pool_read,
+                                             .ready = pool_ready,
+                                             .frame = pool_frame,
+                                             .close = pool_close,
+                                             .waits = pool_waits,
+                                             .news = pool_news,
+                                             .hint = pool_hint};
+
+// ---------------------------------------------------------------- opening
+
+static int refuse(char *why, size_t why_size, int err, const char *what)
+{
+    snprintf(why, why_size, "%s", what);
+    return err;
+}
+
+// Until the server knows the image.
+static int wait_open(struct blockpool *p, char *why, size_t why_size)
+{
+    while (disk_load(&p->head->state) == DISK_OPENING && !p->gone) take_news(p, true);
+    if (disk_load(&p->head->state) == DISK_OPEN) return 0;
+    return refuse(why, why_size, -LX_EIO, "the image's server has ended");
+}
+
+// All that is used later is copied from the shared memory once, here.
+static int take_facts(struct blockpool *p, uint64_t table_bytes, uint64_t blocks_bytes, char *why, size_t why_size)
+{
+    uint64_t bytes = p->head->bytes, slots = blocks_bytes / DISK_CHUNK;
+    uint32_t chunks = p->head->chunks;
+    if (chunks > DISK_MAX_CHUNKS || bytes > (uint64_t)chunks * DISK_CHUNK ||
+        table_bytes < DISK_TABLE + 4 * (uint64_t)chunks)
+        return refuse(why, why_size, -LX_EIO, "the image's server says what cannot be");
+    p->dev.bytes = bytes;
+    p->chunks = chunks;
+    p->slots = slots < DISK_ZERO ? (uint32_t)slots : DISK_ZERO;
+    p->asked = calloc(1, chunks / 8 + 1);
+    p->urgent = calloc(1, chunks / 8 + 1);
+    return p->asked && p->urgent ? 0 : refuse(why, why_size, -LX_ENOMEM, "not enough memory");
+}
+
+static int set_up(struct blockpool *p, const struct blockpool_of *of, char *why, size_t why_size)
+{
+    uint64_t table_bytes, blocks_bytes;
+    if (host_blockfile_size(of->table, &table_bytes) || host_blockfile_size(of->blocks, &blocks_bytes) ||
+        table_bytes < DISK_TABLE || table_bytes > DISK_BYTES)
+        return refuse(why, why_size, -LX_EIO, "cannot use the pool's files");
+    p->mapped = (size_t)table_bytes;
+    p->head = host_blockfile_map(of->table, p->mapped);
+    if (!p->head) return refuse(why, why_size, -LX_ENOMEM, "not enough memory");
+    p->table = (const uint32_t *)(const void *)((const char *)p->head + DISK_TABLE);
+    int err = wait_open(p, why, why_size);
+    return err ? err : take_facts(p, table_bytes, blocks_bytes, why, why_size);
+}
+
+int blockpool_open(struct ram *ram, const struct blockpool_of *of, struct blockdev **out, char *why, size_t why_size)
+{
+    struct blockpool *p = calloc(1, sizeof *p);
+    if (!p) return refuse(why, why_size, -LX_ENOMEM, "not enough memory");
+    *p = (struct blockpool){
+        .dev = {.ops = &pool_ops, .stalls = true}, .blocks = of->blocks, .link = of->link, .last = UINT32_MAX};
+    int err = set_up(p, of, why, why_size);
+    if (err) {
+        if (p->head)
+            pool_close(&p->dev);
+        else
+            free(p);
+        return err;
+    }
+    if (ram && ram_attach(ram, of->blocks, (uint64_t)p->slots * DISK_CHUNK, &p->first)) p->first = 0;
+    *out = &p->dev;
+    return 0;
+}
