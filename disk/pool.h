@@ -32,6 +32,9 @@ void pool_close(struct pool *);
 // as long as it does. Both are the pool's; -1: none.
 int pool_blocks(const struct pool *);
 int pool_pins(const struct pool *);
+// All that a process needs which is forked to use the pool: how many, at most POOL_FDS.
+enum { POOL_FDS = 8 };
+unsigned pool_descriptors(const struct pool *, int fd[POOL_FDS]);
 uint64_t pool_bytes(const struct pool *); // of the file at most: what to reserve for mapping it; it is as long at once
 
 // The slot (from 1 on) of the chunk, pinned; 0: it is not there.
