@@ -82,7 +82,7 @@ static void look_at(const struct cache_command *c, const char *name)
     struct store s;
     struct stat st;
     const char *why = NULL;
-    int fd = codecache_open_file(c->dir, name, O_RDONLY, &st);
+    int fd = directory_file(c->dir, name, O_RDONLY, &st);
     if (fd < 0) {
         printf("  %-28s  cannot be used: %s\n", name, errno == EPERM ? "not ours alone" : strerror(errno));
         return;
@@ -179,7 +179,7 @@ static void show_what_lacks(const struct cache_command *c)
 static int info(struct cache_command *c)
 {
     char path[4096];
-    codecache_path(c->dir, path, sizeof path);
+    directory_path(c->dir, path, sizeof path);
     puts(path);
     show_what_lacks(c);
     int status = each_name(c, show_code);

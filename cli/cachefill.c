@@ -1,6 +1,8 @@
 // See cachefill.h.
 #include "cli/cachefill.h"
 #include "cli/cachefill_profile.h"
+#include "disk/directory.h"
+#include "disk/sha256.h"
 #include "host/fault.h"
 #include "host/jail.h"
 #include <errno.h>
@@ -185,7 +187,7 @@ bool cachefill_tell_cut_off(const struct cachefill *c)
     struct stat st;
     char path[4096]; // as PATH_MAX
     if (!c->store.head || fstat(c->store.fd, &st) || (uint64_t)st.st_size >= c->store.bytes) return false;
-    codecache_path(c->store.fd, path, sizeof path);
+    directory_path(c->store.fd, path, sizeof path);
     fail(STATUS_FAILED,
          "%s was cut off while this box ran from it, which ends a box: such a file may be removed, never "
          "written to; belljar cache clear makes room for a new one",
@@ -298,12 +300,12 @@ static void look_at_all(struct work *w)
 
 // ---------------------------------------------------------------- the translator, in its jail
 
-static struct codecache_sha256 *sha256; // of this process alone, which is nothing else
+static struct sha256 *hasher; // of this process alone, which is nothing else
 
 static void digest(const void *from, size_t n, uint8_t to[32])
 {
-    codecache_sha256_add(sha256, from, n);
-    codecache_sha256_end(sha256, to);
+    sha256_add(hasher, from, n);
+    sha256_end(hasher, to);
 }
 
 enum { RECORDS = JAIL_OWN + 2 };
@@ -314,7 +316,7 @@ static void forget_environment(void)
     for (char **e = environ; e && *e; e++) memset(*e, 0, strlen(*e));
 }
 
-static int translate(const struct work *w, struct codecache_sha256 *hash, int parent)
+static int translate(const struct work *w, struct sha256 *hash, int parent)
 {
     struct belljar_ahead ahead = {.slots = w->slots, .nslots = w->nslots, .digest = digest};
     struct host_jail jail = {.outside = (const int[]){w->wanted},
@@ -327,7 +329,7 @@ static int translate(const struct work *w, struct codecache_sha256 *hash, int pa
     struct belljar_image *image;
     char why[256];
     struct rlimit data = {2ull << 30, 2ull << 30}; // bytes: a file of the image is read whole
-    sha256 = hash;
+    hasher = hash;
     forget_environment();
     if (!BELLJAR_SANITIZED) setrlimit(RLIMIT_DATA, &data); // a sanitizer's shadow counts
     if (host_jail_descriptors(&jail) || (w->line->jail && host_jail_close(&jail, why, sizeof why))) return 1;
@@ -349,12 +351,12 @@ static bool in_vain(char why[CODECACHE_WHY], const char *format, ...)
 
 static bool run_translator(const struct work *w, char why[CODECACHE_WHY])
 {
-    struct codecache_sha256 hash;
+    struct sha256 hash;
     int status = 0, parent = getpid();
-    if (!codecache_sha256_open(&hash, why)) return false;
+    if (!sha256_open(&hash, why, CODECACHE_WHY)) return false;
     pid_t pid = fork();
     if (pid == 0) _exit(translate(w, &hash, parent));
-    codecache_sha256_close(&hash);
+    sha256_close(&hash);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return in_vain(why, "the translator cannot be started: %s", strerror(errno));
     if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
@@ -541,11 +543,11 @@ static void go_alone(const struct work *w, int busy)
 
 bool cachefill_possible(char why[CODECACHE_WHY])
 {
-    struct codecache_sha256 hash;
+    struct sha256 hash;
     struct belljar_error lacks;
     if (belljar_ahead_check(NULL, 0, &lacks)) return in_vain(why, "%.250s", lacks.text);
-    if (!codecache_sha256_open(&hash, why)) return false;
-    codecache_sha256_close(&hash);
+    if (!sha256_open(&hash, why, CODECACHE_WHY)) return false;
+    sha256_close(&hash);
     return true;
 }
 
@@ -567,7 +569,7 @@ static bool begin(struct work *w, char why[CODECACHE_WHY])
 static void put_name(int image, struct codecache_trial *t)
 {
     char path[4096]; // as PATH_MAX
-    codecache_path(image, path, sizeof path);
+    directory_path(image, path, sizeof path);
     size_t n = strlen(path), most = sizeof t->what - 1, left_out = n > most ? n - most : 0;
     memcpy(t->what, path + left_out, n - left_out + 1);
 }

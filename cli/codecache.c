@@ -2,9 +2,6 @@
 #include "cli/codecache_file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -12,76 +9,12 @@
 
 // ---------------------------------------------------------------- the directory
 
-static int none(char why[CODECACHE_WHY], const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int none(char why[CODECACHE_WHY], const char *format, ...)
-{
-    int err = errno;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, CODECACHE_WHY, format, args);
-    va_end(args);
-    errno = err;
-    return -1;
-}
-
-// As the XDG base directory specification has it: what is not absolute does not count.
-static bool default_directory(char *path, size_t n)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int length = -1;
-    if (cache && cache[0] == '/')
-        length = snprintf(path, n, "%s/belljar", cache);
-    else if (home && home[0] == '/')
-        length = snprintf(path, n, "%s/.cache/belljar", home);
-    return length > 0 && (size_t)length < n;
-}
-
-static bool is_ours(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st) && st.st_uid == geteuid();
-}
-
-// What it lies in is made, too, for its owner alone. Not in another one's home, which root may run in: it would be
-// root's, and nothing that the owner could use.
-static bool make_parent(const char *path)
-{
-    char parent[4096], above[4096];
-    snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
-    snprintf(above, sizeof above, "%.*s/", (int)(strrchr(parent, '/') - parent), parent);
-    if (geteuid() || is_ours(above)) (void)mkdir(parent, 0700);
-    return is_ours(parent);
-}
-
-static int open_directory(const char *path, char why[CODECACHE_WHY])
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-        return none(why, "%s is a symbolic link, or no directory", path);
-    if (fd < 0 || fstat(fd, &st)) {
-        none(why, "cannot use %s: %s", path, strerror(errno));
-    } else if (st.st_uid != geteuid()) {
-        none(why, "%s belongs to another user", path);
-    } else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
-        none(why, "other users may write to %s", path);
-    } else {
-        return fd;
-    }
-    if (fd >= 0) close(fd);
-    return -1;
-}
-
 int codecache_directory(const char *option, bool create, char why[CODECACHE_WHY])
 {
-    char path[4096]; // as PATH_MAX
     errno = 0;
-    if (option && !strcmp(option, "none")) return none(why, "%s", "");
-    if (!option && !default_directory(path, sizeof path)) return none(why, "no home directory");
-    if (!option && create) create = make_parent(path);
-    const char *dir = option ? option : path;
-    if (create && mkdir(dir, 0700) && errno != EEXIST) return none(why, "cannot make %s: %s", dir, strerror(errno));
-    return open_directory(dir, why);
+    if (!option || strcmp(option, "none")) return directory_open(option, create, why, CODECACHE_WHY);
+    *why = 0;
+    return -1;
 }
 
 // ---------------------------------------------------------------- a file of it
@@ -92,7 +25,7 @@ bool codecache_open(int dir, const uint8_t key[STORE_DIGEST], struct store *s, c
     char name[CODECACHE_NAME];
     codecache_name(name, FILE_CODE, key);
     *s = (struct store){.fd = -1};
-    int fd = codecache_open_file(dir, name, O_RDONLY, &st);
+    int fd = directory_file(dir, name, O_RDONLY, &st);
     if (fd < 0) {
         *why = errno == ENOENT ? "is not there yet" : errno == EPERM ? "may be written by others" : "cannot be opened";
         return false;
@@ -155,7 +88,7 @@ void codecache_touch(int dir, const uint8_t key[STORE_DIGEST], const uint64_t sl
     if (!mark(used, slots, &first, &last)) return;
     codecache_name(name, FILE_USED, key);
     codecache_quiet(&saved);
-    int fd = codecache_open_file(dir, name, O_WRONLY | O_CREAT, &st);
+    int fd = directory_file(dir, name, O_WRONLY | O_CREAT, &st);
     if (fd >= 0) {
         // A full disk, a directory that cannot be written: then it is not known.
         if (pwrite(fd, &used[first], (last - first + 1) * sizeof *used, (off_t)(first * sizeof *used)) < 0) errno = 0;

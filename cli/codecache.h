@@ -13,8 +13,7 @@
 //     lock         exclusively locked (flock) by who writes here
 //     busy         locked by background work that will want to write (codecache_begin)
 //
-// Nobody is believed: the directory and every file in it must belong to this user and be writable for nobody else, and
-// no file is opened through a symbolic link. Whatever is not as it should be is not there. A file that is cut off while
+// Who is believed, and who is not: disk/directory.h. A file that is cut off while
 // it is mapped ends its readers (SIGBUS), as one does whose shared libraries are: only this user can do that.
 #pragma once
 #include "jit/store.h"
@@ -31,8 +30,7 @@ enum {
 // was asked for ("none"). Make it when it is missing?
 int codecache_directory(const char *option, bool create, char why[CODECACHE_WHY]);
 
-// For people: where an opened file is now, and a time of time(2), to the minute.
-void codecache_path(int fd, char *to, size_t n);
+// For people: a time of time(2), to the minute.
 void codecache_time(int64_t when, char to[CODECACHE_TIME]);
 
 // What a file's code depends on, beside the content of what it was made from: this build of belljar, the CPU, and
@@ -116,16 +114,3 @@ bool codecache_try(int dir, const uint8_t key[STORE_DIGEST], struct codecache_tr
 // `made` of `asked`; `why` says what there is to say. `times` stays as codecache_try has counted it, unless the caller
 // sets it to 0: not in vain, or to 1: without having cost anything, so not to be left alone.
 void codecache_tried(int dir, const uint8_t key[STORE_DIGEST], struct codecache_trial *t);
-
-// ---------------------------------------------------------------- SHA-256 (codecache_sha256.c)
-
-// By libnettle, loaded when it is first asked for.
-struct codecache_sha256 {
-    void *library;
-    void (*init)(void *), (*update)(void *, size_t, const uint8_t *), (*digest)(void *, size_t, uint8_t *);
-    _Alignas(16) uint8_t state[256];
-};
-bool codecache_sha256_open(struct codecache_sha256 *, char why[CODECACHE_WHY]); // ready to add to
-void codecache_sha256_add(struct codecache_sha256 *, const void *, size_t);
-void codecache_sha256_end(struct codecache_sha256 *, uint8_t digest[STORE_DIGEST]); // and ready for the next
-void codecache_sha256_close(struct codecache_sha256 *);

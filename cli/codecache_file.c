@@ -34,23 +34,10 @@ enum codecache_kind codecache_kind_of(const char *name)
     return FILE_KINDS;
 }
 
-// NONBLOCK: a FIFO must not make us wait.
-int codecache_open_file(int dir, const char *name, int flags, struct stat *st)
-{
-    int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
-    if (fd < 0) return -1;
-    int err = fstat(fd, st) ? errno : 0;
-    if (!err && (!S_ISREG(st->st_mode) || st->st_uid != geteuid() || (st->st_mode & (S_IWGRP | S_IWOTH)))) err = EPERM;
-    if (!err) return fd;
-    close(fd);
-    errno = err;
-    return -1;
-}
-
 int codecache_open_locked(int dir, const char *name, int operation)
 {
     struct stat st;
-    int fd = codecache_open_file(dir, name, O_RDWR | O_CREAT, &st), err;
+    int fd = directory_file(dir, name, O_RDWR | O_CREAT, &st), err;
     if (fd < 0) return -1;
     while ((err = flock(fd, operation) ? errno : 0) == EINTR) {
     }
@@ -88,17 +75,6 @@ const char *codecache_map_file(int fd, const struct stat *st, const uint8_t key[
 
 // ---------------------------------------------------------------- for people
 
-void codecache_path(int fd, char *to, size_t n)
-{
-    char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t got = readlink(link, to, n - 1);
-    if (got > 0)
-        to[got] = 0;
-    else
-        snprintf(to, n, "?");
-}
-
 void codecache_time(int64_t when, char to[CODECACHE_TIME])
 {
     time_t at = (time_t)when;
@@ -118,7 +94,7 @@ struct stamp {
 static ssize_t read_file(int dir, const char *name, void *to, size_t n)
 {
     struct stat st;
-    int fd = codecache_open_file(dir, name, O_RDONLY, &st);
+    int fd = directory_file(dir, name, O_RDONLY, &st);
     if (fd < 0) return -1;
     ssize_t got = read(fd, to, n);
     close(fd);
@@ -181,7 +157,7 @@ void codecache_stamp(int dir, const struct store *s)
         return;
     codecache_name(name, FILE_STAMP, s->head->key);
     codecache_quiet(&saved);
-    int fd = codecache_open_file(dir, name, O_WRONLY | O_CREAT, &mine);
+    int fd = directory_file(dir, name, O_WRONLY | O_CREAT, &mine);
     if (fd >= 0) {
         if (pwrite(fd, &stamp, sizeof stamp, 0) != sizeof stamp) (void)unlinkat(dir, name, 0);
         close(fd);

@@ -2,6 +2,7 @@
 // stamps, times of use, trials.
 #pragma once
 #include "cli/codecache.h"
+#include "disk/directory.h"
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -16,7 +17,7 @@ void codecache_name(char name[CODECACHE_NAME], enum codecache_kind, const uint8_
 enum codecache_kind codecache_kind_of(const char *name);
 
 // A regular file of ours that nobody else may write to. With O_CREAT it is made. -1 and errno otherwise.
-int codecache_open_file(int dir, const char *name, int flags, struct stat *);
+int directory_file(int dir, const char *name, int flags, struct stat *);
 int codecache_open_locked(int dir, const char *name, int operation); // of flock(2)
 
 // A file larger than the process may make is an error code in between, never a signal.

@@ -38,7 +38,7 @@ static int open_file(int dir, const uint8_t key[STORE_DIGEST], int flags)
     char name[CODECACHE_NAME];
     struct stat st;
     codecache_name(name, FILE_TRIED, key);
-    return codecache_open_file(dir, name, flags, &st);
+    return directory_file(dir, name, flags, &st);
 }
 
 // A time that is still to come is of a clock that was wrong.
@@ -101,7 +101,7 @@ void codecache_tried(int dir, const uint8_t key[STORE_DIGEST], struct codecache_
 struct codecache_trials codecache_trials_open(int dir, const char *name)
 {
     struct stat st;
-    return (struct codecache_trials){.fd = codecache_open_file(dir, name, O_RDONLY, &st)};
+    return (struct codecache_trials){.fd = directory_file(dir, name, O_RDONLY, &st)};
 }
 
 bool codecache_trials_next(struct codecache_trials *all, struct codecache_trial *t)

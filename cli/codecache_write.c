@@ -101,7 +101,7 @@ bool codecache_fillable(int dir, char why[CODECACHE_WHY])
     if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS)) return lacks(why, "the directory cannot be written to", errno);
     if (!fstatvfs(dir, &fs) && fs.f_blocks && !(geteuid() ? fs.f_bavail : fs.f_bfree))
         return lacks(why, "the directory's file system is full", 0);
-    int fd = codecache_open_file(dir, CODECACHE_BUSY, O_RDWR, &st);
+    int fd = directory_file(dir, CODECACHE_BUSY, O_RDWR, &st);
     if (fd < 0 && errno == ENOENT) return true; // nobody has ever tried
     if (fd < 0) return lacks(why, "its lock cannot be opened", errno);
     bool good = locks_and_runs(fd, why);
@@ -318,7 +318,7 @@ static void write_file(struct codecache_writer *w)
     struct sigaction saved;
     struct stat st;
     codecache_quiet(&saved);
-    w->fd = codecache_open_file(w->dir, CODECACHE_NEW, O_RDWR | O_CREAT | O_EXCL, &st);
+    w->fd = directory_file(w->dir, CODECACHE_NEW, O_RDWR | O_CREAT | O_EXCL, &st);
     if (w->fd < 0) {
         w->error = errno;
     } else {

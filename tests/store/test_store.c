@@ -1,5 +1,6 @@
 // The code cache's file (jit/store.h) and how it is written (cli/codecache.h), one thing at a time. Faults: writers.c.
 #include "cli/codecache_file.h"
+#include "disk/sha256.h"
 #include "fake.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -324,7 +325,7 @@ static void set_used(struct place *p, uint32_t slot, uint32_t used)
     char name[CODECACHE_NAME];
     struct stat st;
     codecache_name(name, FILE_USED, fake_key);
-    int fd = codecache_open_file(p->dir, name, O_WRONLY, &st);
+    int fd = directory_file(p->dir, name, O_WRONLY, &st);
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, &used, sizeof used, slot * sizeof used), sizeof used);
     close(fd);
@@ -651,26 +652,26 @@ static void names(void **state)
 }
 
 // FIPS 180-4's example, and that the next one starts anew.
-static void sha256(void **state)
+static void sha256_example(void **state)
 {
     (void)state;
     static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
                                   0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
                                   0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
-    struct codecache_sha256 s;
+    struct sha256 s;
     uint8_t digest[STORE_DIGEST];
     char why[CODECACHE_WHY];
-    if (!codecache_sha256_open(&s, why)) {
+    if (!sha256_open(&s, why, sizeof why)) {
         print_message("%s\n", why);
         skip();
     }
     for (int i = 0; i < 2; i++) {
-        codecache_sha256_add(&s, "a", 1);
-        codecache_sha256_add(&s, "bc", 2);
-        codecache_sha256_end(&s, digest);
+        sha256_add(&s, "a", 1);
+        sha256_add(&s, "bc", 2);
+        sha256_end(&s, digest);
         assert_memory_equal(digest, abc, sizeof abc);
     }
-    codecache_sha256_close(&s);
+    sha256_close(&s);
 }
 
 int main(void)
@@ -698,7 +699,7 @@ int main(void)
         cmocka_unit_test(the_code_runs),
         cmocka_unit_test(keys),
         cmocka_unit_test(names),
-        cmocka_unit_test(sha256),
+        cmocka_unit_test(sha256_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
