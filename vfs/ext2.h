@@ -11,8 +11,10 @@ struct ext2_info {
     uint64_t device_bytes, bytes; // of the device; of the file system
     uint32_t block_size, inode_size;
     uint64_t blocks, free_blocks, inodes, free_inodes;
-    bool clean;  // unmounted cleanly, no errors recorded
-    bool direct; // pages map without a copy (blocks of 4096 bytes)
+    bool clean;          // unmounted cleanly, no errors recorded
+    bool direct;         // pages map without a copy (blocks of 4096 bytes or more)
+    bool sums;           // metadata has checksums
+    const char *journal; // "none", "clean", "must be replayed", "on another device"
     bool mountable;
     char why[160]; // why not
 };

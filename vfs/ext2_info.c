@@ -23,9 +23,10 @@ static const struct feature features[] = {
     {0, EXT4_FEATURE_COMPAT_SPARSE_SUPER2, "sparse_super2", NULL},
     {0, EXT4_FEATURE_COMPAT_FAST_COMMIT, "fast_commit", NULL},
     {0, EXT4_FEATURE_COMPAT_STABLE_INODES, "stable_inodes", NULL},
+    {0, EXT4_FEATURE_COMPAT_ORPHAN_FILE, "orphan_file", NULL},
     {1, EXT2_FEATURE_INCOMPAT_COMPRESSION, "compression", "compressed files are not supported"},
     {1, EXT2_FEATURE_INCOMPAT_FILETYPE, "filetype", NULL},
-    {1, EXT3_FEATURE_INCOMPAT_RECOVER, "needs_recovery", "its journal must be replayed first (run e2fsck)"},
+    {1, EXT3_FEATURE_INCOMPAT_RECOVER, "needs_recovery", "its journal must be replayed first: run e2fsck -fy IMAGE"},
     {1, EXT3_FEATURE_INCOMPAT_JOURNAL_DEV, "journal_dev", "it is an external journal, not a file system"},
     {1, EXT2_FEATURE_INCOMPAT_META_BG, "meta_bg", NULL},
     {1, EXT3_FEATURE_INCOMPAT_EXTENTS, "extent", NULL},
@@ -36,8 +37,7 @@ static const struct feature features[] = {
     {1, EXT4_FEATURE_INCOMPAT_DIRDATA, "dirdata", "data in directory entries is not supported"},
     {1, EXT4_FEATURE_INCOMPAT_CSUM_SEED, "metadata_csum_seed", NULL},
     {1, EXT4_FEATURE_INCOMPAT_LARGEDIR, "large_dir", NULL},
-    {1, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data",
-     "data inside inodes is not supported (make it with -O ^inline_data)"},
+    {1, EXT4_FEATURE_INCOMPAT_INLINE_DATA, "inline_data", NULL},
     {1, EXT4_FEATURE_INCOMPAT_ENCRYPT, "encrypt", "encrypted files are not supported"},
     {1, EXT4_FEATURE_INCOMPAT_CASEFOLD, "casefold", "names that ignore case are not supported"},
     {2, EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER, "sparse_super", NULL},
@@ -52,11 +52,13 @@ static const struct feature features[] = {
     {2, EXT4_FEATURE_RO_COMPAT_READONLY, "read-only", NULL},
     {2, EXT4_FEATURE_RO_COMPAT_PROJECT, "project", NULL},
     {2, EXT4_FEATURE_RO_COMPAT_SHARED_BLOCKS, "shared_blocks", NULL},
-    {2, EXT4_FEATURE_RO_COMPAT_VERITY, "verity", NULL},
+    {2, EXT4_FEATURE_RO_COMPAT_VERITY, "verity", "files sealed by fs-verity are not supported"},
+    {2, EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT, "orphan_present", "it was not unmounted: run e2fsck -fy IMAGE"},
 };
 
 struct super { // the fields that are checked, in host order
-    uint32_t log_block, log_cluster, blocks_per_group, inodes_per_group, first_data, inodes, rev, state, desc_size;
+    uint32_t log_block, log_cluster, blocks_per_group, inodes_per_group, first_data, inodes, rev, state, desc_size,
+        journal_ino;
     uint32_t feature[3];
 };
 
@@ -90,23 +92,29 @@ static void check_features(struct ext2_info *i, const struct super *s)
     }
 }
 
+// Group descriptors are held in memory, all of them: of groups as mke2fs makes them for 100 TB.
+enum { LARGEST_LOG_BLOCK = 6, DESCRIPTORS_MAX = 32 << 20 };
+
+static bool geometry_sane(const struct ext2_info *i, const struct super *s)
+{
+    if (s->rev > 1 || s->first_data > 1 || i->blocks <= s->first_data || i->blocks > UINT64_MAX >> 17) return false;
+    if (s->log_cluster < s->log_block || s->log_cluster > 20 || s->blocks_per_group == 0) return false;
+    uint64_t groups = (i->blocks - s->first_data + s->blocks_per_group - 1) / s->blocks_per_group;
+    if (groups > DESCRIPTORS_MAX / s->desc_size || s->inodes < 11 || i->inodes != groups * s->inodes_per_group)
+        return false;
+    return s->inodes_per_group > 0 && s->inodes_per_group <= i->block_size * 8 && i->inode_size >= 128 &&
+           i->inode_size <= i->block_size && (i->inode_size & (i->inode_size - 1)) == 0;
+}
+
 static void check_geometry(struct ext2_info *i, const struct super *s)
 {
     char text[160];
-    if (s->log_block > 2) {
-        snprintf(text, sizeof text, "blocks of more than 4096 bytes are not supported (make it with mke2fs -b 4096)");
-        refuse(i, text);
-        return;
+    bool bad = s->log_block > LARGEST_LOG_BLOCK;
+    if (!bad) {
+        i->block_size = 1024u << s->log_block;
+        i->direct = i->block_size >= 4096;
+        bad = !geometry_sane(i, s);
     }
-    i->block_size = 1024u << s->log_block;
-    i->direct = i->block_size == 4096;
-    uint64_t groups =
-        s->blocks_per_group ? (i->blocks - s->first_data + s->blocks_per_group - 1) / s->blocks_per_group : 0;
-    bool bad = s->rev > 1 || i->blocks <= s->first_data || i->blocks > UINT64_MAX >> 16 ||
-               s->log_cluster < s->log_block || s->log_cluster > 20 || s->first_data > 1 || s->blocks_per_group == 0 ||
-               s->inodes_per_group == 0 || s->inodes_per_group > i->block_size * 8 || groups > UINT32_MAX / 64 ||
-               i->inode_size < 128 || i->inode_size > i->block_size || i->inode_size & (i->inode_size - 1) ||
-               s->inodes < 11 || i->inodes != groups * s->inodes_per_group;
     if (bad) {
         refuse(i, "its superblock is corrupt");
         return;
@@ -164,17 +172,35 @@ static struct super fields(const struct ext2_super_block *sb)
         .state = ext2fs_le16_to_cpu(sb->s_state),
     };
     if (s.rev > 0) {
+        s.journal_ino = ext2fs_le32_to_cpu(sb->s_journal_inum);
         s.feature[0] = ext2fs_le32_to_cpu(sb->s_feature_compat);
         s.feature[1] = ext2fs_le32_to_cpu(sb->s_feature_incompat);
         s.feature[2] = ext2fs_le32_to_cpu(sb->s_feature_ro_compat);
     }
+    s.desc_size = s.feature[1] & EXT4_FEATURE_INCOMPAT_64BIT ? ext2fs_le16_to_cpu(sb->s_desc_size) : 32;
+    if (s.desc_size < 32) s.desc_size = 32;
     return s;
+}
+
+// A journal elsewhere may have to be replayed before this file system says what is true.
+static void check_state(struct ext2_info *i, const struct super *s)
+{
+    bool journal = s->feature[0] & EXT3_FEATURE_COMPAT_HAS_JOURNAL;
+    i->sums = s->feature[2] & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
+    i->journal = !journal                                        ? "none"
+                 : s->journal_ino == 0                           ? "on another device"
+                 : s->feature[1] & EXT3_FEATURE_INCOMPAT_RECOVER ? "must be replayed"
+                                                                 : "clean";
+    if (journal && s->journal_ino == 0)
+        refuse(i, "its journal is on another device: run tune2fs -O ^has_journal IMAGE");
+    if (s->state & EXT2_ERROR_FS) refuse(i, "it is marked as having errors: run e2fsck -fy IMAGE");
+    if (!i->clean) refuse(i, "it was not unmounted: run e2fsck -fy IMAGE");
 }
 
 void ext2_info(struct blockdev *d, struct ext2_info *i)
 {
     struct ext2_super_block sb;
-    *i = (struct ext2_info){.device_bytes = d->bytes};
+    *i = (struct ext2_info){.device_bytes = d->bytes, .journal = "none"};
     _Static_assert(sizeof sb == 1024, "struct ext2_super_block");
     if (blockdev_read(d, 1024, &sb, sizeof sb) != 0 || ext2fs_le16_to_cpu(sb.s_magic) != EXT2_SUPER_MAGIC) {
         refuse(i, "it is not an ext2, ext3 or ext4 file system");
@@ -186,5 +212,6 @@ void ext2_info(struct blockdev *d, struct ext2_info *i)
     copy_counts(i, &sb, &s);
     check_features(i, &s);
     check_geometry(i, &s);
+    check_state(i, &s);
     i->mountable = !i->why[0];
 }

@@ -246,14 +246,14 @@ int vfs_statfs(const struct path *p, struct kstatfs *s)
 }
 
 // xattr(7): user.* only on files and directories, by their rights; trusted.* for the administrator; security.* read
-// only by us.
+// only by us. An image's ACLs are shown, not applied, and cannot be set (acl(5)).
 static int xattr_allowed(const struct path *p, const struct cred *c, const char *name, bool write)
 {
     struct inode *i = path_inode(p);
     bool user = strncmp(name, "user.", 5) == 0, trusted = strncmp(name, "trusted.", 8) == 0;
     bool security = strncmp(name, "security.", 9) == 0;
     if (strlen(name) > 255) return -LX_ERANGE;
-    if (!user && !trusted && !security) return -LX_EOPNOTSUPP;
+    if (!user && !trusted && !security && (write || strncmp(name, "system.posix_acl_", 17) != 0)) return -LX_EOPNOTSUPP;
     if (write && mount_writable(p)) return -LX_EROFS;
     if (trusted && !cred_has_cap(c, LX_CAP_SYS_ADMIN)) return write ? -LX_EPERM : -LX_ENODATA;
     if (security && write && !cred_has_cap(c, LX_CAP_SYS_ADMIN)) return -LX_EPERM;
@@ -284,9 +284,37 @@ int vfs_setxattr(const struct path *p, const struct cred *c, const char *name, c
     return err;
 }
 
+// Leaves out what only the administrator sees (simple_xattr_list, ext4_xattr_trusted_list). The new length.
+static int without_trusted(char *list, int n)
+{
+    int kept = 0;
+    for (int at = 0, len; at < n; at += len) {
+        len = (int)strlen(list + at) + 1;
+        if (strncmp(list + at, "trusted.", 8) == 0) continue;
+        memmove(list + kept, list + at, (size_t)len);
+        kept += len;
+    }
+    return kept;
+}
+
+static int list_untrusted(struct inode *i, char *buf, size_t size)
+{
+    int n = i->ops->listxattr(i, NULL, 0);
+    if (n <= 0) return n;
+    size_t room = (size_t)n;
+    char *all = kmem_new(i->fs->vfs, room);
+    if (!all) return -LX_ENOMEM;
+    n = i->ops->listxattr(i, all, room);
+    if (n > 0) n = without_trusted(all, n);
+    if (n > 0 && size && (size_t)n > size) n = -LX_ERANGE;
+    if (n > 0 && size) memcpy(buf, all, (size_t)n);
+    kmem_free(i->fs->vfs, all, room);
+    return n;
+}
+
 int vfs_listxattr(const struct path *p, const struct cred *c, char *buf, size_t size)
 {
     struct inode *i = path_inode(p);
-    (void)c;
-    return i->ops->listxattr ? i->ops->listxattr(i, buf, size) : 0;
+    if (!i->ops->listxattr) return 0;
+    return cred_has_cap(c, LX_CAP_SYS_ADMIN) ? i->ops->listxattr(i, buf, size) : list_untrusted(i, buf, size);
 }

@@ -16,6 +16,7 @@ struct lower_attr {
     struct vtime atime, mtime, ctime, btime;
 };
 typedef int lower_entry(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt);
+typedef int lower_xattr(void *ctx, const char *name, const void *value, size_t size); // name: whole, ends with a 0
 
 struct lower;
 struct lower_ops { // `node` is the lower's own state of an inode, from inode() to forget()
@@ -23,6 +24,7 @@ struct lower_ops { // `node` is the lower's own state of an inode, from inode() 
     void (*forget)(struct lower *, void *node);
     int (*entries)(struct lower *, void *node, lower_entry *, void *ctx); // all but "." and ".."; names are checked
     int (*target)(struct lower *, void *node, char *buf, size_t size);    // of a symlink: length
+    int (*xattrs)(struct lower *, void *node, lower_xattr *, void *ctx);  // all; 0, -LX_EIO, or what was not 0
     int (*page)(struct lower *, void *node, uint32_t index,
                 uint32_t *frame); // *frame with a reference; 0: a hole. -LX_EPARK (vfs->park), -LX_EIO, -LX_ENOMEM
     bool (*has_page)(struct lower *, void *node, uint32_t index); // false: a hole
@@ -72,6 +74,7 @@ struct mnode {
     struct pagemap pages;
     char *target; // i.size bytes
     struct mxattr *xattrs;
+    bool xattrs_loaded; // those of the lower are among them
 };
 
 struct memfs {
@@ -112,7 +115,7 @@ void memfs_free_pages(struct mnode *);
 uint32_t memfs_drop_clean(struct mnode *); // lower pages in RAM that nobody else holds: how many were dropped
 int memfs_setattr(struct inode *, const struct setattr *);
 
-// memfs_xattr.c
+// memfs_xattr.c. Those of the lower are read when one is first asked for.
 int memfs_getxattr(struct inode *, const char *name, void *buf, size_t size);
 int memfs_setxattr(struct inode *, const char *name, const void *value, size_t size, int flags);
 int memfs_listxattr(struct inode *, char *buf, size_t size);

@@ -576,13 +576,19 @@ static void test_refusals(void **state)
     assert_string_equal(why, "cannot open the image file: No such file or directory");
     assert_int_equal(blockfile_open(NULL, work, &dev, why, sizeof why), -LX_EISDIR);
     sh("cd %s && truncate -s 0 nothing && head -c 100000 /dev/urandom > junk && head -c 40000000 e2.img > cut.img && "
-       "mke2fs -q -F -t ext4 -O inline_data inline.img 8M && mke2fs -q -F -t ext4 -O encrypt enc.img 8M && mke2fs -q "
-       "-F -t ext2 -b 8192 big.img 8M 2>/dev/null",
+       "mke2fs -q -F -t ext4 -O encrypt enc.img 8M && cp t2.img marked.img && debugfs -w -R 'ssv state 2' marked.img "
+       "2>/dev/null && cp t2.img mounted.img && debugfs -w -R 'ssv state 0' mounted.img 2>/dev/null && cp e3.img "
+       "journal.img && debugfs -w -R 'feature +needs_recovery' journal.img 2>/dev/null",
        work);
     static const struct {
         const char *name, *text;
-    } bad[] = {{"nothing", "not an ext2"},    {"junk", "not an ext2"},  {"cut.img", "truncated"},
-               {"inline.img", "inline_data"}, {"enc.img", "encrypted"}, {"big.img", "4096"}};
+    } bad[] = {{"nothing", "not an ext2"},
+               {"junk", "not an ext2"},
+               {"cut.img", "truncated"},
+               {"enc.img", "encrypted"},
+               {"marked.img", "errors: run e2fsck -fy"},
+               {"mounted.img", "e2fsck -fy"},
+               {"journal.img", "journal must be replayed first: run e2fsck -fy"}};
     for (unsigned k = 0; k < sizeof bad / sizeof *bad; k++) {
         assert_int_equal(blockfile_open(NULL, in_work(bad[k].name), &dev, why, sizeof why), 0);
         ext2_info(dev, &info);
