@@ -47,6 +47,7 @@ const struct image_use image_info_use = {
 
 static const struct image_use *const uses[] = {
     &image_info_use,
+    &image_pack_use,
 };
 enum { USES = sizeof uses / sizeof *uses };
 
