@@ -45,6 +45,9 @@ int http_open(struct http **, const struct http_options *, char why[HTTP_WHY]); 
 void http_close(struct http *);                                                 // and all resources; no sink is called
 
 struct http_resource *http_resource(struct http *, const char *url); // NULL: no memory
+// It goes once its requests have ended; it must not be used any more, and sinks of it will have been called for the
+// last time when the next http_run returns that ends them.
+void http_forget(struct http_resource *);
 // To be compared with what the server says from now on; else the first answer sets it.
 void http_set_pin(struct http_resource *, const struct http_pin *);
 const struct http_pin *http_pin(const struct http_resource *); // bytes 0: no answer yet
@@ -54,8 +57,11 @@ const char *http_problem(const struct http_resource *);        // one line, with
 // range that reaches beyond the resource ends with it. The sink may ask for more; it must not close.
 typedef void http_sink(void *ctx, uint64_t offset, const void *bytes, size_t n, enum http_result);
 int http_range(struct http_resource *, uint64_t offset, uint64_t n, http_sink *, void *ctx); // 0, -1: no memory
-int http_whole(struct http_resource *, uint64_t max_bytes, http_sink *, void *ctx);          // pinned by what comes
-// Is it still the pinned version? One request without a body. The sink is called once, with n = 0.
+// The same, but what http_range asks for goes first, until http_hurry names a byte of it: then it is one of those.
+int http_range_ahead(struct http_resource *, uint64_t offset, uint64_t n, http_sink *, void *ctx);
+void http_hurry(struct http_resource *, uint64_t offset);
+int http_whole(struct http_resource *, uint64_t max_bytes, http_sink *, void *ctx); // pinned by what comes
+// Is it still the pinned version? One request, for one byte. The sink is called once, with n = 0.
 int http_check(struct http_resource *, http_sink *, void *ctx);
 
 unsigned http_busy(const struct http *); // requests that have not ended
