@@ -35,11 +35,15 @@ int pool_pins(const struct pool *);
 // All that a process needs which is forked to use the pool: how many, at most POOL_FDS.
 enum { POOL_FDS = 8 };
 unsigned pool_descriptors(const struct pool *, int fd[POOL_FDS]);
+// Memory for what finds no room in the file (a full disk): slots from pool_bytes / POOL_CHUNK on lie in it, so it is
+// mapped behind the file. *bytes: its size. -1: there is none. Whoever does not ask gets no such slots.
+int pool_spare(struct pool *, uint64_t *bytes);
 uint64_t pool_bytes(const struct pool *); // of the file at most: what to reserve for mapping it; it is as long at once
 
 // The slot (from 1 on) of the chunk, pinned; 0: it is not there.
 uint32_t pool_find(struct pool *, const uint8_t key[POOL_KEY]);
-// The same of n keys at once, one lock for all.
+// The same of n keys at once, one lock for all. What has not been looked at since the machine was started is left out:
+// pool_find looks at it, which takes the time of reading it.
 void pool_find_all(struct pool *, const uint8_t (*keys)[POOL_KEY], uint32_t n, uint32_t *slots);
 // Keeps a chunk (POOL_CHUNK bytes), and pins it: its slot; 0: no room (disk full, or every slot is pinned).
 uint32_t pool_add(struct pool *, const uint8_t key[POOL_KEY], const void *chunk);

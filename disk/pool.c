@@ -1,0 +1,426 @@
+// See pool.h. What it is made of: the files that all processes share (pool_files.h) with their index (pool_index.h),
+// and memory: in place of the files where there are none, or behind them for what finds no room in them.
+#include "disk/pool_files.h"
+#include "disk/sha256.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { VICTIMS = 64, SHRINK = 16, PAUSE = 64 };
+
+struct victim { // was used longest ago when it was looked for
+    uint32_t slot;
+    uint64_t used;
+};
+
+struct memory { // content for this process and whoever inherits it. Nothing in it goes
+    int fd, ro; // -1: none
+    uint32_t slots, used;
+    struct pool_index index;
+};
+
+struct pool {
+    bool shared; // `files` are open
+    struct pool_files files;
+    struct memory memory;
+    uint64_t limit;  // bytes
+    uint32_t chunks; // the same, at least one
+    struct victim victim[VICTIMS];
+    uint32_t nvictims, next_victim;
+    uint32_t pause; // that many times there was nobody to be found
+    struct sha256 hash;
+    uint64_t pinned[PINS_WORDS]; // for the search for victims
+    uint8_t content[POOL_CHUNK]; // to be proven
+};
+
+// ---------------------------------------------------------------- memory
+
+static uint32_t first_slot(const struct pool *p) // of memory
+{
+    return p->shared ? POOL_SLOTS : 0;
+}
+
+static uint64_t memory_bytes(const struct pool *p)
+{
+    struct rlimit limit;
+    uint64_t n = p->chunks;
+    if (!getrlimit(RLIMIT_FSIZE, &limit) && n > limit.rlim_cur / POOL_CHUNK) n = limit.rlim_cur / POOL_CHUNK;
+    return (n + 1) * POOL_CHUNK; // slot 0 is not used
+}
+
+// Whoever maps it cannot write to it. Without /proc it could.
+static int reopen(int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int ro = open(path, O_RDONLY | O_CLOEXEC);
+    return ro >= 0 ? ro : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int memory_open(struct pool *p)
+{
+    struct memory *m = &p->memory;
+    uint64_t bytes = memory_bytes(p);
+    void *index = mmap(NULL, INDEX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (index == MAP_FAILED) return -errno;
+    m->index = index_at(index);
+    m->index.head->ready = POOL_SLOTS;
+    m->fd = memfd_create("belljar-pool", MFD_CLOEXEC);
+    if (m->fd >= 0 && !ftruncate(m->fd, (off_t)bytes)) m->ro = reopen(m->fd);
+    m->slots = (uint32_t)(bytes / POOL_CHUNK);
+    m->used = 1;
+    return m->ro < 0 ? -errno : 0;
+}
+
+static void memory_close(struct memory *m)
+{
+    if (m->index.head) munmap(m->index.head, INDEX_BYTES);
+    if (m->fd >= 0) close(m->fd);
+    if (m->ro >= 0) close(m->ro);
+    *m = (struct memory){.fd = -1, .ro = -1};
+}
+
+static uint32_t memory_find(struct pool *p, const uint8_t key[POOL_KEY])
+{
+    uint32_t slot = p->memory.ro < 0 ? 0 : index_find(&p->memory.index, key);
+    return slot ? first_slot(p) + slot : 0;
+}
+
+static uint32_t memory_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk)
+{
+    static const uint8_t no_proof[POOL_PROOF];
+    struct memory *m = &p->memory;
+    if (m->ro < 0 || m->used >= m->slots) return 0;
+    if (pwrite(m->fd, chunk, POOL_CHUNK, (off_t)m->used * POOL_CHUNK) != POOL_CHUNK) return 0;
+    index_put(&m->index, m->used, key, no_proof);
+    return first_slot(p) + m->used++;
+}
+
+// ---------------------------------------------------------------- opening
+
+// -ENOTDIR with an empty line: none is wanted.
+static int open_files(struct pool *p, const char *directory, char why[POOL_WHY])
+{
+    *why = 0;
+    if (directory && !strcmp(directory, "none")) return -ENOTDIR;
+    int dir = files_directory(directory, true, why);
+    if (dir < 0) return dir;
+    int err = files_open(&p->files, dir, FILES_USE, why);
+    close(dir);
+    return err;
+}
+
+int pool_open(struct pool **out, const char *directory, uint64_t limit, char why[POOL_WHY])
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (!p) return snprintf(why, POOL_WHY, "out of memory"), -ENOMEM;
+    p->limit = limit ? limit : POOL_LIMIT;
+    p->chunks = p->limit >= BLOCKS_BYTES ? POOL_SLOTS - 1 : (uint32_t)(p->limit / POOL_CHUNK);
+    if (!p->chunks) p->chunks = 1;
+    p->memory = (struct memory){.fd = -1, .ro = -1};
+    int err = open_files(p, directory, why);
+    p->shared = !err;
+    if (p->shared) p->files.index.head->limit = p->limit;
+    if (err && (!directory || !*why) && !memory_open(p)) err = 0;
+    if (!err) {
+        *out = p;
+        return 0;
+    }
+    if (!*why) snprintf(why, POOL_WHY, "no memory for blocks of images: %s", strerror(errno));
+    pool_close(p);
+    return err;
+}
+
+void pool_close(struct pool *p)
+{
+    if (!p) return;
+    if (p->shared) files_close(&p->files);
+    memory_close(&p->memory);
+    if (p->hash.library) sha256_close(&p->hash);
+    free(p);
+}
+
+int pool_blocks(const struct pool *p)
+{
+    return p->shared ? p->files.blocks_ro : p->memory.ro;
+}
+
+int pool_pins(const struct pool *p)
+{
+    return p->shared ? p->files.pins : -1;
+}
+
+unsigned pool_descriptors(const struct pool *p, int fd[POOL_FDS])
+{
+    const int all[] = {p->memory.fd,    p->memory.ro,       p->files.index_fd,
+                       p->files.blocks, p->files.blocks_ro, p->files.pins};
+    unsigned n = 0;
+    for (unsigned i = 0; i < (p->shared ? 6 : 2); i++)
+        if (all[i] >= 0) fd[n++] = all[i];
+    return n;
+}
+
+uint64_t pool_bytes(const struct pool *p)
+{
+    return p->shared ? BLOCKS_BYTES : (uint64_t)p->memory.slots * POOL_CHUNK;
+}
+
+int pool_spare(struct pool *p, uint64_t *bytes)
+{
+    if (!p->shared || (p->memory.ro < 0 && memory_open(p))) return -1;
+    *bytes = (uint64_t)p->memory.slots * POOL_CHUNK;
+    return p->memory.ro;
+}
+
+// ---------------------------------------------------------------- finding
+
+static bool digest(struct pool *p, const uint8_t *key, size_t n, const void *content, uint8_t to[SHA256_BYTES])
+{
+    char why[POOL_WHY];
+    if (!p->hash.library && !sha256_open(&p->hash, why, sizeof why)) return false;
+    sha256_add(&p->hash, key, n);
+    if (content) sha256_add(&p->hash, content, POOL_CHUNK);
+    sha256_end(&p->hash, to);
+    return true;
+}
+
+// The content of a slot that is pinned is as it was, or it goes.
+static uint32_t prove(struct pool *p, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF])
+{
+    struct pool_files *f = &p->files;
+    uint8_t is[SHA256_BYTES];
+    bool good = pread(f->blocks, p->content, POOL_CHUNK, (off_t)slot * POOL_CHUNK) == POOL_CHUNK &&
+                digest(p, key, POOL_KEY, p->content, is) && !memcmp(is, proof, POOL_PROOF);
+    if (files_lock(f)) {
+        const struct index_entry *e = &f->index.entries[slot];
+        bool same = index_counts(&f->index, slot) && !memcmp(e->key, key, POOL_KEY);
+        if (same && good) index_prove(&f->index, slot);
+        if (same && !good) index_remove(&f->index, slot);
+        files_unlock(f);
+    }
+    if (!good) pins_drop(f, slot);
+    return good ? slot : 0;
+}
+
+static bool is_proven(const struct pool_index *x, uint32_t slot)
+{
+    return x->entries[slot].boot == x->head->boot;
+}
+
+// With the lock.
+static uint32_t use(struct pool_files *f, uint32_t slot)
+{
+    if (!slot) return 0;
+    pins_set(f, slot);
+    index_touch(&f->index, slot);
+    return slot;
+}
+
+static uint32_t shared_find(struct pool *p, const uint8_t key[POOL_KEY])
+{
+    struct pool_files *f = &p->files;
+    uint8_t proof[POOL_PROOF];
+    if (!p->shared || !files_lock(f)) return 0;
+    uint32_t slot = use(f, index_find(&f->index, key));
+    bool proven = slot && is_proven(&f->index, slot);
+    if (slot) memcpy(proof, f->index.entries[slot].proof, POOL_PROOF);
+    files_unlock(f);
+    return !slot || proven ? slot : prove(p, slot, key, proof);
+}
+
+uint32_t pool_find(struct pool *p, const uint8_t key[POOL_KEY])
+{
+    uint32_t slot = shared_find(p, key);
+    return slot ? slot : memory_find(p, key);
+}
+
+void pool_find_all(struct pool *p, const uint8_t (*keys)[POOL_KEY], uint32_t n, uint32_t *slots)
+{
+    struct pool_files *f = &p->files;
+    memset(slots, 0, n * sizeof *slots);
+    if (p->shared && files_lock(f)) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t slot = index_find(&f->index, keys[i]);
+            slots[i] = slot && is_proven(&f->index, slot) ? use(f, slot) : 0;
+        }
+        files_unlock(f);
+    }
+    for (uint32_t i = 0; i < n && p->memory.ro >= 0; i++)
+        if (!slots[i]) slots[i] = memory_find(p, keys[i]);
+}
+
+// ---------------------------------------------------------------- slots for new chunks, with the lock
+
+// Keeps the VICTIMS that were used longest ago, in order.
+static void offer_victim(struct pool *p, uint32_t slot, uint64_t used)
+{
+    uint32_t n = p->nvictims;
+    if (n == VICTIMS && used >= p->victim[n - 1].used) return;
+    if (n == VICTIMS) n--;
+    p->nvictims = n + 1;
+    for (; n > 0 && p->victim[n - 1].used > used; n--) p->victim[n] = p->victim[n - 1];
+    p->victim[n] = (struct victim){slot, used};
+}
+
+static void look_for_victims(struct pool *p)
+{
+    const struct pool_index *x = &p->files.index;
+    uint32_t n = index_ready(x);
+    p->nvictims = p->next_victim = 0;
+    pins_all(&p->files, p->pinned);
+    for (uint32_t slot = 1; slot < n; slot++)
+        if (x->entries[slot].sum && !(p->pinned[slot / 64] >> slot % 64 & 1))
+            offer_victim(p, slot, x->entries[slot].used);
+    if (!p->nvictims) p->pause = PAUSE;
+}
+
+// The slot that was used longest ago and is not in use: pinned by this process, and free. 0: there is none.
+static uint32_t take_oldest(struct pool *p)
+{
+    struct pool_files *f = &p->files;
+    if (p->pause && p->pause--) return 0;
+    for (int round = 0; round < 2; round++) {
+        while (p->next_victim < p->nvictims) {
+            const struct victim v = p->victim[p->next_victim++];
+            const struct index_entry *e = &f->index.entries[v.slot];
+            if (!e->sum || e->used != v.used || pins_any(f, v.slot)) continue; // somebody has used it since
+            index_remove(&f->index, v.slot);
+            pins_set(f, v.slot);
+            return v.slot;
+        }
+        if (!round) look_for_victims(p);
+    }
+    return 0;
+}
+
+static bool is_free(const struct pool_files *f, uint32_t slot)
+{
+    return !f->index.entries[slot].sum && !pins_any(f, slot);
+}
+
+// From the hint on, all around. 0: there is none.
+static uint32_t find_free(const struct pool_files *f)
+{
+    const struct index_head *h = f->index.head;
+    uint32_t n = index_ready(&f->index), slot = h->hint;
+    for (uint32_t i = 0; i < n; i++, slot++) {
+        if (slot == 0 || slot >= n) slot = 1;
+        if (is_free(f, slot)) return slot;
+    }
+    return 0;
+}
+
+static uint32_t take_free(struct pool *p)
+{
+    struct pool_files *f = &p->files;
+    struct index_head *h = f->index.head;
+    uint32_t slot = find_free(f);
+    while (!slot && files_grow(f)) {
+        h->hint = h->ready - INDEX_STEP;
+        slot = find_free(f);
+    }
+    if (!slot) return 0;
+    h->hint = slot + 1;
+    pins_set(f, slot);
+    return slot;
+}
+
+static uint32_t take(struct pool *p)
+{
+    uint32_t slot = p->files.index.head->chunks < p->chunks ? take_free(p) : 0;
+    if (!slot) slot = take_oldest(p);
+    return slot ? slot : take_free(p); // beyond the limit, as everything is in use
+}
+
+// ---------------------------------------------------------------- keeping
+
+static void punch(const struct pool_files *f, uint32_t slot, uint32_t n)
+{
+    // Where this cannot be done, the space is used again with the slot.
+    (void)fallocate(f->blocks, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)slot * POOL_CHUNK,
+                    (off_t)n * POOL_CHUNK);
+}
+
+// Boxes that needed more than the limit have ended: their share is given back bit by bit.
+static void shrink(struct pool *p)
+{
+    struct pool_files *f = &p->files;
+    uint32_t slots[SHRINK], n = 0;
+    if (f->index.head->chunks <= p->chunks || !files_lock(f)) return;
+    while (n < SHRINK && f->index.head->chunks > p->chunks && (slots[n] = take_oldest(p))) n++;
+    files_unlock(f);
+    for (uint32_t i = 0; i < n; i++) {
+        punch(f, slots[i], 1);
+        pins_drop(f, slots[i]);
+    }
+}
+
+// The slot has its content. Somebody may have been faster. Without the lock the content is for this process alone.
+static uint32_t publish(struct pool *p, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF])
+{
+    struct pool_files *f = &p->files;
+    if (!files_lock(f)) return slot;
+    uint32_t other = index_find(&f->index, key);
+    if (other && is_proven(&f->index, other)) {
+        pins_drop(f, slot);
+        slot = use(f, other);
+    } else {
+        if (other) index_remove(&f->index, other);
+        index_put(&f->index, slot, key, proof);
+    }
+    files_unlock(f);
+    return slot;
+}
+
+static uint32_t shared_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk)
+{
+    struct pool_files *f = &p->files;
+    uint8_t proof[SHA256_BYTES];
+    if (!p->shared || !digest(p, key, POOL_KEY, chunk, proof) || !files_lock(f)) return 0;
+    uint32_t slot = take(p);
+    files_unlock(f);
+    if (!slot) return 0;
+    if (pwrite(f->blocks, chunk, POOL_CHUNK, (off_t)slot * POOL_CHUNK) != POOL_CHUNK) {
+        pins_drop(f, slot);
+        return 0;
+    }
+    slot = publish(p, slot, key, proof);
+    shrink(p);
+    return slot;
+}
+
+uint32_t pool_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk)
+{
+    uint32_t slot = pool_find(p, key);
+    if (!slot) slot = shared_add(p, key, chunk);
+    return slot ? slot : memory_add(p, key, chunk);
+}
+
+// ---------------------------------------------------------------- notes
+
+size_t pool_note(struct pool *p, const char *name, void *value, size_t n)
+{
+    uint8_t key[SHA256_BYTES];
+    if (!digest(p, (const uint8_t *)name, strlen(name), NULL, key)) return 0;
+    if (p->shared && !files_lock(&p->files)) return 0;
+    struct pool_index *x = p->shared ? &p->files.index : &p->memory.index;
+    const struct index_note *note = index_note(x, key);
+    size_t bytes = note ? note->bytes : 0;
+    if (note) memcpy(value, note->value, bytes < n ? bytes : n);
+    if (p->shared) files_unlock(&p->files);
+    return bytes;
+}
+
+void pool_set_note(struct pool *p, const char *name, const void *value, size_t n)
+{
+    uint8_t key[SHA256_BYTES];
+    if (n > POOL_NOTE || !digest(p, (const uint8_t *)name, strlen(name), NULL, key)) return;
+    if (p->shared && !files_lock(&p->files)) return;
+    index_set_note(p->shared ? &p->files.index : &p->memory.index, key, value, (uint32_t)n);
+    if (p->shared) files_unlock(&p->files);
+}
