@@ -177,6 +177,11 @@ void http_forget(struct http_resource *f)
     http_free_if_forgotten(f);
 }
 
+void http_past_caches(struct http_resource *f)
+{
+    f->past_caches = true;
+}
+
 void http_set_pin(struct http_resource *f, const struct http_pin *pin)
 {
     char tag[HTTP_PIN];

@@ -48,6 +48,8 @@ struct http_resource *http_resource(struct http *, const char *url); // NULL: no
 // It goes once its requests have ended; it must not be used any more, and sinks of it will have been called for the
 // last time when the next http_run returns that ends them.
 void http_forget(struct http_resource *);
+// What caches between here and the server have is not taken from now on (RFC 9111, section 5.2.1.4).
+void http_past_caches(struct http_resource *);
 // To be compared with what the server says from now on; else the first answer sets it.
 void http_set_pin(struct http_resource *, const struct http_pin *);
 const struct http_pin *http_pin(const struct http_resource *); // bytes 0: no answer yet

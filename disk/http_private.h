@@ -128,7 +128,7 @@ struct http_resource {
     struct http *http;
     struct http_place place;
     struct http_place moved; // where redirects have led last; url NULL: nowhere else
-    bool pinned, forgotten;
+    bool pinned, forgotten, past_caches;
     unsigned requests; // that have not ended
     struct http_pin pin;
     char problem[HTTP_WHY], shown[HTTP_SHOWN];

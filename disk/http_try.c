@@ -170,6 +170,7 @@ bool http_start(struct http *h, struct http_request *r)
     if (!r->easy) return false;
     set_options(h, r, at);
     bool good = add_secrets(h, r, at) && add_range(h, r) && add_header(h, r, "Accept-Encoding: identity");
+    if (r->resource->past_caches) good = good && add_header(h, r, "Cache-Control: no-cache");
     set_pointer(h, r, CURLOPT_HTTPHEADER, r->headers);
     if (good && h->curl.multi_add(h->multi, r->easy) == CURLM_OK) {
         h->counts.requests++;

@@ -1,9 +1,13 @@
 // See manifest.h.
 #include "disk/manifest.h"
 #include "disk/sha256.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(struct manifest_head) == 56 && sizeof(struct manifest_chunk) == 36, "as in the file");
 _Static_assert(sizeof(struct manifest_hot_head) == 48 && sizeof(struct manifest_hot) == 8, "as in the file");
@@ -73,6 +77,39 @@ int manifest_parse(struct manifest *m, const void *bytes, size_t n, char why[MAN
     return check_digest(m, why);
 }
 
+// Of a file that is larger than a manifest may be, no more is read than shows it.
+static int read_file(int fd, uint8_t **bytes, size_t *n)
+{
+    struct stat st;
+    if (fstat(fd, &st)) return -1;
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > MANIFEST_SIZE_MAX) {
+        errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
+        return -1;
+    }
+    *bytes = malloc((size_t)st.st_size + 1);
+    for (ssize_t got = 1; *bytes && got > 0 && *n < (size_t)st.st_size; *n += (size_t)got) {
+        got = pread(fd, *bytes + *n, (size_t)st.st_size - *n, (off_t)*n);
+        if (got < 0) return -1;
+    }
+    return *bytes ? 0 : -1;
+}
+
+int manifest_read(struct manifest *m, const char *path, char why[MANIFEST_WHY])
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    *m = (struct manifest){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // of a named pipe nobody waits for
+    int err = fd < 0 ? -1 : read_file(fd, &bytes, &n);
+    if (err)
+        snprintf(why, MANIFEST_WHY, "%s", strerror(errno));
+    else
+        err = manifest_parse(m, bytes, n, why);
+    free(bytes);
+    if (fd >= 0) close(fd);
+    return err;
+}
+
 void manifest_free(struct manifest *m)
 {
     free(m->chunk);
@@ -134,7 +171,7 @@ static bool list_is_right(const struct manifest *m, const struct manifest_hot *a
     for (uint32_t i = 0; i < n; i++) {
         uint32_t index = at[i].index;
         if (index >= m->head.chunks || manifest_is_zero(&m->chunk[index])) return false;
-        if (at[i].stored != m->chunk[index].stored) return false;
+        if (!at[i].stored || at[i].stored > MANIFEST_STORED_MAX) return false;
         if (seen[index / 8] & 1 << index % 8) return false;
         seen[index / 8] |= (uint8_t)(1 << index % 8);
     }

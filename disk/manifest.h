@@ -13,7 +13,7 @@
 
 enum { MANIFEST_CHUNK = 65536, MANIFEST_HASH = 32, MANIFEST_WHY = 256, MANIFEST_NAME = 80 };
 enum { MANIFEST_STORED_MAX = MANIFEST_CHUNK + 1024 }; // bytes that a compressed chunk may have
-#define MANIFEST_IMAGE_MAX (1ull << 40)               // bytes
+#define MANIFEST_IMAGE_MAX (1ull << 38)               // bytes
 #define MANIFEST_MAGIC     "belljar\1"
 #define MANIFEST_HOT_MAGIC "belljar\2"
 
@@ -50,6 +50,7 @@ uint64_t manifest_size(const struct manifest_head *);
 
 // Everything in it is checked. 0, or -1 with a line. The caller frees it also after a failure.
 int manifest_parse(struct manifest *, const void *bytes, size_t n, char why[MANIFEST_WHY]);
+int manifest_read(struct manifest *, const char *path, char why[MANIFEST_WHY]); // the same of a file
 void manifest_free(struct manifest *);
 struct sha256;
 void manifest_digest(struct sha256 *, const struct manifest *,
@@ -65,8 +66,8 @@ bool manifest_is_named(const char *path);
 // file. To be freed; NULL: no memory.
 char *manifest_beside(const char *path, const char *name);
 
-// The list of a hot file whose head and chunks' list are `bytes`: each chunk is of this image, no zeros, there once, as
-// long as the manifest says. The list points into `bytes`. 0, or -1 with a line.
+// The list of a hot file whose head and chunks' list are `bytes`: each chunk is of this image, no zeros, there once,
+// not too long. The list points into `bytes`. 0, or -1 with a line.
 struct manifest_hot_list {
     const struct manifest_hot *at;
     uint32_t n;
