@@ -88,20 +88,27 @@ int http_open(struct http **to, const struct http_options *o, char why[HTTP_WHY]
     h->tries = o->tries ? o->tries : TRIES;
     h->netrc = o->netrc;
     h->random = (uint32_t)http_now() | 1;
-    if (take_headers(h, o, why) || load(&h->curl, why)) {
+    if (take_headers(h, o, why)) {
         http_close(h);
         return -1;
     }
+    *to = h;
+    return 0;
+}
+
+// libcurl is there, or h->problem says why not.
+static bool is_ready(struct http *h)
+{
+    if (h->multi || *h->problem) return h->multi;
+    if (load(&h->curl, h->problem)) return false;
     if (h->curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) h->multi = h->curl.multi_init();
     if (!h->multi) {
-        snprintf(why, HTTP_WHY, "libcurl does not start");
-        http_close(h);
-        return -1;
+        snprintf(h->problem, sizeof h->problem, "libcurl does not start");
+        return false;
     }
     h->curl.multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS);
     h->curl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS * 2);
-    *to = h;
-    return 0;
+    return true;
 }
 
 // ---------------------------------------------------------------- ends
@@ -117,6 +124,8 @@ static void free_requests(struct http *h, struct http_request *r)
 
 static void free_resource(struct http_resource *f)
 {
+    explicit_bzero(f->url, strlen(f->url));
+    free(f->url);
     http_place_free(&f->place);
     http_place_free(&f->moved);
     free(f);
@@ -151,10 +160,12 @@ struct http_resource *http_resource(struct http *h, const char *url)
     struct http_resource *f = calloc(1, sizeof *f);
     if (!f) return NULL;
     f->http = h;
+    f->url = strdup(url);
+    if (!f->url) {
+        free(f);
+        return NULL;
+    }
     http_shown_url(url, f->shown);
-    // One that is no URL has no place: its requests fail.
-    enum http_placed placed = http_place(&h->curl, NULL, url, &f->place);
-    if (placed != HTTP_PLACED) snprintf(f->problem, sizeof f->problem, "%s: is not a URL of http or https", f->shown);
     f->next = h->resources;
     h->resources = f;
     return f;
@@ -288,11 +299,15 @@ static struct http_request **next_to_begin(struct http *h, int64_t now)
     return h->nrunning + AHEAD_LESS < most ? ahead : NULL;
 }
 
+static bool has_place(struct http *h, struct http_resource *f)
+{
+    return f->place.url || http_place(&h->curl, NULL, f->url, &f->place) == HTTP_PLACED;
+}
+
 static void begin(struct http *h, struct http_request *r)
 {
-    struct http_resource *f = r->resource;
-    if (!f->place.url) {
-        http_end(r, HTTP_FAILED, "is not a URL of http or https");
+    if (!is_ready(h) || !has_place(h, r->resource)) {
+        http_end(r, HTTP_FAILED, "%s", *h->problem ? h->problem : "is not a URL of http or https");
         http_tell(h, r, HTTP_FAILED);
     } else if (r->kind == HTTP_RANGE && http_wanted(r) <= r->done) { // nothing is there
         http_tell(h, r, HTTP_OK);
@@ -341,6 +356,7 @@ static void move(struct http *h)
 {
     int running;
     begin_some(h);
+    if (!h->multi) return;
     h->curl.perform(h->multi, &running);
     end_some(h);
 }
@@ -354,11 +370,11 @@ static int shorter(const struct http *h, int timeout_ms)
     return (int)first;
 }
 
-static bool is_readable(const int *fds, unsigned n)
+static bool is_readable(const int *fds, unsigned n, int timeout_ms)
 {
     struct pollfd p[MOST_FDS];
     for (unsigned i = 0; i < n; i++) p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-    return n && poll(p, n, 0) > 0;
+    return poll(p, n, timeout_ms) > 0;
 }
 
 bool http_run(struct http *h, const int *fds, unsigned n, int timeout_ms)
@@ -371,7 +387,9 @@ bool http_run(struct http *h, const int *fds, unsigned n, int timeout_ms)
     move(h);
     // The caller may be content with what has come.
     bool moved = before.bytes != h->counts.bytes || busy != h->busy;
-    h->curl.poll(h->multi, wait, n, moved ? 0 : shorter(h, timeout_ms), NULL);
+    int timeout = moved ? 0 : shorter(h, timeout_ms);
+    if (!h->multi) return is_readable(fds, n, timeout); // nothing was ever asked for
+    h->curl.poll(h->multi, wait, n, timeout, NULL);
     move(h);
-    return is_readable(fds, n);
+    return is_readable(fds, n, 0);
 }

@@ -41,7 +41,7 @@ enum http_result {
 
 // Loads nothing yet: a start whose chunks are all in the pool must not wait for libcurl, which the first request loads
 // (where it is not there each request fails with a line that says so).
-int http_open(struct http **, const struct http_options *, char why[HTTP_WHY]); // 0, -1
+int http_open(struct http **, const struct http_options *, char why[HTTP_WHY]); // 0; -1: options, memory
 void http_close(struct http *);                                                 // and all resources; no sink is called
 
 struct http_resource *http_resource(struct http *, const char *url); // NULL: no memory

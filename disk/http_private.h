@@ -126,7 +126,8 @@ struct http_request {
 struct http_resource {
     struct http_resource *next;
     struct http *http;
-    struct http_place place;
+    char *url;               // as it was given
+    struct http_place place; // url NULL: no request has begun
     struct http_place moved; // where redirects have led last; url NULL: nowhere else
     bool pinned, forgotten, past_caches;
     unsigned requests; // that have not ended
@@ -147,7 +148,8 @@ uint64_t http_wanted(const struct http_request *); // bytes in all, as far as is
 
 struct http {
     struct http_curl curl;
-    CURLM *multi;
+    CURLM *multi;           // NULL: libcurl is not loaded
+    char problem[HTTP_WHY]; // why it cannot be
     char **headers;
     unsigned nheaders, stall_seconds, tries;
     bool netrc, multiplexed;
