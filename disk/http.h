@@ -45,6 +45,9 @@ int http_open(struct http **, const struct http_options *, char why[HTTP_WHY]); 
 void http_close(struct http *);                                                 // and all resources; no sink is called
 
 struct http_resource *http_resource(struct http *, const char *url); // NULL: no memory
+// The URL without credentials and fragment: what a resource is known by, not to be printed (a query may be secret). The
+// caller frees it. NULL: no memory.
+char *http_url_name(const char *url);
 // It goes once its requests have ended; it must not be used any more, and sinks of it will have been called for the
 // last time when the next http_run returns that ends them.
 void http_forget(struct http_resource *);

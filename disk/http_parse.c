@@ -1,5 +1,6 @@
 // Text of headers and URLs: see http_private.h. What comes in is hostile, and not terminated.
 #include "disk/http_private.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -82,19 +83,36 @@ void http_printable(char *s)
         if (*s < ' ' || *s > '~') *s = '?'; // bytes from 128 on too: char is signed, or they are above '~'
 }
 
-void http_shown_url(const char *url, char shown[HTTP_SHOWN])
+// Where the host begins, behind credentials; a password may have an @, too, so that the last one counts.
+static const char *host_of(const char *url, size_t *scheme)
 {
     const char *colon = strstr(url, "://");
     const char *host = colon ? colon + 3 : url;
-    size_t scheme = (size_t)(host - url), n = strcspn(host, "/?#\\");
-    // The last @ of the authority: a password may have one too.
-    for (size_t i = n; i-- > 0;)
-        if (host[i] == '@') {
-            host += i + 1;
-            break;
-        }
-    n = strcspn(host, "?#");
+    *scheme = (size_t)(host - url);
+    for (size_t i = strcspn(host, "/?#\\"); i-- > 0;)
+        if (host[i] == '@') return host + i + 1;
+    return host;
+}
+
+void http_shown_url(const char *url, char shown[HTTP_SHOWN])
+{
+    size_t scheme;
+    const char *host = host_of(url, &scheme);
+    size_t n = strcspn(host, "?#");
     snprintf(shown, HTTP_SHOWN, "%.*s%.*s", scheme > 16 ? 0 : (int)scheme, url, n > HTTP_SHOWN ? HTTP_SHOWN : (int)n,
              host);
     http_printable(shown);
+}
+
+char *http_url_name(const char *url)
+{
+    size_t scheme;
+    const char *host = host_of(url, &scheme);
+    size_t n = strcspn(host, "#");
+    char *name = malloc(scheme + n + 1);
+    if (!name) return NULL;
+    memcpy(name, url, scheme);
+    memcpy(name + scheme, host, n);
+    name[scheme + n] = 0;
+    return name;
 }

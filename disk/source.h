@@ -4,6 +4,7 @@
 #pragma once
 #include "disk/http.h"
 #include "disk/pool.h"
+#include <string.h>
 
 enum { SOURCE_WHY = HTTP_WHY };
 enum source_want {
@@ -19,9 +20,10 @@ struct source_ops {
     // Brings n chunks from `first` on, in as few requests as it takes; what is on its way already is not asked for
     // again. What comes is told through the events, also from within this call.
     void (*want)(struct source *, uint32_t first, uint32_t n, enum source_want);
-    // Is the image that was opened from notes still the server's? Told by `checked` or `changed`. May be NULL.
+    // Is the image that was opened from notes still the server's? If it is another one now: `ended`. A server that
+    // cannot be asked ends nothing. May be NULL.
     void (*check)(struct source *);
-    void (*close)(struct source *);
+    void (*close)(struct source *); // after http_close, or with no http_run in between
 };
 struct source_events {
     void *ctx;
@@ -45,3 +47,13 @@ struct source *source_plain(struct http *, struct pool *, const char *url, const
 struct source *source_packed(struct http *, struct pool *, const char *url, const struct source_events *);
 struct source *source_packed_directory(const char *manifest, const struct source_events *);
 struct source *source_file(const char *path, const struct source_events *);
+
+// The pool's name of a chunk that has no proof: which image it is of, and its number.
+static inline void source_key_of(const uint8_t digest[POOL_KEY], uint32_t index, uint8_t key[POOL_KEY])
+{
+    uint32_t words[POOL_KEY / 4];
+    memcpy(words, digest, POOL_KEY);
+    words[0] ^= index;
+    words[POOL_KEY / 4 - 1] ^= index;
+    memcpy(key, words, POOL_KEY);
+}

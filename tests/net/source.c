@@ -1,0 +1,168 @@
+// net-source: wants chunks of a plain image through disk/source_plain.c, as a disk server does, and compares them with
+// the file that it is.
+//
+//     net-source [OPTION...] URL FILE
+//     --pool DIRECTORY (else a private one)  --seed N  --wants N (each of some chunks, now or ahead)
+//     --tries N  --stall SECONDS  --check
+//     --local: FILE as source_file.c gives it, URL is not used
+//
+// Prints `OPENED` if a note opened it, then `OK chunks N failed N requests N`, or `ENDED` and the line. A chunk that
+// cannot be had is no failure of this program: `FAILED` and the line, once. Status 3: a byte was wrong, or a chunk came
+// that nobody had asked for, or twice.
+#include "disk/source.h"
+#include "tests/insn/values.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct drive {
+    const char *url, *path, *pool_path;
+    uint64_t seed, wants;
+    bool check, local;
+    struct http_options options;
+    struct rng rng;
+    const uint8_t *file;
+    uint64_t size;
+    struct source *source;
+    uint8_t *pending;
+    uint64_t npending, wanted, came, failed;
+    bool opened, ended;
+};
+
+static void wrong(const char *what)
+{
+    printf("WRONG %s\n", what);
+    exit(3);
+}
+
+static void arrived(struct drive *d, uint32_t chunk)
+{
+    if (!d->pending[chunk]) wrong("nobody asked for this chunk");
+    d->pending[chunk] = 0;
+    d->npending--;
+}
+
+static void opened(void *ctx)
+{
+    struct drive *d = ctx;
+    d->opened = true;
+}
+
+static void chunk_came(void *ctx, uint32_t chunk, const void *bytes)
+{
+    struct drive *d = ctx;
+    uint64_t at = (uint64_t)chunk * POOL_CHUNK;
+    size_t n = d->size - at < POOL_CHUNK ? (size_t)(d->size - at) : POOL_CHUNK;
+    if (at >= d->size || memcmp(bytes, d->file + at, n)) wrong("bytes");
+    for (size_t i = n; i < POOL_CHUNK; i++)
+        if (((const uint8_t *)bytes)[i]) wrong("no zeros behind the end");
+    if (chunk || d->pending[0]) arrived(d, chunk); // the first comes with the opening
+    d->came++;
+}
+
+static void chunk_failed(void *ctx, uint32_t chunk, const char *why)
+{
+    struct drive *d = ctx;
+    if (d->failed++ == 0) printf("FAILED %s\n", why);
+    arrived(d, chunk);
+}
+
+static void ended(void *ctx, const char *why)
+{
+    struct drive *d = ctx;
+    printf("ENDED %s\n", why);
+    if (d->ended) wrong("ended twice");
+    d->ended = true;
+}
+
+static void want_some(struct drive *d)
+{
+    uint32_t chunks = (uint32_t)((d->size + POOL_CHUNK - 1) / POOL_CHUNK);
+    uint32_t first = (uint32_t)(rng_next(&d->rng) % chunks), n = 1 + (uint32_t)(rng_next(&d->rng) % 40);
+    for (uint32_t i = first; i < chunks && i - first < n; i++) {
+        d->npending += !d->pending[i];
+        d->pending[i] = 1;
+    }
+    d->wanted++;
+    d->source->ops->want(d->source, first, n, rng_next(&d->rng) % 2 ? SOURCE_NOW : SOURCE_AHEAD);
+}
+
+static void run(struct drive *d, struct http *h)
+{
+    while (!d->ended && !d->opened) http_run(h, NULL, 0, 10000);
+    if (d->ended) return;
+    if (d->source->bytes != d->size) wrong("size");
+    if (d->check && d->source->ops->check) d->source->ops->check(d->source);
+    while (!d->ended && (d->wanted < d->wants || d->npending)) {
+        if (d->wanted < d->wants && d->npending < 100) want_some(d);
+        if (!d->ended && d->npending) http_run(h, NULL, 0, 10000);
+    }
+    while (http_busy(h)) http_run(h, NULL, 0, 10000);
+}
+
+static void map(struct drive *d)
+{
+    struct stat st;
+    int fd = open(d->path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st)) exit(2);
+    d->size = (uint64_t)st.st_size;
+    d->pending = calloc(d->size / POOL_CHUNK + 1, 1);
+    d->file = d->size ? mmap(NULL, d->size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    if (!d->pending || d->file == MAP_FAILED) exit(2);
+    close(fd);
+}
+
+static void take(struct drive *d, int argc, char **argv)
+{
+    int i = 1;
+    for (; i < argc - 2; i++) {
+        uint64_t n = strtoull(argv[i + 1], NULL, 0);
+        if (!strcmp(argv[i], "--check"))
+            d->check = true;
+        else if (!strcmp(argv[i], "--local"))
+            d->local = true;
+        else {
+            if (!strcmp(argv[i], "--pool")) d->pool_path = argv[i + 1];
+            if (!strcmp(argv[i], "--seed")) d->seed = n;
+            if (!strcmp(argv[i], "--wants")) d->wants = n;
+            if (!strcmp(argv[i], "--tries")) d->options.tries = (unsigned)n;
+            if (!strcmp(argv[i], "--stall")) d->options.stall_seconds = (unsigned)n;
+            i++;
+        }
+    }
+    if (i != argc - 2) exit(2);
+    d->url = argv[i];
+    d->path = argv[i + 1];
+}
+
+int main(int argc, char **argv)
+{
+    struct drive d = {.seed = 1, .wants = 30, .pool_path = "none"};
+    char why[HTTP_WHY];
+    struct http *h;
+    struct pool *pool;
+    const struct source_events events = {&d, opened, chunk_came, chunk_failed, ended};
+    take(&d, argc, argv);
+    d.rng = (struct rng){d.seed};
+    map(&d);
+    if (pool_open(&pool, d.pool_path, 0, why) || http_open(&h, &d.options, why)) {
+        printf("OPEN %s\n", why);
+        return 2;
+    }
+    d.source = d.local ? source_file(d.path, &events) : source_plain(h, pool, d.url, &events);
+    if (!d.source) return 2;
+    if (d.opened) printf("OPENED\n");
+    run(&d, h);
+    if (!d.ended)
+        printf("OK chunks %llu failed %llu requests %llu\n", (unsigned long long)d.came, (unsigned long long)d.failed,
+               (unsigned long long)http_counts(h).requests);
+    http_close(h);
+    d.source->ops->close(d.source);
+    pool_close(pool);
+    free(d.pending);
+    return d.ended;
+}
