@@ -42,3 +42,18 @@ struct packed_options {
 };
 // 0; -1 with a line. What was written stays also then: the next attempt goes on from it.
 int packed_make(const struct packed_options *, struct packed_counts *, char why[MANIFEST_WHY]);
+
+// ---------------------------------------------------------------- hot files
+
+struct packed_hot_counts {
+    uint32_t chunks, added; // added: that were not in it before
+    uint64_t bytes;         // of the file
+};
+// Writes the hot file beside the manifest of a packed image in a directory: these chunks, in this order, each once;
+// zeros are left out. add: behind those that are in it already. What is more than MANIFEST_HOT_MAX is left out. 0; -1
+// with a line, and the file that was there stays.
+int packed_hot_make(const char *manifest, const uint32_t *index, uint32_t n, bool add, struct packed_hot_counts *,
+                    char why[MANIFEST_WHY]);
+// Is a whole hot file right, each chunk of it? 0; -1 with a line. The codec is for unpacking.
+int packed_hot_verify(struct packed_codec *, const struct manifest *, const void *bytes, size_t n,
+                      char why[MANIFEST_WHY]);
