@@ -88,3 +88,12 @@ int image_mount(struct belljar_box *, const struct belljar_image *, struct bellj
 
 // report.c
 void report_fault(struct task *, const struct lx_siginfo *); // --trace faults
+
+// new.c
+const char *box_errno_text(int err); // of a negative guest errno
+
+// files.c
+int box_make_parents(struct belljar_box *, const struct vfs_at *, const char *path);
+
+// mounts.c
+int mount_hosts(struct belljar_box *, struct belljar_error *);

@@ -12,7 +12,7 @@ static struct vfs_at root_at(const struct belljar_box *b, struct cred *root)
 }
 
 // mkdir -p of everything above the last component.
-static int make_parents(struct belljar_box *b, const struct vfs_at *at, const char *path)
+int box_make_parents(struct belljar_box *b, const struct vfs_at *at, const char *path)
 {
     char part[LX_PATH_MAX];
     for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -33,7 +33,7 @@ static int open_new(struct belljar_box *b, const char *path, uint32_t mode, stru
     struct vfs_at at = root_at(b, &root);
     if (path[0] != '/')
         return belljar_fail(why, BELLJAR_BAD_OPTION, "%s: a path inside the box must begin with /", path);
-    int err = make_parents(b, &at, path);
+    int err = box_make_parents(b, &at, path);
     if (!err)
         err = vfs_open(b->box.vfs, &at, path, LX_O_WRONLY | LX_O_CREAT | LX_O_TRUNC, mode & 07777, LOOKUP_FOLLOW, out);
     return err ? belljar_fail(why, BELLJAR_BAD_OPTION, "%s: cannot be written inside the box (errno %d)", path, -err)

@@ -23,7 +23,7 @@ int belljar_fail(struct belljar_error *why, enum belljar_code code, const char *
     return code;
 }
 
-static const char *errno_text(int err)
+const char *box_errno_text(int err)
 {
     switch (-err) {
 #define X(name, value, text)                                                                                           \
@@ -122,7 +122,7 @@ static int mount_all(struct belljar_box *b, const struct belljar_image *image, s
     if (!err) err = mount_sys(b);
     if (!err) err = mount_tmpfs(b->box.vfs, "/tmp", b->options->tmp_bytes);
     return err ? belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: cannot mount /dev, /proc and /tmp: %s", image->path,
-                              errno_text(err))
+                              box_errno_text(err))
                : BELLJAR_OK;
 }
 
@@ -154,7 +154,7 @@ static int change_dir(struct belljar_box *b, struct process *p, struct belljar_e
 {
     struct vfs_at at = {.root = b->root, .base = b->root, .cred = &p->cred};
     int err = vfs_lookup(b->box.vfs, &at, b->options->cwd, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &p->cwd);
-    return err ? belljar_fail(why, BELLJAR_BAD_OPTION, "cannot start in %s: %s", b->options->cwd, errno_text(err))
+    return err ? belljar_fail(why, BELLJAR_BAD_OPTION, "cannot start in %s: %s", b->options->cwd, box_errno_text(err))
                : BELLJAR_OK;
 }
 
@@ -170,7 +170,8 @@ static int first_process(struct belljar_box *b, struct belljar_error *why)
     p->umask = 022;
     p->fds = fdtable_new(b->options->files);
     int err = p->fds ? stdio_open(b, p) : -LX_ENOMEM;
-    return err ? belljar_fail(why, BELLJAR_NO_RESOURCES, "cannot set up standard input and output: %s", errno_text(err))
+    return err ? belljar_fail(why, BELLJAR_NO_RESOURCES, "cannot set up standard input and output: %s",
+                              box_errno_text(err))
                : BELLJAR_OK;
 }
 
@@ -217,7 +218,7 @@ static int say_not_found(struct belljar_error *why, const char *program, int err
     if (err == -LX_EACCES)
         return belljar_fail(why, BELLJAR_NOT_EXECUTABLE,
                             "%s: not a program that may be run (a directory, or no execute permission)", program);
-    return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: cannot be run: %s", program, errno_text(err));
+    return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: cannot be run: %s", program, box_errno_text(err));
 }
 
 // The program of the options becomes what the first process runs: after the puts, which may bring it.
@@ -243,7 +244,7 @@ int box_load(struct belljar_box *b, struct belljar_error *why)
         return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: the arguments and the environment are too long together",
                             name);
     if (reason) return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: %s", name, reason);
-    return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: cannot be run: %s", name, errno_text(err));
+    return belljar_fail(why, BELLJAR_NOT_EXECUTABLE, "%s: cannot be run: %s", name, box_errno_text(err));
 }
 
 // ---------------------------------------------------------------- new, free
@@ -297,6 +298,8 @@ static int build(struct belljar_box *b, const struct belljar_image *image, struc
     belljar_trace_phase(o, "engine made");
     if (new_vfs(b)) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     code = mount_all(b, image, why);
+    if (code) return code;
+    code = mount_hosts(b, why);
     if (code) return code;
     belljar_trace_phase(o, "file systems mounted");
     return first_process(b, why);

@@ -110,6 +110,7 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     run_until_end(b);
     b->device->stalls = true; // for files that are taken out
     belljar_trace_phase(b->options, "program ended");
+    vfs_finish(b->box.vfs);
     host_sigpipe_restore(&sigpipe);
     engine_stop(b);
     terminal_close(b);

@@ -8,6 +8,7 @@
 #include "cli/broker.h"
 #include "cli/cachefill.h"
 #include "cli/channel.h"
+#include "cli/shares.h"
 #include "cli/worker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ struct broker {
     const struct command_line *line;
     int channel, image;
     struct cachefill cache;
+    struct shares shares;
     pid_t worker;
     enum phase phase;
     bool over;           // nothing more is to come
@@ -455,7 +457,7 @@ static bool fork_worker(struct broker *b, struct command_line *l)
     add_cpu_time(&l->box, RUSAGE_SELF); // as the worker will count it
     b->worker = fork();
     if (b->worker == 0) {
-        int status = worker_main(l, pair[1], &b->cache, b->image, broker);
+        int status = worker_main(l, pair[1], &b->cache, &b->shares, b->image, broker);
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
@@ -475,11 +477,14 @@ int broker_run(struct command_line *l)
     keep_terminal(&b);
     catch_signals(&b);
     if ((err = cachefill_open(&b.cache, l, b.image))) return err;
+    if ((err = shares_start(&b.shares, l))) return err;
     if (!fork_worker(&b, l)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
+    server_lent(&b.shares.server);
     belljar_trace_phase(&l->box, "worker forked");
     serve_all(&b);
     add_cpu_time(&l->box, RUSAGE_CHILDREN);
     belljar_trace_phase(&l->box, "worker ended");
+    server_end(&b.shares.server);
     restore_terminal(&b);
     if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image);
     if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status, &b.cache)))

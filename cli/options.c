@@ -51,6 +51,28 @@ static int take_get(struct command_line *l, char *v)
     return add_copy(&l->get, v, "get", "of the form GUEST:HOST");
 }
 
+// One form of the place: that of two is to be seen.
+static void tidy_path(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from; from++)
+        if (from[0] != '/' || (from[1] != '/' && from[1])) *to++ = *from;
+    if (to == path) *to++ = '/';
+    *to = 0;
+}
+static int take_mount(struct command_line *l, char *v)
+{
+    struct shared s;
+    if (!value_mount(v, &s.host, &s.guest, &s.writable)) return bad("mount", v, "of the form HOST:GUEST[:rw]");
+    tidy_path(s.guest);
+    for (unsigned i = 0; i < l->nshared; i++)
+        if (!strcmp(l->shared[i].guest, s.guest))
+            return fail(STATUS_FAILED, "--mount: %s is given twice as a place in the box", s.guest);
+    if (l->nshared == SHARED_MAX) return fail(STATUS_FAILED, "--mount: more than %d directories", SHARED_MAX);
+    l->shared[l->nshared++] = s;
+    return 0;
+}
+
 // Later settings of a variable replace earlier ones and the defaults.
 static int set_env(struct command_line *l, const char *setting)
 {

@@ -13,11 +13,19 @@ struct copies {
     unsigned n;
 };
 
+struct shared { // --mount
+    char *host, *guest;
+    bool writable;
+};
+enum { SHARED_MAX = 16 };
+
 struct command_line {
     struct belljar_options box;
     const char *image, *report;
     const char *code_cache; // codecache_directory's argument
     struct copies put, get;
+    struct shared shared[SHARED_MAX];
+    unsigned nshared;
     const char **env; // box.envp
     unsigned nenv;
     bool jail; // the worker is in it

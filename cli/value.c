@@ -63,3 +63,24 @@ bool value_pair(char *text, char **left, char **right)
     *right = colon + 1;
     return true;
 }
+
+static bool cut_suffix(char *text, const char *suffix)
+{
+    size_t n = strlen(text), k = strlen(suffix);
+    if (n < k || strcmp(text + n - k, suffix)) return false;
+    text[n - k] = 0;
+    return true;
+}
+
+bool value_mount(char *text, char **host, char **guest, bool *writable)
+{
+    char *found = NULL;
+    *writable = cut_suffix(text, ":rw");
+    if (!*writable) cut_suffix(text, ":ro");
+    for (char *at = strstr(text, ":/"); at; at = strstr(at + 1, ":/")) found = at;
+    if (!found || found == text) return false;
+    *found = 0;
+    *host = text;
+    *guest = found + 1;
+    return true;
+}

@@ -7,3 +7,5 @@ bool value_size(const char *text, uint64_t *bytes); // 64, 64k, 256M, 1G (powers
 bool value_time(const char *text, uint64_t *ns);    // 5, 5s, 500ms, 2m, 1.5s; more than zero
 bool value_count(const char *text, uint64_t max, uint64_t *n);
 bool value_pair(char *text, char **left, char **right); // at the last ':' (cuts text); both sides not empty
+bool value_mount(char *text, char **host, char **guest,
+                 bool *writable); // HOST:/GUEST[:rw|:ro], at the last ":/" (cuts text)

@@ -17,6 +17,7 @@ struct worker {
     struct command_line *line;
     int channel;
     struct cachefill *cache;
+    struct shares *shares;
     struct belljar_box *box;
 };
 
@@ -94,11 +95,16 @@ static int enter_jail(struct worker *w, int image, int broker)
     struct command_line *l = w->line;
     make_code(w);
     bool trace = l->box.trace_fd > 2;
+    int outside[3] = {w->channel}, noutside = 1, link = 0;
+    if (trace) outside[noutside++] = l->box.trace_fd;
+    if (w->shares->server.pid) link = noutside, outside[noutside++] = w->shares->server.link;
     int own[] = {image, w->cache->profile, w->cache->store.fd};
-    struct host_jail jail = {.outside = (const int[]){w->channel, l->box.trace_fd},
-                             .noutside = trace ? 2 : 1,
+    struct host_jail jail = {.outside = outside,
+                             .noutside = (unsigned)noutside,
                              .own = own,
-                             .nown = w->cache->profile < 0 ? 1 : l->box.cache ? 3 : 2,
+                             .nown = w->cache->profile < 0 ? 1
+                                     : l->box.cache        ? 3
+                                                           : 2,
                              .cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
                              .parent = broker};
     char why[256];
@@ -111,6 +117,7 @@ static int enter_jail(struct worker *w, int image, int broker)
     if (w->cache->profile >= 0) w->cache->profile = PROFILE;
     w->cache->store.fd = CACHE;
     if (trace) l->box.trace_fd = TRACE;
+    if (link) shares_linked(w->shares, CHANNEL + link);
     l->image = strdup(l->image); // it may be a string of the environment
     if (!l->image) return say_failed(w, BELLJAR_NO_RESOURCES, "", "out of memory");
     forget_environment();
@@ -165,9 +172,10 @@ static int run_box(struct worker *w)
     return err;
 }
 
-int worker_main(struct command_line *l, int channel, struct cachefill *cache, int image, int broker)
+int worker_main(struct command_line *l, int channel, struct cachefill *cache, struct shares *shares, int image,
+                int broker)
 {
-    struct worker w = {.line = l, .channel = channel, .cache = cache};
+    struct worker w = {.line = l, .channel = channel, .cache = cache, .shares = shares};
     struct belljar_image *opened;
     struct belljar_error why;
     belljar_trace_phase(&l->box, "in the worker");

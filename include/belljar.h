@@ -128,13 +128,24 @@ struct belljar_code_cache {
     uint8_t image[16]; // names the box's image there
 };
 
+// A directory of the host, served by another process over a link (vfs/mount_protocol.h). Only the command has such a
+// server so far (disk/mountserver.h). Files of the user whom that process runs as belong to the box's user inside.
+struct belljar_mount {
+    const char *place; // where, inside: an absolute path; made as an empty directory if it is not there
+    int link;          // stays the caller's; several mounts may share one
+    unsigned index;    // of the directory at the server
+    bool writable;     // the server is the judge; this is what the box shows
+};
+
 struct belljar_options {
-    const char *program;     // a name looked up in PATH, or a path with '/'. NULL: argv[0]
-    const char *const *argv; // NULL-terminated, with argv[0]
-    const char *const *envp; // NULL-terminated; NULL: belljar_default_env
-    const char *cwd;         // "/"
-    const char *hostname;    // "belljar"
-    uint32_t uid, gid;       // 0, 0: root inside the box
+    const char *program;                // a name looked up in PATH, or a path with '/'. NULL: argv[0]
+    const char *const *argv;            // NULL-terminated, with argv[0]
+    const char *const *envp;            // NULL-terminated; NULL: belljar_default_env
+    const char *cwd;                    // "/"
+    const struct belljar_mount *mounts; // in this order, before any file is put
+    unsigned nmounts;
+    const char *hostname; // "belljar"
+    uint32_t uid, gid;    // 0, 0: root inside the box
     struct belljar_stream stdio[3];
     bool terminal; // streams whose fd is a terminal are one inside, in raw mode while the program reads (default true)
     uint64_t memory; // of all processes and files in memory together; 1 GiB. Beyond: ENOMEM, ENOSPC, then SIGKILL

@@ -46,7 +46,7 @@ static int64_t seek_data(struct file *f, int64_t off, int whence)
     return whence == LX_SEEK_HOLE ? (int64_t)i->size : off;
 }
 
-static int64_t seek_to(struct file *f, int64_t off, int whence)
+int64_t file_seek(struct file *f, int64_t off, int whence)
 {
     int64_t base = whence == LX_SEEK_CUR ? (int64_t)f->pos : whence == LX_SEEK_END ? (int64_t)f->inode->size : 0, to;
     if (whence == LX_SEEK_DATA || whence == LX_SEEK_HOLE) return seek_data(f, off, whence);
@@ -60,7 +60,7 @@ int64_t vfs_seek(struct file *f, int64_t off, int whence)
     if (f->mode & FILE_PATH) return -LX_EBADF;
     if (f->ops && f->ops->seek) return f->ops->seek(f, off, whence);
     if (!(f->mode & FILE_SEEK)) return -LX_ESPIPE;
-    int64_t to = seek_to(f, off, whence);
+    int64_t to = file_seek(f, off, whence);
     if (to >= 0) f->pos = (uint64_t)to;
     return to;
 }

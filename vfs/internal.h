@@ -95,11 +95,15 @@ int inode_jump_text(struct inode *, char *buf,
 int may_create(const struct path *dir, const struct cred *);
 int may_delete(const struct path *dir, const struct inode *victim, const struct cred *, bool want_dir);
 bool is_owner(const struct inode *, const struct cred *);
-int mount_writable(const struct path *);             // 0 or -LX_EROFS
+int inode_mode_permission(struct inode *, const struct cred *, unsigned mask); // the usual rules
+int mount_writable(const struct path *);                                       // 0 or -LX_EROFS
 int inode_setattr(struct inode *, struct setattr *); // no checks; resolves _NOW, sets ctime, calls the op
 int inode_truncate(struct inode *, uint64_t size);
 void inode_drop_suid(struct inode *, const struct cred *); // after a write
 void new_inode_like(struct inode *like, const struct path *dir, const struct vfs_at *, uint32_t mode, uint32_t rdev);
+
+// -- using (file.c)
+int64_t file_seek(struct file *, int64_t offset, int whence); // where to, by the inode's size; f->pos stays
 
 // -- opening (open.c)
 int file_new(const struct path *, const struct cred *, unsigned flags, unsigned mode, struct file **out);

@@ -180,7 +180,7 @@ static int existing(struct walk *w, struct path *p, unsigned flags, bool *follow
 // open(O_CREAT): the last component is found or made. 1: made (no more checks).
 static int find_or_create(struct walk *w, unsigned flags, uint32_t mode, struct path *p)
 {
-    for (;;) {
+    for (unsigned lost = 0;;) {
         bool follow = false;
         if (w->jumped) {
             *p = w->cur;
@@ -192,7 +192,11 @@ static int find_or_create(struct walk *w, unsigned flags, uint32_t mode, struct 
         if (err) return err;
         if (!path_inode(p)) {
             err = create_file(w, p, mode);
-            return err ? err : 1;
+            if (!err) return 1;
+            // In a directory of the host's somebody else may have been faster.
+            if (err != -LX_EEXIST || flags & LX_O_EXCL || ++lost > VFS_LINKS_MAX) return err;
+            path_put(p);
+            continue;
         }
         err = existing(w, p, flags, &follow);
         if (err || !follow) return err;

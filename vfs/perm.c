@@ -38,7 +38,11 @@ static bool bits_allow(const struct inode *i, const struct cred *c, unsigned mas
 int inode_permission(struct inode *i, const struct cred *c, unsigned mask)
 {
     mask &= 7;
-    if (i->ops->permission) return i->ops->permission(i, c, mask);
+    return i->ops->permission ? i->ops->permission(i, c, mask) : inode_mode_permission(i, c, mask);
+}
+
+int inode_mode_permission(struct inode *i, const struct cred *c, unsigned mask)
+{
     if (mask & LX_W_OK && i->flags & INODE_IMMUTABLE) return -LX_EPERM;
     if (bits_allow(i, c, mask)) return 0;
     if (is_dir(i)) {

@@ -89,6 +89,12 @@ int vfs_sync(struct vfs *v)
     return err;
 }
 
+void vfs_finish(struct vfs *v)
+{
+    for (struct mount *m = v->mounts; m; m = m->next)
+        if (m->fs->ops->finish) m->fs->ops->finish(m->fs);
+}
+
 uint32_t vfs_reclaim(struct vfs *v)
 {
     uint32_t n = 0;

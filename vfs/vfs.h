@@ -295,8 +295,9 @@ struct fs_ops {
         struct inode *); // the last reference went: free it, or keep it cached (it may come back by lookup)
     int (*statfs)(struct fs *, struct kstatfs *); // absent: ENOSYS
     int (*sync)(struct fs *);                     // absent: 0
-    uint32_t (*reclaim)(struct fs *);             // gives back frames that can be read again; how many. Absent: none
-    void (*destroy)(struct fs *);                 // the last mount went: all dentries are gone and `root` was put
+    void (*finish)(struct fs *);      // the run has ended: what is kept back goes where it lasts. Absent: nothing
+    uint32_t (*reclaim)(struct fs *); // gives back frames that can be read again; how many. Absent: none
+    void (*destroy)(struct fs *);     // the last mount went: all dentries are gone and `root` was put
 };
 
 // ---------------------------------------------------------------- the box's vfs
@@ -437,6 +438,7 @@ int vfs_fallocate(struct file *, int mode, uint64_t off,
                   uint64_t len);                 // mode 0, LX_FALLOC_FL_KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE
 int vfs_ftruncate(struct file *, uint64_t size); // EINVAL unless open for writing
 int vfs_sync(struct vfs *);
+void vfs_finish(struct vfs *);      // after the run: nothing more will be written
 uint32_t vfs_reclaim(struct vfs *); // memory is short: drops cached pages that nobody maps and that can be read again.
                                     // How many frames came free
 

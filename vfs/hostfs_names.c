@@ -1,0 +1,167 @@
+// Directories and symbolic links of the host: every name is asked for when it is used.
+#include "vfs/hostfs_impl.h"
+#include <string.h>
+
+// ---------------------------------------------------------------- finding and making
+
+static int dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+    struct hostfs *h = hostfs_of(dir);
+    struct mount_request q = {.op = MOUNT_LOOKUP, .node = hnode(dir)->node, .name = (uint32_t)len};
+    int err = hostfs_call(h, &q, name, NULL);
+    if (err == -LX_ENFILE && dcache_trim(dir->fs->vfs, 0)) err = hostfs_call(h, &q, name, NULL); // it has room now
+    return err ? err : hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+}
+
+static int dir_create(struct inode *dir, const char *name, size_t len, const struct inode *like, const char *target,
+                      struct inode **out)
+{
+    struct hostfs *h = hostfs_of(dir);
+    struct mount_request q = {.op = MOUNT_CREATE,
+                              .node = hnode(dir)->node,
+                              .mode = like->mode,
+                              .name = (uint32_t)len,
+                              .data = target ? (uint32_t)strlen(target) : 0};
+    int err = hostfs_call(h, &q, name, target);
+    return err ? err : hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+}
+
+static int dir_link(struct inode *dir, const char *name, size_t len, struct inode *old)
+{
+    struct hostfs *h = hostfs_of(dir);
+    struct mount_request q = {
+        .op = MOUNT_LINK, .node = hnode(dir)->node, .other = hnode(old)->node, .name = (uint32_t)len};
+    int err = hostfs_call(h, &q, name, NULL);
+    if (!err) hostfs_take_attr(hnode(old), &reply_of(h)->attr);
+    return err;
+}
+
+static int dir_unlink(struct inode *dir, const char *name, size_t len, struct inode *victim)
+{
+    struct mount_request q = {
+        .op = MOUNT_UNLINK, .node = hnode(dir)->node, .mode = victim->mode & LX_S_IFMT, .name = (uint32_t)len};
+    int err = hostfs_call(hostfs_of(dir), &q, name, NULL);
+    if (err) return err;
+    if (is_dir(victim)) {
+        victim->nlink = 0;
+        victim->flags |= INODE_DEAD;
+    } else if (victim->nlink) {
+        victim->nlink--;
+    }
+    return 0;
+}
+
+static int dir_rename(struct inode *from, const char *fname, size_t flen, struct inode *to, const char *tname,
+                      size_t tlen, unsigned flags)
+{
+    struct mount_request q = {.op = MOUNT_RENAME,
+                              .flags = flags,
+                              .node = hnode(from)->node,
+                              .other = hnode(to)->node,
+                              .name = (uint32_t)flen,
+                              .data = (uint32_t)tlen};
+    return hostfs_call(hostfs_of(from), &q, fname, tname);
+}
+
+// ---------------------------------------------------------------- listing
+
+// Positions are the host's, moved by two, which "." and ".." take. The host's last one can be INT64_MAX (ext4).
+static uint64_t from_host(uint64_t off)
+{
+    return off < INT64_MAX - 2 ? off + 2 : INT64_MAX;
+}
+static uint64_t to_host(uint64_t pos)
+{
+    return pos < INT64_MAX ? pos - 2 : INT64_MAX;
+}
+
+// The next entries from the host at `pos`, unless what was not taken last time begins there. 1: there are; 0: the end.
+static int more_entries(struct hostfs *h, struct inode *dir, uint64_t pos)
+{
+    uint64_t node = hnode(dir)->node;
+    struct mount_request q = {.op = MOUNT_READDIR, .node = node, .offset = to_host(pos)};
+    if (pos > 2 && h->listed == node && h->listed_pos == pos && h->entries_at < h->entries_end) return 1;
+    int more = 1;
+    h->listed = 0;
+    for (unsigned dots = 0; more > 0 && dots < 4; dots++) { // a reply of nothing but dots is not the end
+        more = hostfs_call(h, &q, NULL, NULL);
+        if (more <= 0) return more;
+        if (reply_of(h)->data > MOUNT_DATA) return -LX_EIO;
+        if (reply_of(h)->data) break;
+        q.offset = reply_of(h)->value;
+    }
+    h->entries_at = 0;
+    h->entries_end = reply_of(h)->data;
+    memcpy(h->entries, reply_data(h), h->entries_end);
+    h->listed = node;
+    h->listed_pos = pos;
+    return h->entries_end > 0;
+}
+
+// Gives one entry: 0, or why it stopped.
+static int give_entry(struct hostfs *h, struct inode *dir, dir_sink *sink, void *ctx)
+{
+    enum { HEAD = offsetof(struct mount_entry, len) + 1 };
+    struct mount_entry e;
+    const uint8_t *at = h->entries + h->entries_at;
+    uint32_t left = h->entries_end - h->entries_at;
+    (void)dir;
+    if (left < HEAD) return -LX_EIO;
+    memcpy(&e, at, HEAD);
+    uint32_t size = ((uint32_t)HEAD + e.len + 7) & ~7u;
+    if (size > left || !e.len || memchr(at + HEAD, '/', e.len) || memchr(at + HEAD, 0, e.len)) return -LX_EIO;
+    uint64_t next = from_host(e.next);
+    if (sink(ctx, (const char *)at + HEAD, e.len, e.ino, e.kind, next)) return 1;
+    h->entries_at += size;
+    h->listed_pos = next;
+    return 0;
+}
+
+static int dir_readdir(struct inode *dir, uint64_t pos, dir_sink *sink, void *ctx)
+{
+    struct hostfs *h = hostfs_of(dir);
+    if (pos == 2) h->listed = 0; // from the start: what was made since is to be seen
+    for (;;) {
+        int err = more_entries(h, dir, pos);
+        if (err <= 0) return err;
+        while (h->entries_at < h->entries_end) {
+            err = give_entry(h, dir, sink, ctx);
+            if (err) return err < 0 ? err : 0;
+            pos = h->listed_pos;
+        }
+    }
+}
+
+static int dir_fsync(struct file *f)
+{
+    return hostfs_call(hostfs_of(f->inode), &(struct mount_request){.op = MOUNT_FSYNC, .node = hnode(f->inode)->node},
+                       NULL, NULL);
+}
+
+static int link_readlink(struct inode *i, char *buf, size_t size)
+{
+    struct hostfs *h = hostfs_of(i);
+    int err = hostfs_call(h, &(struct mount_request){.op = MOUNT_READLINK, .node = hnode(i)->node}, NULL, NULL);
+    if (err) return err;
+    uint32_t n = reply_of(h)->data;
+    if (n > MOUNT_TEXT) return -LX_EIO;
+    if (n > size) n = (uint32_t)size;
+    memcpy(buf, reply_data(h), n);
+    return (int)n;
+}
+
+const struct file_ops hostfs_dir_fops = {.fsync = dir_fsync};
+const struct inode_ops hostfs_dir_ops = {.lookup = dir_lookup,
+                                         .create = dir_create,
+                                         .link = dir_link,
+                                         .unlink = dir_unlink,
+                                         .rename = dir_rename,
+                                         .readdir = dir_readdir,
+                                         .getattr = hostfs_getattr,
+                                         .setattr = hostfs_setattr,
+                                         .permission = hostfs_permission,
+                                         .getxattr = hostfs_getxattr,
+                                         .setxattr = hostfs_setxattr,
+                                         .listxattr = hostfs_listxattr};
+const struct inode_ops hostfs_link_ops = {
+    .readlink = link_readlink, .getattr = hostfs_getattr, .setattr = hostfs_setattr, .permission = hostfs_permission};
