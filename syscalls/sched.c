@@ -191,10 +191,17 @@ static void account(struct task *t)
 }
 
 // Slices of one length can keep step with a thread's loop: it would lose its turn always while it holds a lock, and who
-// waits for the lock would never find it free. So they vary, by the instructions run so far (deterministic, too).
+// waits for the lock would never find it free. So they vary, by the instructions run so far (deterministic, too). And a
+// few are short: a loop that waits within each round begins a new slice each time, and its thread would never lose its
+// turn between waking another one and stopping it, as it may where a woken thread runs at once, or beside it.
+// The number is scrambled well (SplitMix64's output function): of rounds of one length a product has few values.
 static int64_t slice_length(const struct box *box)
 {
-    return SLICE_INSNS - (int64_t)(box->insn_count * 0x9e3779b97f4a7c15 >> 48);
+    uint64_t x = box->insn_count;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    x ^= x >> 31;
+    return x % 16 == 0 ? 1 + (int64_t)(x >> 50) : SLICE_INSNS - (int64_t)(x >> 48);
 }
 
 static void run_task(struct task *t, uint64_t now)

@@ -2,7 +2,6 @@
 # image: languages
 # package: mono-runtime mono-mcs
 # options: --memory 3G
-# varies: with --deterministic Environment.Exit does not end: Mono stops a thread again and again before it can take the lock that it was woken for
 export HOME=/tmp; cd /tmp
 step() { echo "== $*"; }
 cat >lib.cs <<'EOF'
