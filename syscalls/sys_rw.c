@@ -154,9 +154,8 @@ static int64_t rw(struct task *t, const uint64_t a[6], const struct request *r)
     int err = check_request(r, f);
     if (err) return err;
     if (a[2] > INT64_MAX) return -LX_EINVAL;
-    if (mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2]) return -LX_EFAULT;
     struct iob_user u;
-    iob_user_init(&u, t, a[1], a[2]);
+    if ((err = iob_user_init(&u, t, a[1], a[2]))) return err;
     return transfer(t, r, &u, f);
 }
 

@@ -175,7 +175,7 @@ int64_t sys_sendto(struct task *t, const uint64_t a[6])
     int err = begin_send(t, &o, (int)a[0], a[3]);
     if (!err) err = find_target(t, &o, a[4], a[5]);
     if (!err)
-        err = mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o.u, t, a[1], a[2]);
+        err = iob_user_init(&o.u, t, a[1], a[2]);
     return err ? err : send_now(t, &o);
 }
 
@@ -342,7 +342,7 @@ int64_t sys_recvfrom(struct task *t, const uint64_t a[6])
 {
     struct receiving *o = malloc(sizeof *o);
     int64_t r = o ? begin_receive(t, o, (int)a[0], a[3]) : -LX_ENOMEM;
-    if (!r) r = mem_low(mm_mem(t->proc->mm), a[1]) > MEM_TOP && a[2] ? -LX_EFAULT : iob_user_init(&o->u, t, a[1], a[2]);
+    if (!r) r = iob_user_init(&o->u, t, a[1], a[2]);
     if (!r) {
         r = receive_now(t, o);
         sock_drop_files(&o->x);

@@ -133,6 +133,7 @@ static void user_begin(struct iob_user *u, struct task *t, unsigned niov)
 
 int iob_user_init(struct iob_user *u, struct task *t, gaddr buf, size_t n)
 {
+    if (n > 0 && mem_low(mm_mem(t->proc->mm), buf) > MEM_TOP) return -LX_EFAULT; // access_ok: before anything is done
     if (n > LX_MAX_RW_COUNT) n = LX_MAX_RW_COUNT;
     user_begin(u, t, 1);
     u->io.left = n;

@@ -407,7 +407,7 @@ static void mem_close(struct blockdev *d)
 {
     (void)d;
 }
-static const struct blockdev_ops mem_ops = {mem_read, mem_ready, mem_frame, mem_close};
+static const struct blockdev_ops mem_ops = {.read = mem_read, .ready = mem_ready, .frame = mem_frame, .close = mem_close};
 
 static uint8_t *load(const char *path, uint64_t *size)
 {
