@@ -28,6 +28,7 @@ struct box_host { // what struct box points to: the outside
     struct stream stream[3];
     struct terminal *terminal; // NULL: none of the streams is one
     uint64_t output_left;      // of options.output
+    bool told_output;          // options.before_output has been called
     volatile int stop;         // belljar_box_stop was called
     volatile uint64_t signals; // bit sig-1: to be sent
 };

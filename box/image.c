@@ -26,7 +26,7 @@ static void image_facts(const struct ext2_info *e, struct belljar_image_info *ou
 int image_device(const struct belljar_image *image, struct ram *ram, struct blockdev **out, char *why, size_t why_size)
 {
     if (image->fd < 0) {
-        struct blockpool_of of = {image->pool.blocks, image->pool.table, image->pool.link};
+        struct blockpool_of of = {image->pool.blocks, image->pool.spare, image->pool.table, image->pool.link};
         return blockpool_open(ram, &of, out, why, why_size);
     }
     int fd = host_blockfile_dup(image->fd);

@@ -57,6 +57,8 @@ static int give(struct stream *s, const void *from, size_t n)
 // The limit is exact: the last bytes that fit go out, then the box ends.
 size_t stdio_allowed(struct belljar_box *b, size_t n)
 {
+    if (b->options->before_output && !b->host.told_output) b->options->before_output(b->options->before_output_ctx);
+    b->host.told_output = true;
     if (!b->options->output || n <= b->host.output_left) return n;
     if (b->box.end_reason == BOX_RUNNING) b->box.end_reason = BOX_END_OUTPUT;
     b->box.dying = true;

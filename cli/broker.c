@@ -8,6 +8,7 @@
 #include "cli/broker.h"
 #include "cli/cachefill.h"
 #include "cli/channel.h"
+#include "cli/imageserver.h"
 #include "cli/shares.h"
 #include "cli/worker.h"
 #include <errno.h>
@@ -36,7 +37,8 @@ static const uint64_t patience = 60000000000; // for an answer when no guest run
 
 struct broker {
     const struct command_line *line;
-    int channel, image;
+    int channel, image; // image: -1 when it is the server's
+    struct imageserver disk;
     struct cachefill cache;
     struct shares shares;
     pid_t worker;
@@ -64,6 +66,12 @@ static void on_signal(int sig)
 static void finish(struct broker *b, int status)
 {
     if (!b->status) b->status = status;
+}
+
+static void no_progress(struct broker *b)
+{
+    b->disk.progress = false;
+    imageserver_hide(&b->disk);
 }
 
 static void stop(struct broker *b, int status)
@@ -123,13 +131,14 @@ static void put_cache(FILE *f, const struct cachefill *c)
         fputs("null", f);
 }
 
-static int write_report(const char *path, const struct belljar_result *r, int status, const struct cachefill *c)
+static int write_report(const char *path, const struct broker *b)
 {
     static const char *const ends[] = {[BELLJAR_EXITED] = "exited",
                                        [BELLJAR_KILLED] = "killed",
                                        [BELLJAR_TIMEOUT] = "timeout",
                                        [BELLJAR_OUTPUT_LIMIT] = "output-limit",
                                        [BELLJAR_STOPPED] = "stopped"};
+    const struct belljar_result *r = &b->result;
     FILE *f = fopen(path, "we");
     if (!f) return fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno));
     char count[24] = "null"; // translated code does not count
@@ -137,8 +146,9 @@ static int write_report(const char *path, const struct belljar_result *r, int st
     fprintf(f,
             "{\"end\": \"%s\", \"code\": %d, \"status\": %d, \"wall_ns\": %" PRIu64 ", \"cpu_ns\": %" PRIu64
             ", \"instructions\": %s, \"peak_memory\": %" PRIu64 ", \"live_processes\": %u",
-            ends[r->end], r->code, status, r->wall_ns, r->cpu_ns, count, r->peak_memory, r->live_processes);
-    put_cache(f, c);
+            ends[r->end], r->code, b->status, r->wall_ns, r->cpu_ns, count, r->peak_memory, r->live_processes);
+    put_cache(f, &b->cache);
+    imageserver_report(&b->disk, f);
     fputs("}\n", f);
     return fclose(f) ? fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno)) : 0;
 }
@@ -181,7 +191,7 @@ static void pass_on(struct broker *b)
         caught[sig] = 0;
         if (sig == SIGCONT)
             kill(b->worker, SIGCONT); // a shell continues both, kill(1) only the one it was told of
-        else if (b->phase == RUNNING)
+        else if (b->phase == RUNNING && !imageserver_opening(&b->disk))
             kill(b->worker, channel_signal(sig));
         else if (sig != SIGWINCH)
             stop(b, 128 + sig);
@@ -213,6 +223,7 @@ static uint64_t wait_time(const struct broker *b, int fd)
 
 static void out_of_time(struct broker *b)
 {
+    no_progress(b);
     if (b->phase == RUNNING)
         tell_end(b, &(struct belljar_result){.end = BELLJAR_TIMEOUT, .wall_ns = elapsed(b)});
     else
@@ -227,14 +238,19 @@ static bool wait_ready(struct broker *b, int fd, short events)
     while (!b->over) {
         // The grace is not counted from the limit: both processes may have been stopped meanwhile.
         uint64_t ns = late ? grace : wait_time(b, fd);
+        bool tick = b->disk.progress && b->phase == RUNNING && !late && (!ns || ns > IMAGESERVER_TICK);
+        if (tick) ns = IMAGESERVER_TICK;
         struct timespec ts = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-        struct pollfd p = {.fd = fd, .events = events};
-        int n = ppoll(&p, 1, ns ? &ts : NULL, &b->unblocked), err = errno;
+        struct pollfd p[] = {{.fd = fd, .events = events},
+                             {.fd = b->disk.image ? b->disk.ended : -1, .events = POLLIN}};
+        int n = ppoll(p, 2, ns ? &ts : NULL, &b->unblocked), err = errno;
         pass_on(b);
-        if (n > 0) return !b->over;
+        if (n > 0 && p[0].revents) return !b->over;
+        if (n > 0) stop(b, imageserver_tell_end(&b->disk)); // it has ended before the worker
         if (n < 0 && err != EINTR) stop(b, fail(STATUS_FAILED, "poll: %s", strerror(err)));
+        if (n == 0 && tick) imageserver_tick(&b->disk);
         if (n == 0 && late) out_of_time(b);
-        late = late || n == 0;
+        late = late || (n == 0 && !tick);
     }
     return false;
 }
@@ -308,6 +324,7 @@ static void serve_get(struct broker *b)
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     struct channel_file file = {.good = fd >= 0};
     int err = fd < 0 ? errno : 0;
+    if (b->disk.image) b->limit = b->line->box.memory + b->disk.head->bytes;
     b->got = fd >= 0;
     if (!channel_send(b->channel, &file, sizeof file) && fd >= 0) err = take_content(b, fd);
     if (fd >= 0 && close(fd) && !err) err = errno;
@@ -333,11 +350,16 @@ static void maybe_start(struct broker *b)
 static void serve(struct broker *b, struct channel_message *m)
 {
     printable(m->text, sizeof m->text);
-    if (m->say == SAY_FAILED && b->phase != GETTING) {
+    if (m->say == SAY_FAILED && imageserver_ended(&b->disk)) {
+        stop(b, imageserver_tell_end(&b->disk));
+    } else if (m->say == SAY_FAILED && b->phase != GETTING) {
         stop(b, fail(status_of(m->code), "%s", m->text));
     } else if (m->say == SAY_PUT && b->phase == PUTTING) {
         serve_put(b);
         maybe_start(b);
+    } else if (m->say == SAY_OUTPUT && b->phase == RUNNING && b->disk.progress) {
+        no_progress(b);
+        channel_send(b->channel, "", 0);
     } else if (m->say == SAY_END && b->phase == RUNNING && good_result(&m->result)) {
         tell_end(b, &m->result);
     } else if (m->say == SAY_GOT && b->got) {
@@ -380,8 +402,10 @@ static void serve_all(struct broker *b)
         ptrdiff_t n = channel_take(b->channel, &m, sizeof m);
         if (n < 0 && errno == ECONNRESET) continue; // it left something unread; what it said comes next
         gone = n != sizeof m;
+        if (!gone && m.say != SAY_PUT && m.say != SAY_OUTPUT) no_progress(b);
         if (!gone) serve(b, &m);
     }
+    no_progress(b);
     // A sanitizer looks for leaks when the worker ends.
     if (!BELLJAR_SANITIZED || !all_said(b)) kill(b->worker, SIGKILL);
     while (waitpid(b->worker, &status, 0) < 0 && errno == EINTR) {
@@ -404,6 +428,9 @@ static bool open_streams(void)
 // In the file system of the image nothing is larger than the image and what the box may hold in memory.
 static bool open_image(struct broker *b)
 {
+    b->image = -1;
+    b->status = imageserver_start(&b->disk, b->line);
+    if (b->status || b->disk.image) return !b->status;
     b->image = open(b->line->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // a FIFO must not make us wait
     if (b->image < 0) {
         b->status = fail(STATUS_FAILED, "%s: cannot open the image file: %s", b->line->image, strerror(errno));
@@ -457,13 +484,19 @@ static bool fork_worker(struct broker *b, struct command_line *l)
     add_cpu_time(&l->box, RUSAGE_SELF); // as the worker will count it
     b->worker = fork();
     if (b->worker == 0) {
-        int status = worker_main(l, pair[1], &b->cache, &b->shares, b->image, broker);
+        int status = worker_main(l, &(struct inherited){.channel = pair[1],
+                                                        .image = b->image,
+                                                        .broker = broker,
+                                                        .cache = &b->cache,
+                                                        .server = &b->disk,
+                                                        .shares = &b->shares});
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
     l->box.start_cpu_ns = none;
     b->channel = pair[0];
     close(pair[1]);
+    server_lent(&b->disk.server);
     return b->worker > 0;
 }
 
@@ -486,8 +519,8 @@ int broker_run(struct command_line *l)
     belljar_trace_phase(&l->box, "worker ended");
     server_end(&b.shares.server);
     restore_terminal(&b);
-    if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image);
-    if (l->report && b.phase == GETTING && (err = write_report(l->report, &b.result, b.status, &b.cache)))
-        finish(&b, err);
+    if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image, &b.disk);
+    imageserver_end(&b.disk);
+    if (l->report && b.phase == GETTING && (err = write_report(l->report, &b))) finish(&b, err);
     return b.status;
 }

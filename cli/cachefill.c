@@ -81,6 +81,12 @@ static const char *name_image(int fd, uint8_t to[16])
     return NULL;
 }
 
+// An image that comes from a server: its version has a digest.
+void cachefill_name(struct cachefill *c, const uint8_t digest[DISK_DIGEST])
+{
+    make_name(digest, DISK_DIGEST, c->cache.image);
+}
+
 static struct codecache_trial trial_of_image(const struct cachefill *c)
 {
     struct codecache_trial t = {0};
@@ -134,10 +140,10 @@ static int not_used(struct cachefill *c, const struct belljar_options *o, const 
 }
 
 // When it could not be filled, that is what there is to know.
-static void say_why_not_there(struct cachefill *c, const char *lacks)
+static void say_why_not_there(struct cachefill *c, int image, const char *lacks)
 {
     struct codecache_trial t = trial_of_image(c);
-    (void)codecache_trial(c->dir, c->key, &t);
+    if (image >= 0) (void)codecache_trial(c->dir, c->key, &t);
     int n = snprintf(c->lacks, sizeof c->lacks, "its file %s", lacks);
     if (t.times) snprintf(c->lacks + n, sizeof c->lacks - (size_t)n, ", tried in vain: %s", t.why);
 }
@@ -153,7 +159,7 @@ int cachefill_open(struct cachefill *c, const struct command_line *l, int image)
     c->dir = codecache_directory(l->code_cache, true, why);
     if (c->dir < 0 && l->code_cache && *why) return fail(STATUS_FAILED, "--code-cache: %s", why);
     if (c->dir < 0) return not_used(c, o, *why ? why : "switched off");
-    lacks = name_image(image, c->cache.image);
+    lacks = image < 0 ? NULL : name_image(image, c->cache.image);
     if (!lacks && !make_key(c, l)) lacks = "this program has no build ID";
     if (lacks) {
         close(c->dir);
@@ -165,7 +171,7 @@ int cachefill_open(struct cachefill *c, const struct command_line *l, int image)
         tell(o, "%" PRIu32 " shards, %" PRIu64 " bytes of code, %s", c->store.head->nshards, c->store.head->code_bytes,
              c->store.stamped ? "checked" : "to be checked as they are used");
     } else {
-        say_why_not_there(c, lacks);
+        say_why_not_there(c, image, lacks);
         tell(o, "%s", c->lacks);
     }
     return 0;
@@ -208,7 +214,8 @@ static bool is_due(const struct cachefill *c, const struct profile_mapping *m, s
 struct work {
     struct cachefill *c;
     const struct command_line *line;
-    int image;
+    int image; // -1: the server's
+    const struct imageserver *server;
     struct codecache_writer *writer;
     const uint8_t *profile; // as the worker wrote it: anybody's bytes
     size_t bytes;
@@ -308,7 +315,7 @@ static void digest(const void *from, size_t n, uint8_t to[32])
     sha256_end(hasher, to);
 }
 
-enum { RECORDS = JAIL_OWN + 2 };
+enum { WANTED = JAIL_OWN, RECORDS, IMAGE }; // descriptors in its jail
 
 // It reads a hostile image, and what of this process's memory is not needed is not there.
 static void forget_environment(void)
@@ -316,26 +323,39 @@ static void forget_environment(void)
     for (char **e = environ; e && *e; e++) memset(*e, 0, strlen(*e));
 }
 
+static int open_image(const struct work *w, struct belljar_image **image)
+{
+    struct belljar_pool_image pool = {
+        .blocks = IMAGE, .table = IMAGE + 1, .spare = IMAGE + 2, .link = -1, .name = "image"};
+    if (w->image >= 0) return belljar_image_open_fd(IMAGE, "image", image, NULL);
+    return belljar_image_open_pool(&pool, image, NULL);
+}
+
 static int translate(const struct work *w, struct sha256 *hash, int parent)
 {
     struct belljar_ahead ahead = {.slots = w->slots, .nslots = w->nslots, .digest = digest};
+    int own[2 + IMAGESERVER_OWN] = {w->wanted, w->records, w->image};
+    if (w->image < 0) imageserver_own(w->server, own + 2);
     struct host_jail jail = {.outside = (const int[]){w->wanted},
                              .noutside = 1,
-                             .own = (const int[]){w->image, w->wanted, w->records},
-                             .nown = 3,
+                             .own = own,
+                             .nown = w->image < 0 ? 2 + IMAGESERVER_OWN : 3,
                              .cpu_seconds = TRANSLATOR_SECONDS,
                              .parent = parent};
     struct belljar_options o = w->line->box;
     struct belljar_image *image;
+    uint8_t name[DISK_DIGEST];
     char why[256];
     struct rlimit data = {2ull << 30, 2ull << 30}; // bytes: a file of the image is read whole
     hasher = hash;
+    if (w->image < 0) memcpy(name, w->server->head->digest, sizeof name);
     forget_environment();
     if (!BELLJAR_SANITIZED) setrlimit(RLIMIT_DATA, &data); // a sanitizer's shadow counts
     if (host_jail_descriptors(&jail) || (w->line->jail && host_jail_close(&jail, why, sizeof why))) return 1;
     ahead.bytes = w->wanted_bytes;
-    ahead.profile = mmap(NULL, ahead.bytes, PROT_READ, MAP_SHARED, JAIL_OWN + 1, 0);
-    if (ahead.profile == MAP_FAILED || belljar_image_open_fd(JAIL_OWN, "image", &image, NULL)) return 1;
+    if (w->image < 0) ahead.image = name;
+    ahead.profile = mmap(NULL, ahead.bytes, PROT_READ, MAP_SHARED, WANTED, 0);
+    if (ahead.profile == MAP_FAILED || open_image(w, &image)) return 1;
     return belljar_ahead(image, &o, &ahead, RECORDS, NULL);
 }
 
@@ -509,7 +529,8 @@ static int compare_ints(const void *a, const void *b)
 
 static void close_others(const struct work *w, int busy)
 {
-    int keep[] = {w->image, w->c->dir, w->c->profile, busy}, n = 0;
+    int keep[] = {w->image, w->c->dir, w->c->profile, busy, -1, -1, -1, -1}, n = 0;
+    if (w->image < 0) imageserver_own(w->server, keep + 4);
     for (unsigned i = 0; i < sizeof keep / sizeof *keep; i++)
         if (keep[i] > 2) keep[n++] = keep[i];
     qsort(keep, (size_t)n, sizeof *keep, compare_ints);
@@ -566,10 +587,13 @@ static bool begin(struct work *w, char why[CODECACHE_WHY])
 }
 
 // The end of a long path says more than its start.
-static void put_name(int image, struct codecache_trial *t)
+static void put_name(const struct work *w, struct codecache_trial *t)
 {
     char path[4096]; // as PATH_MAX
-    directory_path(image, path, sizeof path);
+    if (w->image >= 0)
+        directory_path(w->image, path, sizeof path);
+    else
+        snprintf(path, sizeof path, "%s", w->server->image);
     size_t n = strlen(path), most = sizeof t->what - 1, left_out = n > most ? n - most : 0;
     memcpy(t->what, path + left_out, n - left_out + 1);
 }
@@ -577,7 +601,7 @@ static void put_name(int image, struct codecache_trial *t)
 static void work(struct work *w)
 {
     struct codecache_trial t = trial_of_image(w->c);
-    put_name(w->image, &t);
+    put_name(w, &t);
     if (begin(w, t.why)) {
         fill(w, &t);
     } else if (*t.why) {
@@ -627,10 +651,11 @@ static bool wants_more(const struct work *w)
     return false;
 }
 
-void cachefill_end(struct cachefill *c, const struct command_line *line, int image)
+void cachefill_end(struct cachefill *c, const struct command_line *line, int image, const struct imageserver *server)
 {
-    struct work w = {.c = c, .line = line, .image = image};
+    struct work w = {.c = c, .line = line, .image = image, .server = server};
     if (c->dir < 0 || c->profile < 0) return;
+    if (image < 0) cachefill_name(c, server->head->digest);
     w.profile = map_file(c->profile, MAX_PROFILE, &w.bytes);
     if (!w.profile) return;
     bool wants = wants_more(&w);

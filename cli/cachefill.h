@@ -3,13 +3,17 @@
 //
 //     if (cachefill_open(&c, line, image)) ... // before the worker is forked
 //     cachefill_lend(&c, &line->box);        // in the worker, before its jail closes
-//     cachefill_end(&c, line, image);        // when it has ended: forks what goes on alone
+//     cachefill_end(&c, line, image, server); // when it has ended: forks what goes on alone
+//
+// The image is a descriptor; -1: the server's, whose name is known when it has opened it (cachefill_name, in the
+// worker).
 //
 // Who does what: the worker, which runs a guest, only reads the cache, and writes down which addresses have run. The
 // background process forks a translator into a jail of its own, which reads the image and makes translations of these;
 // then proves what it gets from there, block by block, and writes it.
 #pragma once
 #include "cli/codecache.h"
+#include "cli/imageserver.h"
 #include "cli/options.h"
 
 struct cachefill {
@@ -25,7 +29,8 @@ struct cachefill {
 // 0; else the command's status, when it has said why the directory that somebody named cannot be used.
 int cachefill_open(struct cachefill *, const struct command_line *, int image);
 void cachefill_lend(struct cachefill *, struct belljar_options *);
-void cachefill_end(struct cachefill *, const struct command_line *, int image);
+void cachefill_name(struct cachefill *, const uint8_t digest[DISK_DIGEST]);
+void cachefill_end(struct cachefill *, const struct command_line *, int image, const struct imageserver *);
 
 // Has this machine what filling a cache takes, beside a directory? False: `why`.
 bool cachefill_possible(char why[CODECACHE_WHY]);

@@ -4,6 +4,8 @@
 //
 //   worker                                broker
 //   SAY_PUT, for each --put in turn       struct channel_file; then the bytes in packets, and an empty one
+//   SAY_OUTPUT, once, if there is a     an empty packet, when the line is gone
+//   line of progress
 //   SAY_END, the box has ended
 //   SAY_GET, for each --get in turn       struct channel_file; then the worker sends the bytes in packets, an empty
 //   one, SAY_GOT                               and how it went SAY_FAILED, instead of any of them    the worker is done
@@ -15,7 +17,7 @@
 #include "belljar.h"
 #include <signal.h>
 
-enum channel_say { SAY_PUT, SAY_END, SAY_GET, SAY_GOT, SAY_FAILED };
+enum channel_say { SAY_PUT, SAY_OUTPUT, SAY_END, SAY_GET, SAY_GOT, SAY_FAILED };
 enum { CHANNEL_PACKET = 65536 };
 
 // Of one up to SIGWINCH; below the ticks of host/fault.c.

@@ -328,6 +328,7 @@ static int set_defaults(struct command_line *l)
     memset(l, 0, sizeof *l);
     belljar_options_init(&l->box);
     l->jail = true;
+    l->record = -1;
     l->image = getenv("BELLJAR_IMAGE");
     int err = 0;
     for (const char *const *e = belljar_default_env; *e && !err; e++) err = set_env(l, *e);

@@ -28,8 +28,9 @@ struct command_line {
     unsigned nshared;
     const char **env; // box.envp
     unsigned nenv;
-    bool jail; // the worker is in it
-    bool done; // --help, --version: nothing more to do
+    int record; // for image profile: the disk server writes here which chunks were needed (disk/diskserver.h); -1
+    bool jail;  // the worker is in it
+    bool done;  // --help, --version: nothing more to do
 };
 
 // Exit status when the command line is wrong (the message is out), else 0 with *line filled; argv stays borrowed. Free

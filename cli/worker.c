@@ -11,12 +11,20 @@
 #define BELLJAR_SANITIZED 0
 #endif
 
-enum { CHANNEL = 3, TRACE = 4, IMAGE = JAIL_OWN, PROFILE, CACHE }; // where host_jail_descriptors puts them
+// Descriptors on their way into the jail, where they get numbers in this order.
+struct passage {
+    int fd[JAIL_FDS];
+    unsigned n;
+    int first; // number
+};
 
 struct worker {
     struct command_line *line;
     int channel;
     struct cachefill *cache;
+    int image;                      // -1: `pool` is it
+    struct belljar_pool_image pool; // and its head
+    const struct disk_head *head;
     struct shares *shares;
     struct belljar_box *box;
 };
@@ -90,36 +98,67 @@ static void make_code(struct worker *w)
     o->engine = BELLJAR_INTERP;
 }
 
-static int enter_jail(struct worker *w, int image, int broker)
+// The number that it will have; -1 stays -1.
+static int pass(struct passage *p, int fd)
+{
+    if (fd < 0) return -1;
+    p->fd[p->n] = fd;
+    return p->first + (int)p->n++;
+}
+
+// The image first: a group may not be empty.
+static void pass_image(struct worker *w, struct passage *outside, struct passage *own, const struct imageserver *server)
+{
+    int of_server[IMAGESERVER_OWN];
+    w->image = pass(own, w->image);
+    if (w->image >= 0) return;
+    imageserver_own(server, of_server);
+    w->pool = (struct belljar_pool_image){.name = w->line->image};
+    w->pool.blocks = pass(own, of_server[0]);
+    w->pool.table = pass(own, of_server[1]);
+    w->pool.spare = pass(own, of_server[2]);
+    pass(own, of_server[3]);
+    w->pool.link = pass(outside, server->server.link);
+}
+
+static int move_descriptors(struct worker *w, const struct imageserver *server, struct host_jail *jail)
+{
+    struct belljar_options *o = &w->line->box;
+    struct passage outside = {.first = 3}, own = {.first = JAIL_OWN};
+    int shares = -1;
+    w->channel = pass(&outside, w->channel);
+    if (o->trace_fd > 2) o->trace_fd = pass(&outside, o->trace_fd);
+    pass_image(w, &outside, &own, server);
+    if (w->shares->server.pid) shares = pass(&outside, w->shares->server.link);
+    w->cache->profile = pass(&own, w->cache->profile);
+    w->cache->store.fd = pass(&own, o->cache ? w->cache->store.fd : -1);
+    jail->outside = outside.fd;
+    jail->noutside = outside.n;
+    jail->own = own.fd;
+    jail->nown = own.n;
+    int err = host_jail_descriptors(jail);
+    if (!err && shares >= 0) shares_linked(w->shares, shares);
+    return err;
+}
+
+static int enter_jail(struct worker *w, const struct imageserver *server, int broker)
 {
     struct command_line *l = w->line;
     make_code(w);
-    bool trace = l->box.trace_fd > 2;
-    int outside[3] = {w->channel}, noutside = 1, link = 0;
-    if (trace) outside[noutside++] = l->box.trace_fd;
-    if (w->shares->server.pid) link = noutside, outside[noutside++] = w->shares->server.link;
-    int own[] = {image, w->cache->profile, w->cache->store.fd};
-    struct host_jail jail = {.outside = outside,
-                             .noutside = (unsigned)noutside,
-                             .own = own,
-                             .nown = w->cache->profile < 0 ? 1
-                                     : l->box.cache        ? 3
-                                                           : 2,
-                             .cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
+    struct host_jail jail = {.cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
                              .parent = broker};
     char why[256];
     struct belljar_error unprepared;
     set_signals();
     if (belljar_prepare(&l->box, &unprepared)) return say_failed(w, unprepared.code, "", unprepared.text);
-    if (host_jail_descriptors(&jail))
+    int channel = w->channel;
+    if (move_descriptors(w, server, &jail)) {
+        w->channel = channel;
         return say_failed(w, BELLJAR_NO_RESOURCES, "", "the worker needs numbers for 64 descriptors (ulimit -n)");
-    w->channel = CHANNEL;
-    if (w->cache->profile >= 0) w->cache->profile = PROFILE;
-    w->cache->store.fd = CACHE;
-    if (trace) l->box.trace_fd = TRACE;
-    if (link) shares_linked(w->shares, CHANNEL + link);
+    }
     l->image = strdup(l->image); // it may be a string of the environment
     if (!l->image) return say_failed(w, BELLJAR_NO_RESOURCES, "", "out of memory");
+    w->pool.name = l->image;
     forget_environment();
     if (!l->jail) return host_jail_bind(&jail);
     return host_jail_close(&jail, why, sizeof why) ? say_failed(w, BELLJAR_NO_RESOURCES, "", why) : 0;
@@ -154,6 +193,15 @@ static int get_file(struct worker *w, const struct copy *c)
 
 // ---------------------------------------------------------------- the box
 
+// The broker takes its line of progress from the terminal first.
+static void before_output(void *ctx)
+{
+    const struct worker *w = ctx;
+    char none;
+    say(w, SAY_OUTPUT);
+    (void)channel_take(w->channel, &none, 1);
+}
+
 static int run_box(struct worker *w)
 {
     const struct command_line *l = w->line;
@@ -172,16 +220,32 @@ static int run_box(struct worker *w)
     return err;
 }
 
-int worker_main(struct command_line *l, int channel, struct cachefill *cache, struct shares *shares, int image,
-                int broker)
+static int open_image(const struct worker *w, struct belljar_image **out, struct belljar_error *why)
 {
-    struct worker w = {.line = l, .channel = channel, .cache = cache, .shares = shares};
+    if (w->image >= 0) return belljar_image_open_fd(w->image, w->line->image, out, why);
+    int code = belljar_image_open_pool(&w->pool, out, why);
+    if (!code) cachefill_name(w->cache, w->head->digest);
+    return code;
+}
+
+int worker_main(struct command_line *l, const struct inherited *from)
+{
+    struct worker w = {.line = l,
+                       .channel = from->channel,
+                       .cache = from->cache,
+                       .shares = from->shares,
+                       .image = from->image,
+                       .head = from->server->head};
     struct belljar_image *opened;
     struct belljar_error why;
     belljar_trace_phase(&l->box, "in the worker");
-    if (enter_jail(&w, image, broker)) return 1;
+    if (from->server->progress) {
+        l->box.before_output = before_output;
+        l->box.before_output_ctx = &w;
+    }
+    if (enter_jail(&w, from->server, from->broker)) return 1;
     belljar_trace_phase(&l->box, "jail closed");
-    int code = belljar_image_open_fd(IMAGE, l->image, &opened, &why);
+    int code = open_image(&w, &opened, &why);
     if (code) return say_failed(&w, why.code, "", why.text);
     belljar_trace_phase(&l->box, "image opened");
     code = belljar_box_new(opened, &l->box, &w.box, &why);

@@ -65,6 +65,7 @@ BELLJAR_API void belljar_image_close(struct belljar_image *);
 // waits until the server knows the image.
 struct belljar_pool_image {
     int blocks;       // slots of 64 KiB, open for reading
+    int spare;        // those with higher numbers, in another file; -1: none
     int table;        // memory that the server writes: what the image is, and where its parts are
     int link;         // -1: nothing more comes, and what is not there cannot be read
     const char *name; // for messages
@@ -147,6 +148,9 @@ struct belljar_options {
     const char *hostname; // "belljar"
     uint32_t uid, gid;    // 0, 0: root inside the box
     struct belljar_stream stdio[3];
+    // Called once, in the thread that runs the box, before the first byte goes to standard output or error. NULL: none.
+    void (*before_output)(void *ctx);
+    void *before_output_ctx;
     bool terminal; // streams whose fd is a terminal are one inside, in raw mode while the program reads (default true)
     uint64_t memory; // of all processes and files in memory together; 1 GiB. Beyond: ENOMEM, ENOSPC, then SIGKILL
     uint64_t timeout_ns, cpu_time_ns;       // 0: none
@@ -189,6 +193,9 @@ struct belljar_ahead {
     unsigned nslots;       // as many mappings are made
     // The SHA-256 of n bytes: by what a file is known. Called in this thread.
     void (*digest)(const void *, size_t n, uint8_t to[32]);
+    // NULL; else the digest of the image, by which and by its inode number a file is known instead: of an image that
+    // comes from a server not all of a file is here.
+    const uint8_t *image;
 };
 BELLJAR_API int belljar_ahead(struct belljar_image *, const struct belljar_options *, const struct belljar_ahead *,
                               int fd, struct belljar_error *why);

@@ -83,9 +83,13 @@ struct run {
 // Is the page yet to be shown, and this frame what the file has there? Without waiting.
 static bool waits_for(const struct vma *v, uint32_t page, uint32_t frame)
 {
+    struct vfs *vfs = v->mm->box->vfs;
     uint32_t found;
     if (mem_pte(v->mm->mem, page)) return false;
-    if (inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &found)) return false;
+    vfs->probing = true;
+    int err = inode_page(v->inode, (uint32_t)(v->pgoff + (page - v->start)), false, &found);
+    vfs->probing = false;
+    if (err) return false;
     if (found == frame) return true;
     ram_unref(&v->mm->box->ram, found);
     return false;
@@ -99,6 +103,13 @@ static bool is_still(const struct vma *v, uint32_t page, uint32_t frame)
     return p ? p & MEM_COW && pte_frame(p) == frame : waits_for(v, page, frame);
 }
 
+// Where 64 KiB of an image lie is chance when they came over the network, and how many faults there were can be seen.
+static bool is_chance(const struct vma *v, uint32_t frame, uint32_t next)
+{
+    enum { TOGETHER = 16 };
+    return v->mm->box->deterministic && ram_is_file(frame) && frame / TOGETHER != next / TOGETHER;
+}
+
 // Grows a run of one page within its aligned window, as far as `belongs`.
 static void grow(struct run *r, const struct vma *v, uint32_t window,
                  bool (*belongs)(const struct vma *, uint32_t page, uint32_t frame))
@@ -106,8 +117,12 @@ static void grow(struct run *r, const struct vma *v, uint32_t window,
     uint32_t lo = r->first & ~(window - 1), hi = lo + window;
     if (lo < v->start) lo = v->start;
     if (hi > v->end) hi = v->end;
-    for (; r->first + r->n < hi && belongs(v, r->first + r->n, r->frame + r->n); r->n++) continue;
-    for (; r->first > lo && belongs(v, r->first - 1, r->frame - 1); r->n++) {
+    for (; r->first + r->n < hi; r->n++) {
+        uint32_t next = r->frame + r->n;
+        if (is_chance(v, next - 1, next) || !belongs(v, r->first + r->n, next)) break;
+    }
+    for (; r->first > lo && !is_chance(v, r->frame, r->frame - 1); r->n++) {
+        if (!belongs(v, r->first - 1, r->frame - 1)) break;
         r->first--;
         r->frame--;
     }

@@ -14,7 +14,8 @@
 struct blockdev;
 struct blockdev_ops {
     int (*read)(struct blockdev *, uint64_t offset, void *buf, size_t n); // 0 or -LX_EIO; the range was checked
-    int (*ready)(struct blockdev *, uint64_t offset, size_t n, struct waitq **wait); // 0, -LX_EPARK, -LX_EIO
+    // 0, -LX_EPARK, -LX_EIO. wait NULL: nobody is going to wait, but it may be needed soon
+    int (*ready)(struct blockdev *, uint64_t offset, size_t n, struct waitq **wait);
     uint32_t (*frame)(struct blockdev *,
                       uint64_t offset); // the page at this offset (a multiple of 4096) as a frame; 0: cannot
     void (*close)(struct blockdev *);
@@ -56,6 +57,7 @@ int blockfile_from_fd(struct ram *, int fd, struct blockdev **out, char *why,
 // open until the device is closed. It waits until the server knows the image.
 struct blockpool_of {
     int blocks; // the pool's slots
+    int spare;  // more of them, in memory; -1: none
     int table;  // struct disk_head, and the table
     int link;   // to the server; -1: what is not there yet cannot be read
 };

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOT_BYTES (1ull << 46) // of slots that 32 bits can number, and less than a table's marks
+
 enum { STREAMS = 8, MOST_AHEAD = 32, CHUNK_PAGES = DISK_CHUNK / 4096 };
 
 struct stream {         // of chunks, in order
@@ -26,14 +28,15 @@ struct stream {         // of chunks, in order
 
 struct blockpool {
     struct blockdev dev;
-    int blocks, link;
+    int blocks, spare, link;
     const struct disk_head *head;
     const uint32_t *table;
     size_t mapped;
-    uint32_t chunks, slots;
-    uint32_t first;          // frame of slot 0; 0: not mapped
-    bool gone;               // the server is
-    uint8_t *asked, *urgent; // a bit per chunk
+    uint32_t chunks;
+    uint32_t inner, slots;       // slots of the file; of file and spare memory together
+    uint32_t first, first_spare; // frames of slot 0, and of the first spare one; 0: not mapped
+    bool gone;                   // the server is
+    uint8_t *asked, *urgent;     // a bit per chunk
     struct waitq queue;
     uint32_t last, time; // chunk that was touched last
     struct stream stream[STREAMS];
@@ -134,11 +137,11 @@ static void take_news(struct blockpool *p, bool wait)
 
 // The table's word of a chunk that is looked at now: DISK_ABSENT, and it has been asked for. The server may have gone
 // right after it had brought it.
-static uint32_t look_up(struct blockpool *p, uint32_t chunk)
+static uint32_t look_up(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
 {
     uint32_t slot = disk_load(&p->table[chunk]);
-    touch(p, chunk);
-    if (slot == DISK_ABSENT && !p->gone) ask(p, chunk, DISK_NOW);
+    if (how == DISK_NOW) touch(p, chunk);
+    if (slot == DISK_ABSENT && !p->gone) ask(p, chunk, how);
     send_wants(p);
     if (slot == DISK_ABSENT) slot = disk_load(&p->table[chunk]);
     if (slot == DISK_ABSENT && p->gone) return DISK_FAILED;
@@ -148,7 +151,7 @@ static uint32_t look_up(struct blockpool *p, uint32_t chunk)
 static uint32_t wait_for(struct blockpool *p, uint32_t chunk)
 {
     uint32_t slot;
-    while ((slot = look_up(p, chunk)) == DISK_ABSENT) take_news(p, true);
+    while ((slot = look_up(p, chunk, DISK_NOW)) == DISK_ABSENT) take_news(p, true);
     return slot;
 }
 
@@ -172,21 +175,30 @@ static int pool_ready(struct blockdev *d, uint64_t offset, size_t n, struct wait
     int result = 0;
     if (!blockdev_has(d, offset, n)) return -LX_EIO;
     for (uint64_t chunk = offset / DISK_CHUNK; n && chunk <= (offset + n - 1) / DISK_CHUNK; chunk++) {
-        uint32_t slot = d->stalls ? wait_for(p, (uint32_t)chunk) : look_up(p, (uint32_t)chunk);
+        uint32_t slot = d->stalls && wait ? wait_for(p, (uint32_t)chunk)
+                                          : look_up(p, (uint32_t)chunk, wait ? DISK_NOW : DISK_AHEAD);
         if (slot == DISK_FAILED) return -LX_EIO;
         if (slot == DISK_ABSENT) result = -LX_EPARK;
     }
-    if (result) *wait = &p->queue;
+    if (result && wait) *wait = &p->queue;
     return result;
+}
+
+// Slots behind those of the file lie in the spare memory.
+static int read_slot(struct blockpool *p, uint32_t slot, uint32_t from, void *buf, size_t n)
+{
+    bool spare = slot >= p->inner;
+    uint64_t at = (uint64_t)(spare ? slot - p->inner : slot) * DISK_CHUNK + from;
+    return host_blockfile_read(spare ? p->spare : p->blocks, at, buf, n) ? -LX_EIO : 0;
 }
 
 static int read_chunk(struct blockpool *p, uint32_t chunk, uint32_t from, void *buf, size_t n)
 {
     uint32_t slot = wait_for(p, chunk);
     if (slot == DISK_FAILED) return -LX_EIO;
-    if (slot == DISK_ZERO) memset(buf, 0, n);
-    return slot != DISK_ZERO && host_blockfile_read(p->blocks, (uint64_t)slot * DISK_CHUNK + from, buf, n) ? -LX_EIO
-                                                                                                           : 0;
+    if (slot != DISK_ZERO) return read_slot(p, slot, from, buf, n);
+    memset(buf, 0, n);
+    return 0;
 }
 
 static int pool_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
@@ -210,10 +222,13 @@ static int pool_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
 static uint32_t pool_frame(struct blockdev *d, uint64_t offset)
 {
     struct blockpool *p = pool_of(d);
-    if (!p->first || !blockdev_has(d, offset, 4096)) return 0;
+    if (!blockdev_has(d, offset, 4096)) return 0;
     uint32_t slot = disk_load(&p->table[offset / DISK_CHUNK]);
     if (slot == DISK_ABSENT || slot >= p->slots) return 0;
-    return p->first + slot * CHUNK_PAGES + (uint32_t)(offset % DISK_CHUNK >> 12);
+    uint32_t first = slot < p->inner ? p->first : p->first_spare;
+    if (!first) return 0;
+    if (slot >= p->inner) slot -= p->inner;
+    return first + slot * CHUNK_PAGES + (uint32_t)(offset % DISK_CHUNK >> 12);
 }
 
 static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n)
@@ -258,16 +273,15 @@ static int wait_open(struct blockpool *p, char *why, size_t why_size)
 }
 
 // All that is used later is copied from the shared memory once, here.
-static int take_facts(struct blockpool *p, uint64_t table_bytes, uint64_t blocks_bytes, char *why, size_t why_size)
+static int take_facts(struct blockpool *p, uint64_t table_bytes, char *why, size_t why_size)
 {
-    uint64_t bytes = p->head->bytes, slots = blocks_bytes / DISK_CHUNK;
+    uint64_t bytes = p->head->bytes;
     uint32_t chunks = p->head->chunks;
     if (chunks > DISK_MAX_CHUNKS || bytes > (uint64_t)chunks * DISK_CHUNK ||
         table_bytes < DISK_TABLE + 4 * (uint64_t)chunks)
         return refuse(why, why_size, -LX_EIO, "the image's server says what cannot be");
     p->dev.bytes = bytes;
     p->chunks = chunks;
-    p->slots = slots < DISK_ZERO ? (uint32_t)slots : DISK_ZERO;
     p->asked = calloc(1, chunks / 8 + 1);
     p->urgent = calloc(1, chunks / 8 + 1);
     return p->asked && p->urgent ? 0 : refuse(why, why_size, -LX_ENOMEM, "not enough memory");
@@ -275,24 +289,38 @@ static int take_facts(struct blockpool *p, uint64_t table_bytes, uint64_t blocks
 
 static int set_up(struct blockpool *p, const struct blockpool_of *of, char *why, size_t why_size)
 {
-    uint64_t table_bytes, blocks_bytes;
+    uint64_t table_bytes, blocks_bytes, spare_bytes = 0;
     if (host_blockfile_size(of->table, &table_bytes) || host_blockfile_size(of->blocks, &blocks_bytes) ||
-        table_bytes < DISK_TABLE || table_bytes > DISK_BYTES)
+        (of->spare >= 0 && host_blockfile_size(of->spare, &spare_bytes)) || table_bytes < DISK_TABLE ||
+        table_bytes > DISK_BYTES || blocks_bytes > SLOT_BYTES || spare_bytes > SLOT_BYTES)
         return refuse(why, why_size, -LX_EIO, "cannot use the pool's files");
+    p->inner = (uint32_t)(blocks_bytes / DISK_CHUNK);
+    p->slots = p->inner + (uint32_t)(spare_bytes / DISK_CHUNK);
     p->mapped = (size_t)table_bytes;
     p->head = host_blockfile_map(of->table, p->mapped);
     if (!p->head) return refuse(why, why_size, -LX_ENOMEM, "not enough memory");
     p->table = (const uint32_t *)(const void *)((const char *)p->head + DISK_TABLE);
     int err = wait_open(p, why, why_size);
-    return err ? err : take_facts(p, table_bytes, blocks_bytes, why, why_size);
+    return err ? err : take_facts(p, table_bytes, why, why_size);
+}
+
+// What does not fit is read.
+static void attach(struct blockpool *p, struct ram *ram)
+{
+    uint32_t spare = p->slots - p->inner;
+    if (ram_attach(ram, p->blocks, (uint64_t)p->inner * DISK_CHUNK, &p->first)) p->first = 0;
+    if (!spare || ram_attach(ram, p->spare, (uint64_t)spare * DISK_CHUNK, &p->first_spare)) p->first_spare = 0;
 }
 
 int blockpool_open(struct ram *ram, const struct blockpool_of *of, struct blockdev **out, char *why, size_t why_size)
 {
     struct blockpool *p = calloc(1, sizeof *p);
     if (!p) return refuse(why, why_size, -LX_ENOMEM, "not enough memory");
-    *p = (struct blockpool){
-        .dev = {.ops = &pool_ops, .stalls = true}, .blocks = of->blocks, .link = of->link, .last = UINT32_MAX};
+    *p = (struct blockpool){.dev = {.ops = &pool_ops, .stalls = true},
+                            .blocks = of->blocks,
+                            .spare = of->spare,
+                            .link = of->link,
+                            .last = UINT32_MAX};
     int err = set_up(p, of, why, why_size);
     if (err) {
         if (p->head)
@@ -301,7 +329,7 @@ int blockpool_open(struct ram *ram, const struct blockpool_of *of, struct blockd
             free(p);
         return err;
     }
-    if (ram && ram_attach(ram, of->blocks, (uint64_t)p->slots * DISK_CHUNK, &p->first)) p->first = 0;
+    if (ram) attach(p, ram);
     *out = &p->dev;
     return 0;
 }

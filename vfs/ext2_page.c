@@ -42,7 +42,7 @@ static int blocks_ready(struct ext2 *e, const struct page_blocks *b)
     for (unsigned k = 0; k < b->n; k++) {
         if (!b->at[k]) continue;
         struct waitq *wait = NULL;
-        int err = e->dev->ops->ready(e->dev, b->at[k], b->bytes, &wait);
+        int err = e->dev->ops->ready(e->dev, b->at[k], b->bytes, e->lower.vfs->probing ? NULL : &wait);
         if (err == -LX_EPARK) e->lower.vfs->park = wait;
         if (err && result != -LX_EIO) result = err;
     }

@@ -324,6 +324,7 @@ struct vfs {
     struct ram *ram;
     struct vfs_host host;
     struct waitq *park;        // after -LX_EPARK: where to wait
+    bool probing;              // a page is asked for only if it is here: nobody is going to wait
     struct mount *mounts;      // the first is the root
     uint64_t kmem, kmem_limit; // bytes of host memory that names, inodes and pipe buffers take; ENOSPC / ENOMEM above
     uint32_t next_mount_id, next_dev, nmounts;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Includes run one way: each room includes only the rooms (or files) named here (docs/design.md), and fronts only
-# belljar.h; the command also the jail, which it puts around the library, and the code cache's file, which it opens for it, and what names that. disk/ has the protocols beside (vfs/*_protocol.h).
+# belljar.h; the command also the jail, which it puts around the library, and the code cache's file, which it opens for it, and what names that. disk/ and the command have the protocols beside (vfs/*_protocol.h).
 set -euo pipefail
 cd "$BELLJAR_SOURCE"
 declare -A may=(
@@ -20,7 +20,7 @@ for room in "${!may[@]}"; do
     [ -d "$room" ] || continue
     while IFS=: read -r file line path; do
         first=${path%%/*}
-        [[ $room != disk || $path != vfs/*_protocol.h ]] || continue
+        [[ ($room != disk && $room != cli) || $path != vfs/*_protocol.h ]] || continue
         # A name without a folder is of the same room, or the public header.
         if [ "$first" = "$path" ]; then
             [ "$path" != belljar.h ] || first=include

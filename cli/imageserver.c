@@ -1,0 +1,156 @@
+// See imageserver.h.
+#include "cli/imageserver.h"
+#include "disk/diskserver.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+// What the server says may come from a server on the network.
+static void copy_printable(char to[DISK_WHY], const char *from)
+{
+    size_t n = 0;
+    for (; n < DISK_WHY - 1 && from[n]; n++) to[n] = (unsigned char)from[n] < ' ' || from[n] == 127 ? '?' : from[n];
+    to[n] = 0;
+}
+
+static int failed(const char *what)
+{
+    return fail(STATUS_FAILED, "cannot start the image's server: %s: %s", what, strerror(errno));
+}
+
+static int open_pool(struct imageserver *s, const struct command_line *l)
+{
+    char why[POOL_WHY] = "";
+    int err = pool_open(&s->pool, l->record < 0 ? NULL : "none", 0, why);
+    return err ? fail(STATUS_FAILED, "the cache of images: %s", *why ? why : strerror(-err)) : 0;
+}
+
+// The mapping that can be written to is for the server alone.
+static int fork_server(struct imageserver *s, struct diskserver *d)
+{
+    int keep[POOL_FDS + 2], pipe[2];
+    if (pipe2(pipe, O_CLOEXEC)) return -1;
+    uint64_t spare;
+    (void)pool_spare(s->pool, &spare); // makes it, for both
+    unsigned n = pool_descriptors(s->pool, keep);
+    keep[n++] = pipe[1];
+    if (d->record >= 0) keep[n++] = d->record;
+    int err = server_start(&s->server, diskserver_serve, d, keep, n);
+    close(pipe[1]);
+    s->ended = pipe[0];
+    return err;
+}
+
+int imageserver_start(struct imageserver *s, const struct command_line *l)
+{
+    struct diskserver d = {.image = l->image, .record = l->record};
+    *s = (struct imageserver){.table = -1, .ended = -1};
+    if (!diskserver_is_for(l->image) && l->record < 0) return 0;
+    s->image = l->image;
+    int status = open_pool(s, l);
+    if (status) return status;
+    d.pool = s->pool;
+    s->table = diskserver_memory(&d.shared);
+    if (s->table < 0) return failed("shared memory that can be sealed (Linux 5.1)");
+    int err = fork_server(s, &d);
+    munmap(d.shared, DISK_BYTES);
+    if (err) return failed("fork");
+    s->head = mmap(NULL, DISK_TABLE, PROT_READ, MAP_SHARED, s->table, 0);
+    if (s->head == MAP_FAILED) return failed("mmap");
+    s->progress = isatty(2) && !(l->box.trace && l->box.trace_fd == 2);
+    return 0;
+}
+
+void imageserver_own(const struct imageserver *s, int fd[IMAGESERVER_OWN])
+{
+    uint64_t bytes;
+    int pins = pool_pins(s->pool), spare = pool_spare(s->pool, &bytes);
+    fd[0] = pool_blocks(s->pool);
+    fd[1] = s->table;
+    fd[2] = spare < 0 ? s->table : spare; // read as slots it gives nonsense, but there is none to be read
+    fd[3] = pins < 0 ? s->table : pins;
+}
+
+bool imageserver_opening(const struct imageserver *s)
+{
+    return s->image && disk_load(&s->head->state) == DISK_OPENING;
+}
+
+bool imageserver_ended(const struct imageserver *s)
+{
+    return s->image && !s->told && disk_load(&s->head->state) == DISK_ENDED;
+}
+
+int imageserver_tell_end(struct imageserver *s)
+{
+    char why[DISK_WHY];
+    s->told = true;
+    imageserver_hide(s);
+    if (disk_load(&s->head->state) != DISK_ENDED) return fail(STATUS_FAILED, "%s: the image's server died", s->image);
+    copy_printable(why, s->head->why);
+    return fail(STATUS_FAILED, "%s", why);
+}
+
+void imageserver_end(struct imageserver *s)
+{
+    char why[DISK_WHY];
+    if (!s->image || s->told || !disk_load(&s->head->failed)) return;
+    copy_printable(why, s->head->problem);
+    fail(STATUS_FAILED, "some of the image could not be read: %s", why);
+}
+
+// ---------------------------------------------------------------- progress
+
+void imageserver_hide(struct imageserver *s)
+{
+    if (s->shown) dprintf(2, "\r\033[K");
+    s->shown = false;
+}
+
+// What stands behind the last '/' that has something behind it, without a query.
+static void short_name(const char *image, char *to, size_t size)
+{
+    size_t end = strcspn(image, "?#"), from = end;
+    while (from > 0 && image[from - 1] != '/') from--;
+    if (end - from > size - 1) end = from + size - 1;
+    for (size_t i = from; i < end; i++) *to++ = image[i] < ' ' || image[i] == 127 ? '?' : image[i];
+    *to = 0;
+}
+
+static void show(struct imageserver *s)
+{
+    char name[41];
+    short_name(s->image, name, sizeof name);
+    dprintf(2, "\rbelljar: fetching %s: %.1f MB, %" PRIu64 " requests\033[K", name, (double)s->bytes / 1e6,
+            s->head->requests);
+    s->shown = true;
+}
+
+// From half a second on, and while something comes.
+void imageserver_tick(struct imageserver *s)
+{
+    enum { SLOW = 5, IDLE = 10 };
+    s->ticks++;
+    if (s->head->received != s->bytes) s->changed = s->ticks;
+    s->bytes = s->head->received;
+    if (s->ticks >= SLOW && s->changed && s->ticks - s->changed < IDLE)
+        show(s);
+    else
+        imageserver_hide(s);
+}
+
+// ---------------------------------------------------------------- the end
+
+void imageserver_report(const struct imageserver *s, FILE *f)
+{
+    const struct disk_head *h = s->head;
+    if (!s->image) return;
+    fprintf(f,
+            ", \"disk\": {\"requests\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"retries\": %" PRIu64
+            ", \"chunks\": %" PRIu32 ", \"cache_hits\": %" PRIu32 ", \"fetched\": %" PRIu32 ", \"failed\": %" PRIu32
+            "}",
+            h->requests, h->received, h->retries, h->chunks, h->hits, h->fetched, h->failed);
+}

@@ -1,0 +1,429 @@
+// See diskserver.h. The worker may be in a guest's hands: of its wants each number is checked, and what it gets for
+// them it could have had anyway. All is done by the events of one loop; nothing here blocks for the worker.
+#include "disk/diskserver.h"
+#include "disk/hotlist.h"
+#include "disk/source.h"
+#include "host/link.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+// F_SEAL_FUTURE_WRITE: Linux 5.1 (fcntl(2)); the C library's header may be older.
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+enum {
+    GROUP = 64,           // chunks that are sought in the pool together
+    SWEEP_CHUNKS = 8192,  // an image with more is sought only where it is used
+    CHECK_AFTER_MS = 100, // the start itself goes first
+    CHECK_SECONDS = 10,   // how long after the command's end
+};
+
+struct serving {
+    const struct diskserver *d;
+    struct http *http;
+    struct source *source;
+    struct source_events events;
+    int link;
+    uint32_t *table;
+    uint32_t chunks;
+    uint8_t *sought;                 // a bit per group
+    uint8_t *looked;                 // a bit per chunk: sought alone
+    uint8_t *urgent;                 // a bit per chunk: the worker waits for it
+    uint32_t swept;                  // groups
+    bool opened, ended, gone, noted; // noted: opened from the pool's notes, so to be checked
+    uint64_t check_at;               // 0: no check is due
+    struct hotlist hot;
+    char *hot_text;
+    size_t hot_bytes;
+    enum { HOT_NONE, HOT_ASKED, HOT_HERE, HOT_DONE } hot_state;
+};
+
+static bool has_end(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static bool is_url(const char *image)
+{
+    return !strncmp(image, "http://", 7) || !strncmp(image, "https://", 8);
+}
+
+static bool is_manifest(const char *image)
+{
+    size_t n = strcspn(image, is_url(image) ? "?#" : "");
+    char name[4096];
+    if (n >= sizeof name) return false;
+    memcpy(name, image, n);
+    name[n] = 0;
+    return has_end(name, "/manifest") || has_end(name, ".manifest") || !strcmp(name, "manifest");
+}
+
+bool diskserver_is_for(const char *image)
+{
+    return is_url(image) || is_manifest(image);
+}
+
+int diskserver_memory(struct disk_head **shared)
+{
+    int fd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return -1;
+    void *at =
+        ftruncate(fd, DISK_BYTES) ? MAP_FAILED : mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at != MAP_FAILED && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)) {
+        *shared = at;
+        return fd;
+    }
+    int err = errno;
+    if (at != MAP_FAILED) munmap(at, DISK_BYTES);
+    close(fd);
+    errno = err;
+    return -1;
+}
+
+// ---------------------------------------------------------------- what it tells
+
+// What is full holds news that are still to be read, and after these the worker looks at everything.
+static void tell_news(const struct serving *s)
+{
+    (void)send(s->link, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void set(struct serving *s, uint32_t chunk, uint32_t slot)
+{
+    __atomic_store_n(&s->table[chunk], slot, __ATOMIC_RELEASE);
+}
+
+static void copy_line(char to[DISK_WHY], const char *line)
+{
+    snprintf(to, DISK_WHY, "%s", line);
+}
+
+static void end(struct serving *s, const char *why)
+{
+    if (s->ended) return;
+    s->ended = true;
+    copy_line(s->d->shared->why, why);
+    __atomic_store_n(&s->d->shared->state, DISK_ENDED, __ATOMIC_RELEASE);
+    tell_news(s);
+}
+
+static void count(struct serving *s)
+{
+    struct http_counts c = http_counts(s->http);
+    s->d->shared->requests = c.requests;
+    s->d->shared->received = c.bytes;
+    s->d->shared->retries = c.retries;
+}
+
+static bool test_and_set(uint8_t *map, uint32_t i)
+{
+    bool was = map[i / 8] >> (i % 8) & 1;
+    map[i / 8] |= (uint8_t)(1u << (i % 8));
+    return was;
+}
+
+static bool test(const uint8_t *map, uint32_t i)
+{
+    return map[i / 8] >> (i % 8) & 1;
+}
+
+// ---------------------------------------------------------------- the pool
+
+static void seek_group(struct serving *s, uint32_t group)
+{
+    uint8_t keys[GROUP][POOL_KEY];
+    uint32_t which[GROUP], slots[GROUP] = {0}, n = 0;
+    if (test_and_set(s->sought, group)) return;
+    for (uint32_t c = group * GROUP; c < s->chunks && c / GROUP == group; c++) {
+        if (disk_load(&s->table[c]) != DISK_ABSENT) continue;
+        if (s->source->ops->key(s->source, c, keys[n]))
+            which[n++] = c;
+        else
+            set(s, c, DISK_ZERO);
+    }
+    if (n) pool_find_all(s->d->pool, keys, n, slots);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!slots[i]) continue;
+        s->d->shared->hits++;
+        set(s, which[i], slots[i]);
+    }
+}
+
+// ---------------------------------------------------------------- wants
+
+// Once for each chunk, and what the pool has yet to look at before it gives it is looked at now.
+static bool is_missing(struct serving *s, uint32_t chunk)
+{
+    uint8_t key[POOL_KEY];
+    uint32_t slot;
+    seek_group(s, chunk / GROUP);
+    if (disk_load(&s->table[chunk]) != DISK_ABSENT) return false;
+    if (test_and_set(s->looked, chunk) || !s->source->ops->key(s->source, chunk, key)) return true;
+    slot = pool_find(s->d->pool, key);
+    if (slot) s->d->shared->hits++;
+    if (slot) set(s, chunk, slot);
+    return !slot;
+}
+
+// Runs of chunks that are not there go to the source as one.
+static void want(struct serving *s, uint32_t first, uint32_t n, enum source_want how)
+{
+    for (uint32_t c = first, from; c < first + n && !s->ended;) {
+        for (; c < first + n && !is_missing(s, c); c++) continue;
+        for (from = c; c < first + n && is_missing(s, c); c++) continue;
+        if (c > from) s->source->ops->want(s->source, from, c - from, how);
+    }
+}
+
+// ---------------------------------------------------------------- the hot list of a plain image
+
+static void want_hot(struct serving *s)
+{
+    char why[HOTLIST_WHY];
+    s->hot_state = HOT_DONE;
+    if (!hotlist_parse(&s->hot, s->hot_text, s->hot_bytes, s->chunks, why)) {
+        for (uint32_t i = 0; i < s->hot.n; i++) want(s, s->hot.range[i].first, s->hot.range[i].count, SOURCE_AHEAD);
+    }
+    hotlist_free(&s->hot);
+    free(s->hot_text);
+    s->hot_text = NULL;
+}
+
+static void take_hot(void *ctx, uint64_t offset, const void *bytes, size_t n, enum http_result result)
+{
+    struct serving *s = ctx;
+    if (n && offset + n <= HOTLIST_BYTES && s->hot_text) {
+        memcpy(s->hot_text + offset, bytes, n);
+        s->hot_bytes = (size_t)offset + n;
+    }
+    if (n) return;
+    s->hot_state = result == HTTP_OK && s->hot_bytes ? HOT_HERE : HOT_DONE; // one that is not there does not matter
+    if (s->opened && s->hot_state == HOT_HERE) want_hot(s);
+}
+
+// URL.hot, before what may follow the path. NULL: no memory.
+static char *hot_url(const char *image)
+{
+    size_t n = strcspn(image, "?#"), all = strlen(image);
+    char *url = malloc(all + sizeof ".hot");
+    if (!url) return NULL;
+    memcpy(url, image, n);
+    memcpy(url + n, ".hot", 4);
+    memcpy(url + n + 4, image + n, all - n + 1);
+    return url;
+}
+
+// When something is missing, once.
+static void ask_for_hot(struct serving *s)
+{
+    if (s->hot_state != HOT_NONE || s->d->record >= 0 || !is_url(s->d->image) || is_manifest(s->d->image)) return;
+    s->hot_state = HOT_ASKED;
+    char *url = hot_url(s->d->image);
+    s->hot_text = malloc(HOTLIST_BYTES);
+    struct http_resource *f = url && s->hot_text ? http_resource(s->http, url) : NULL;
+    if (f) (void)http_whole(f, HOTLIST_BYTES, take_hot, s);
+    free(url);
+}
+
+// ---------------------------------------------------------------- the worker's packets
+
+static void record(const struct serving *s, const struct disk_want *w)
+{
+    for (uint32_t c = w->first; c < w->first + w->count; c++) dprintf(s->d->record, "%" PRIu32 "\n", c);
+}
+
+static void serve_want(struct serving *s, const struct disk_want *w)
+{
+    bool now = w->urgency == DISK_NOW, there = false;
+    if (w->first >= s->chunks || w->count > s->chunks - w->first) return;
+    if (s->d->record >= 0 && !now) return;
+    if (s->d->record >= 0) record(s, w);
+    for (uint32_t c = w->first; now && c < w->first + w->count; c++) {
+        test_and_set(s->urgent, c);
+        there |= !is_missing(s, c);
+        if (is_missing(s, c)) ask_for_hot(s);
+    }
+    want(s, w->first, w->count, now ? SOURCE_NOW : SOURCE_AHEAD);
+    if (there) tell_news(s);
+}
+
+static void take_packets(struct serving *s)
+{
+    struct disk_want w[DISK_WANTS];
+    while (!s->gone) {
+        int64_t n = host_link_take(s->link, w, sizeof w, false);
+        if (n == -EAGAIN) return;
+        if (n <= 0) s->gone = true;
+        for (size_t i = 0; n > 0 && s->opened && !s->ended && i < (size_t)n / sizeof *w && i < DISK_WANTS; i++)
+            serve_want(s, &w[i]);
+    }
+}
+
+// ---------------------------------------------------------------- what the source tells
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void on_opened(void *ctx)
+{
+    struct serving *s = ctx;
+    struct disk_head *h = s->d->shared;
+    const struct source *from = s->source;
+    if (s->opened || !from) return; // from the call that makes it: after_open
+    if (!from->bytes || from->chunks > DISK_MAX_CHUNKS || (from->bytes + DISK_CHUNK - 1) / DISK_CHUNK != from->chunks) {
+        end(s, "the image is empty, or larger than 1 TiB");
+        return;
+    }
+    s->chunks = from->chunks;
+    s->sought = calloc(1, s->chunks / GROUP / 8 + 1);
+    s->urgent = calloc(1, s->chunks / 8 + 1);
+    s->looked = calloc(1, s->chunks / 8 + 1);
+    if (!s->sought || !s->urgent || !s->looked) {
+        end(s, "not enough memory");
+        return;
+    }
+    s->opened = true;
+    h->chunks = from->chunks;
+    h->bytes = from->bytes;
+    memcpy(h->digest, from->digest, sizeof h->digest);
+    seek_group(s, 0);
+    __atomic_store_n(&h->state, DISK_OPEN, __ATOMIC_RELEASE);
+    tell_news(s);
+    if (s->hot_state == HOT_HERE) want_hot(s);
+}
+
+static void on_chunk(void *ctx, uint32_t chunk, const void *bytes)
+{
+    struct serving *s = ctx;
+    uint8_t key[POOL_KEY];
+    if (!s->opened || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
+    uint32_t slot = s->source->ops->key(s->source, chunk, key) ? pool_add(s->d->pool, key, bytes) : DISK_ZERO;
+    if (!slot) {
+        s->events.failed(s, chunk, "no room for what was fetched: the disk with the cache is full");
+        return;
+    }
+    s->d->shared->fetched++;
+    set(s, chunk, slot);
+    if (test(s->urgent, chunk)) tell_news(s);
+}
+
+static void on_failed(void *ctx, uint32_t chunk, const char *why)
+{
+    struct serving *s = ctx;
+    if (!s->opened || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
+    if (!s->d->shared->problem[0]) copy_line(s->d->shared->problem, why);
+    __atomic_store_n(&s->d->shared->failed, s->d->shared->failed + 1, __ATOMIC_RELEASE);
+    set(s, chunk, DISK_FAILED);
+    if (test(s->urgent, chunk)) tell_news(s);
+}
+
+static void on_ended(void *ctx, const char *why)
+{
+    end(ctx, why);
+}
+
+// ---------------------------------------------------------------- the loop
+
+static struct source *make_source(struct serving *s)
+{
+    const char *image = s->d->image;
+    if (is_url(image))
+        return is_manifest(image) ? source_packed(s->http, s->d->pool, image, &s->events)
+                                  : source_plain(s->http, s->d->pool, image, &s->events);
+    return is_manifest(image) ? source_packed_directory(image, &s->events) : source_file(image, &s->events);
+}
+
+static bool open_source(struct serving *s)
+{
+    char why[HTTP_WHY] = "not enough memory";
+    s->events = (struct source_events){s, on_opened, on_chunk, on_failed, on_ended};
+    if (!http_open(&s->http, &s->d->http, why)) s->source = make_source(s);
+    if (!s->source) end(s, why);
+    return s->source != NULL;
+}
+
+// The pool's notes knew the image: `opened` came from the call itself, which could not know the source yet.
+static void after_open(struct serving *s)
+{
+    if (s->ended) return;
+    if (!s->source->chunks) {
+        ask_for_hot(s);
+        return;
+    }
+    on_opened(s);
+    s->noted = s->source->ops->check != NULL;
+    if (s->noted) s->check_at = now_ms() + CHECK_AFTER_MS;
+}
+
+static void sweep(struct serving *s)
+{
+    if (s->chunks <= SWEEP_CHUNKS && s->swept * GROUP < s->chunks) seek_group(s, s->swept++);
+}
+
+static bool is_swept(const struct serving *s)
+{
+    return s->chunks > SWEEP_CHUNKS || s->swept * GROUP >= s->chunks;
+}
+
+static void check(struct serving *s)
+{
+    s->check_at = 0;
+    s->source->ops->check(s->source);
+}
+
+// How long to wait for what comes, in milliseconds.
+static int wait_ms(const struct serving *s)
+{
+    if (s->opened && !is_swept(s)) return 0;
+    if (!s->check_at) return -1;
+    uint64_t now = now_ms();
+    return s->check_at > now ? (int)(s->check_at - now) : 0;
+}
+
+static void loop(struct serving *s)
+{
+    while (!s->gone && !s->ended) {
+        if (http_run(s->http, &s->link, 1, wait_ms(s))) take_packets(s);
+        count(s);
+        if (s->opened) sweep(s);
+        if (s->check_at && now_ms() >= s->check_at) check(s);
+    }
+}
+
+// The command has ended. Nobody may have to wait for this process: its standard error may be a pipe.
+static void finish_check(struct serving *s)
+{
+    uint64_t until = now_ms() + CHECK_SECONDS * 1000;
+    host_link_close(s->link);
+    close(2);
+    if (s->check_at) check(s);
+    for (uint64_t now = now_ms(); http_busy(s->http) && !s->ended && now < until; now = now_ms())
+        (void)http_run(s->http, NULL, 0, (int)(until - now));
+}
+
+int diskserver_serve(void *diskserver, int link)
+{
+    const struct diskserver *d = diskserver;
+    struct serving s = {.d = d, .link = link, .table = (uint32_t *)(void *)((char *)d->shared + DISK_TABLE)};
+    prctl(PR_SET_PDEATHSIG, 0); // the link's end is its own; nothing should be left half done
+    if (!open_source(&s)) return 1;
+    after_open(&s);
+    loop(&s);
+    if (s.gone && s.noted && !s.ended) finish_check(&s);
+    return s.ended;
+}
