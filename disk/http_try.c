@@ -309,13 +309,14 @@ static void ended_open(struct http *h, struct http_request *r)
 static bool is_final(CURLcode code)
 {
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_URL_MALFORMAT ||
-           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_ISSUER_ERROR || code == CURLE_OUT_OF_MEMORY ||
-           code == CURLE_BAD_FUNCTION_ARGUMENT || code == CURLE_COULDNT_RESOLVE_PROXY;
+           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_ISSUER_ERROR || code == CURLE_BAD_FUNCTION_ARGUMENT ||
+           code == CURLE_COULDNT_RESOLVE_PROXY;
 }
 
 static void failed(struct http *h, struct http_request *r, CURLcode code)
 {
     const char *said = *r->error ? r->error : h->curl.strerror(code);
+    if (code == CURLE_OUT_OF_MEMORY) said = "the server sends a header without end, or there is no memory"; // says 7.88
     http_again(r, "%.200s", said);
     if (!is_final(code)) return again(h, r);
     r->result = HTTP_FAILED;
@@ -334,7 +335,10 @@ static void accepted(struct http *h, struct http_request *r, CURLcode code)
         ended_open(h, r);
     else { // RFC 9110, 14.2: a server may give less than was asked for
         http_again(r, "the server sends less than it was asked for");
-        again(h, r);
+        if (r->done - r->done_before < PROGRESS) return again(h, r);
+        r->failures = 0;
+        r->not_before = 0;
+        http_put(h, r);
     }
 }
 

@@ -23,14 +23,13 @@ static char *part_of(const struct http_curl *c, CURLU *u, CURLUPart part, unsign
     return copy;
 }
 
-static char *origin_of(const struct http_curl *c, CURLU *u)
+static char *origin_of(const struct http_curl *c, CURLU *u, const char *scheme)
 {
-    char *scheme = part_of(c, u, CURLUPART_SCHEME, 0), *host = part_of(c, u, CURLUPART_HOST, 0);
+    char *host = part_of(c, u, CURLUPART_HOST, 0);
     char *port = part_of(c, u, CURLUPART_PORT, CURLU_DEFAULT_PORT), *origin = NULL;
-    if (scheme && host && port && asprintf(&origin, "%s://%s:%s", scheme, host, port) < 0) origin = NULL;
+    if (host && port && asprintf(&origin, "%s://%s:%s", scheme, host, port) < 0) origin = NULL;
     for (char *s = origin; s && *s; s++)
         if (*s >= 'A' && *s <= 'Z') *s = (char)(*s + 'a' - 'A');
-    free(scheme);
     free(host);
     free(port);
     return origin;
@@ -38,7 +37,11 @@ static char *origin_of(const struct http_curl *c, CURLU *u)
 
 static enum http_placed take(const struct http_curl *c, CURLU *u, const struct http_place *from, struct http_place *to)
 {
-    to->origin = origin_of(c, u);
+    char *scheme = part_of(c, u, CURLUPART_SCHEME, 0);
+    bool safe = scheme && !strcmp(scheme, "https"), http = scheme && !strcmp(scheme, "http");
+    if (safe || http) to->origin = origin_of(c, u, scheme);
+    free(scheme);
+    if (!safe && !http) return HTTP_NOT_HTTP;
     to->user = part_of(c, u, CURLUPART_USER, CURLU_URLDECODE);
     to->secret = part_of(c, u, CURLUPART_PASSWORD, CURLU_URLDECODE);
     c->url_set(u, CURLUPART_USER, NULL, 0);
@@ -46,8 +49,6 @@ static enum http_placed take(const struct http_curl *c, CURLU *u, const struct h
     c->url_set(u, CURLUPART_FRAGMENT, NULL, 0);
     to->url = part_of(c, u, CURLUPART_URL, 0);
     if (!to->url || !to->origin) return HTTP_NO_URL;
-    bool safe = !strncmp(to->origin, "https:", 6);
-    if (!safe && strncmp(to->origin, "http:", 5)) return HTTP_NOT_HTTP;
     return from && !safe && !strncmp(from->origin, "https:", 6) ? HTTP_LESS_SAFE : HTTP_PLACED;
 }
 

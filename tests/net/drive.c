@@ -25,7 +25,9 @@ struct drive {
     struct rng rng;
     const uint8_t *file;
     uint64_t size, begun, ended;
-    enum http_result result; // of the first that failed
+    struct http_resource *resource;
+    enum http_result result; // of the first that failed,
+    char problem[HTTP_WHY];  // and its line
 };
 
 struct part { // a range under way
@@ -39,6 +41,13 @@ static void fail(const char *what)
     exit(3);
 }
 
+static void note(struct drive *d, enum http_result result)
+{
+    if (result == HTTP_OK || d->result != HTTP_OK) return;
+    d->result = result;
+    snprintf(d->problem, sizeof d->problem, "%s", http_problem(d->resource));
+}
+
 static void sink(void *ctx, uint64_t offset, const void *bytes, size_t n, enum http_result result)
 {
     struct part *p = ctx;
@@ -50,7 +59,7 @@ static void sink(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
         return;
     }
     if (result == HTTP_OK && p->at != p->end) fail("end");
-    if (result != HTTP_OK && d->result == HTTP_OK) d->result = result;
+    note(d, result);
     d->ended++;
     free(p);
 }
@@ -84,7 +93,7 @@ static void checked(void *ctx, uint64_t offset, const void *bytes, size_t n, enu
 {
     struct drive *d = ctx;
     if (offset > 1 || bytes || n) fail("check");
-    d->result = result;
+    note(d, result);
     d->ended++;
 }
 
@@ -95,7 +104,7 @@ static void check(struct drive *d, struct http *h, struct http_resource *f)
     while (d->ended == was) http_run(h, NULL, 0, 10000);
 }
 
-static int report(const struct drive *d, struct http *h, struct http_resource *f)
+static int report(const struct drive *d, struct http *h)
 {
     static const char *const names[] = {"OK", "FAILED", "CHANGED", "NO_RANGES", "NOT_FOUND"};
     struct http_counts c = http_counts(h);
@@ -103,7 +112,7 @@ static int report(const struct drive *d, struct http *h, struct http_resource *f
         printf("OK requests %llu bytes %llu retries %llu\n", (unsigned long long)c.requests,
                (unsigned long long)c.bytes, (unsigned long long)c.retries);
     else
-        printf("%s %s\n", names[d->result], http_problem(f));
+        printf("%s %s\n", names[d->result], d->problem);
     return d->result != HTTP_OK;
 }
 
@@ -160,13 +169,14 @@ int main(int argc, char **argv)
         printf("OPEN %s\n", why);
         return 1;
     }
-    struct http_resource *f = http_resource(h, d.url);
+    struct http_resource *f = d.resource = http_resource(h, d.url);
+    if (!f) return 2;
     struct http_pin pin = {.bytes = d.size};
     snprintf(pin.tag, sizeof pin.tag, "%s", d.pin ? d.pin : "");
     if (d.pin) http_set_pin(f, &pin);
     run(&d, h, f);
     if (d.result == HTTP_OK && d.check) check(&d, h, f);
-    int status = report(&d, h, f);
+    int status = report(&d, h);
     http_close(h);
     return status;
 }

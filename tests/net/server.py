@@ -72,8 +72,22 @@ class Answer:
             at += len(piece)
             yield bytes((b + self.salt) & 255 for b in piece) if self.salt else piece
 
-    def length(self):
-        return self.n if self.fd >= 0 else len(self.text)
+    def choose_range(self):
+        """200, 206 or 416, by Range and If-Range and what the version is now."""
+        asked, only_if = self.request.headers.get("range"), self.request.headers.get("if-range")
+        self.status, self.reason, self.first, self.n = 200, "OK", 0, self.total
+        self.headers.pop("Content-Range", None)
+        etag, modified = self.headers.get("ETag"), self.headers.get("Last-Modified")
+        if only_if and (only_if.startswith("W/") or only_if not in (etag, modified)):
+            asked = None
+        part = asked_range(asked, self.total) if asked else None
+        if part and part[1] <= 0:
+            self.status, self.reason, self.n = 416, "Range Not Satisfiable", 0
+            self.headers["Content-Range"] = f"bytes */{self.total}"
+        elif part:
+            self.status, self.reason, (self.first, self.n) = 206, "Partial Content", part
+            self.headers["Content-Range"] = f"bytes {part[0]}-{part[0] + part[1] - 1}/{self.total}"
+        self.headers["Content-Length"] = self.n
 
     def head(self):
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
@@ -160,26 +174,8 @@ class Server:
             "Last-Modified": email.utils.formatdate(stat.st_mtime, usegmt=True),
             "Content-Type": "application/octet-stream",
         }
-        choose_range(answer)
+        answer.choose_range()
         return answer
-
-
-def choose_range(answer):
-    """200, 206 or 416, by Range and If-Range and what the version is now."""
-    asked, only_if = answer.request.headers.get("range"), answer.request.headers.get("if-range")
-    answer.status, answer.reason, answer.first, answer.n = 200, "OK", 0, answer.total
-    answer.headers.pop("Content-Range", None)
-    etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
-    if only_if and (only_if.startswith("W/") or only_if not in (etag, modified)):
-        asked = None
-    part = asked_range(asked, answer.total) if asked else None
-    if part and part[1] <= 0:
-        answer.status, answer.reason, answer.n = 416, "Range Not Satisfiable", 0
-        answer.headers["Content-Range"] = f"bytes */{answer.total}"
-    elif part:
-        answer.status, answer.reason, (answer.first, answer.n) = 206, "Partial Content", part
-        answer.headers["Content-Range"] = f"bytes {part[0]}-{part[0] + part[1] - 1}/{answer.total}"
-    answer.headers["Content-Length"] = answer.n
 
 
 class Connection:

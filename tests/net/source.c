@@ -108,12 +108,13 @@ static void map(struct drive *d)
 {
     struct stat st;
     int fd = open(d->path, O_RDONLY);
-    if (fd < 0 || fstat(fd, &st)) exit(2);
-    d->size = (uint64_t)st.st_size;
+    if (!d->local && fd < 0) exit(2); // else the source is to say it
+    if (fd >= 0 && fstat(fd, &st)) exit(2);
+    d->size = fd >= 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     d->pending = calloc(d->size / POOL_CHUNK + 1, 1);
     d->file = d->size ? mmap(NULL, d->size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     if (!d->pending || d->file == MAP_FAILED) exit(2);
-    close(fd);
+    if (fd >= 0) close(fd);
 }
 
 static void take(struct drive *d, int argc, char **argv)
