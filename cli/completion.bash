@@ -3,6 +3,7 @@ _belljar() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     case $prev in
     --image | --put | --trace-file | --report) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+    --http-header) mapfile -t COMPREPLY < <(compgen -P @ -f -- "${cur#@}") && return ;;
     --mount) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
     --code-cache) mapfile -t COMPREPLY < <(compgen -d -W none -- "$cur") && return ;;
     --trace) mapfile -t COMPREPLY < <(compgen -W 'syscalls faults jit startup syscalls,faults' -- "$cur") && return ;;

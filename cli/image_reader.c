@@ -1,5 +1,6 @@
 // See image_reader.h.
 #include "cli/image_reader.h"
+#include "disk/http_headers.h"
 #include "disk/manifest.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,11 +115,20 @@ static bool is_url(const char *name)
     return !strncmp(name, "http://", 7) || !strncmp(name, "https://", 8);
 }
 
+static int open_http(struct image_reader *r)
+{
+    struct http_headers headers = {0};
+    int err = http_headers_add_environment(&headers, r->why);
+    struct http_options options = {.headers = (const char *const *)headers.line, .nheaders = headers.n, .netrc = true};
+    if (!err) err = http_open(&r->http, &options, r->why);
+    http_headers_wipe(&headers);
+    return err;
+}
+
 int image_read(struct image_reader *r)
 {
     const struct source_events events = {r, on_opened, on_chunk, on_failed, on_ended};
-    const struct http_options options = {.netrc = true};
-    if (is_url(r->name) && http_open(&r->http, &options, r->why)) return -1;
+    if (is_url(r->name) && open_http(r)) return -1;
     r->source = r->http ? source_packed(r->http, NULL, r->name, &events) : source_packed_directory(r->name, &events);
     if (r->source) run(r);
     if (!r->source) snprintf(r->why, sizeof r->why, "no memory");

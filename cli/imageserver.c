@@ -1,6 +1,7 @@
 // See imageserver.h.
 #include "cli/imageserver.h"
 #include "disk/diskserver.h"
+#include "disk/http_headers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,6 +27,15 @@ static int open_pool(struct imageserver *s, const struct command_line *l)
     char why[POOL_WHY] = "";
     int err = pool_open(&s->pool, l->record < 0 ? NULL : "none", 0, why);
     return err ? fail(STATUS_FAILED, "the cache of images: %s", *why ? why : strerror(-err)) : 0;
+}
+
+static int read_headers(struct http_headers *h, const struct command_line *l)
+{
+    char why[HTTP_WHY];
+    if (http_headers_add_environment(h, why)) return fail(STATUS_FAILED, "%s", why);
+    for (unsigned i = 0; i < l->nhttp_header; i++)
+        if (http_headers_add(h, l->http_header[i], why)) return fail(STATUS_FAILED, "--http-header: %s", why);
+    return 0;
 }
 
 // The mapping that can be written to is for the server alone.
@@ -55,8 +65,13 @@ int imageserver_start(struct imageserver *s, const struct command_line *l)
     d.pool = s->pool;
     s->table = diskserver_memory(&d.shared);
     if (s->table < 0) return failed("shared memory that can be sealed (Linux 5.1)");
-    int err = fork_server(s, &d);
+    struct http_headers headers = {0};
+    status = read_headers(&headers, l);
+    d.http = (struct http_options){.headers = (const char *const *)headers.line, .nheaders = headers.n, .netrc = true};
+    int err = status ? 0 : fork_server(s, &d);
+    http_headers_wipe(&headers); // the worker must not have them
     munmap(d.shared, DISK_BYTES);
+    if (status) return status;
     if (err) return failed("fork");
     s->head = mmap(NULL, DISK_TABLE, PROT_READ, MAP_SHARED, s->table, 0);
     if (s->head == MAP_FAILED) return failed("mmap");

@@ -32,6 +32,15 @@ static int take_image(struct command_line *l, char *v)
     return 0;
 }
 
+// What it is worth is said when it is needed.
+static int take_http_header(struct command_line *l, char *v)
+{
+    if (l->nhttp_header == HTTP_HEADER_MAX)
+        return fail(STATUS_FAILED, "--http-header: more than %d; they can stand in a file: @FILE", HTTP_HEADER_MAX);
+    l->http_header[l->nhttp_header++] = v;
+    return 0;
+}
+
 static int add_copy(struct copies *c, char *v, const char *option, const char *form)
 {
     struct copy pair;

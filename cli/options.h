@@ -17,7 +17,7 @@ struct shared { // --mount
     char *host, *guest;
     bool writable;
 };
-enum { SHARED_MAX = 16 };
+enum { SHARED_MAX = 16, HTTP_HEADER_MAX = 16 };
 
 struct command_line {
     struct belljar_options box;
@@ -28,6 +28,8 @@ struct command_line {
     unsigned nshared;
     const char **env; // box.envp
     unsigned nenv;
+    const char *http_header[HTTP_HEADER_MAX]; // disk/http_headers.h
+    unsigned nhttp_header;
     int record; // for image profile: the disk server writes here which chunks were needed (disk/diskserver.h); -1
     bool jail;  // the worker is in it
     bool done;  // --help, --version: nothing more to do

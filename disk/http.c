@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STALL_SECONDS = 15, TRIES = 5, HEADERS = 32 };
+enum { STALL_SECONDS = 15, TRIES = 5 };
 enum { CONNECTIONS = 6, STREAMS = 24 }; // requests at once: HTTP/1.1, HTTP/2
 enum { AHEAD_LESS = 2 };                // of them are for what somebody waits for
 enum { MOST_FDS = 16 };
@@ -48,21 +48,12 @@ static int load(struct http_curl *c, char *why)
                         HTTP_WHY);
 }
 
-static bool is_header(const char *s)
-{
-    size_t name = strcspn(s, ":");
-    if (name == 0 || s[name] != ':' || strcspn(s, " \t") < name) return false;
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' && *s != '\t') return false;
-    return true;
-}
-
 static int take_headers(struct http *h, const struct http_options *o, char *why)
 {
     h->headers = calloc(o->nheaders + 1, sizeof *h->headers);
     for (unsigned i = 0; h->headers && i < o->nheaders; i++) {
-        if (o->nheaders > HEADERS || !is_header(o->headers[i])) {
-            snprintf(why, HTTP_WHY, "header %u is not one as 'Name: value', or there are more than %d", i + 1, HEADERS);
+        if (!http_is_header(o->headers[i])) {
+            snprintf(why, HTTP_WHY, "header %u is not one as 'Name: value'", i + 1);
             return -1;
         }
         h->headers[i] = strdup(o->headers[i]);
@@ -387,7 +378,7 @@ bool http_run(struct http *h, const int *fds, unsigned n, int timeout_ms)
     move(h);
     // The caller may be content with what has come.
     bool moved = before.bytes != h->counts.bytes || busy != h->busy;
-    int timeout = moved ? 0 : shorter(h, timeout_ms);
+    int timeout = moved || next_to_begin(h, http_now()) ? 0 : shorter(h, timeout_ms);
     if (!h->multi) return is_readable(fds, n, timeout); // nothing was ever asked for
     h->curl.poll(h->multi, wait, n, timeout, NULL);
     move(h);

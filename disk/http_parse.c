@@ -77,6 +77,16 @@ unsigned http_parse_retry_after(const char *s, size_t n, time_t now, unsigned mo
     return (uint64_t)(at - now) < most / 1000 ? (unsigned)(at - now) * 1000 : most;
 }
 
+// RFC 9110, 5.1 and 5.5, without what would be more than one line.
+bool http_is_header(const char *s)
+{
+    size_t name = strcspn(s, ":");
+    if (name == 0 || s[name] != ':' || strcspn(s, " \t") < name) return false;
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' && *s != '\t') return false;
+    return true;
+}
+
 void http_printable(char *s)
 {
     for (; *s; s++)

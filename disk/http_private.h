@@ -24,7 +24,8 @@ bool http_parse_date(const char *, size_t n, char tag[HTTP_PIN]); // what can be
 unsigned http_parse_retry_after(const char *, size_t n, time_t now, unsigned most);
 // A URL without what must not be printed: credentials, query, fragment, control characters.
 void http_shown_url(const char *url, char shown[HTTP_SHOWN]);
-void http_printable(char *); // in place
+void http_printable(char *);       // in place
+bool http_is_header(const char *); // "Name: value", without control characters
 
 // ---------------------------------------------------------------- libcurl
 
