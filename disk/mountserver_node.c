@@ -397,7 +397,8 @@ int nodes_open(struct mount_state *s, const struct mount_server *m)
     s->proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (s->proc < 0 || fstatfs(s->proc, &fs) || fs.f_type != PROC_SUPER_MAGIC) return -ENOENT;
     int err = grow(s);
-    s->nat = 1; // no node is 0
+    if (!err) s->at[0] = NULL; // no node is 0
+    s->nat = !err;
     for (unsigned i = 0; i < m->ndirs && !err; i++) err = add_root(s, i);
     return err;
 }
