@@ -182,6 +182,7 @@ int manifest_hot_parse(const struct manifest *m, const void *bytes, size_t n, st
                        char why[MANIFEST_WHY])
 {
     struct manifest_hot_head head;
+    *list = (struct manifest_hot_list){0};
     if (n < sizeof head) return refuse(why, "the hot list is cut off");
     memcpy(&head, bytes, sizeof head);
     size_t front = manifest_hot_front(m, &head);
@@ -189,8 +190,9 @@ int manifest_hot_parse(const struct manifest *m, const void *bytes, size_t n, st
     if (n < front) return refuse(why, "the hot list is cut off");
     uint8_t *seen = calloc(1, m->head.chunks / 8 + 1);
     if (!seen) return refuse(why, "no memory for the hot list");
-    *list = (struct manifest_hot_list){(const void *)((const char *)bytes + sizeof head), head.chunks};
-    bool right = list_is_right(m, list->at, list->n, seen);
+    const struct manifest_hot *at = (const void *)((const char *)bytes + sizeof head);
+    bool right = list_is_right(m, at, head.chunks, seen);
     free(seen);
+    if (right) *list = (struct manifest_hot_list){at, head.chunks};
     return right ? 0 : refuse(why, "the hot list is damaged");
 }

@@ -206,10 +206,8 @@ static void want_one(struct packed_source *p, uint32_t index, enum source_want w
 {
     enum packed_chunk_state s = p->state[index];
     bool now = want == SOURCE_NOW;
-    if (now && s == CHUNK_HOT) {
-        bool late = packed_hot_is_late(p, index);
-        p->state[index] = s = late ? CHUNK_IDLE : CHUNK_HOT_WANTED;
-    }
+    if (s == CHUNK_HOT || s == CHUNK_HOT_WANTED)
+        p->state[index] = s = now && packed_hot_is_late(p, index) ? CHUNK_IDLE : CHUNK_HOT_WANTED;
     if (now && (s == CHUNK_IDLE || s == CHUNK_AHEAD)) enqueue(p, &p->fetch.now, index, CHUNK_NOW);
     if (!now && s == CHUNK_IDLE) enqueue(p, &p->fetch.ahead, index, CHUNK_AHEAD);
 }

@@ -144,8 +144,7 @@ static void begin_rest(struct packed_source *p)
 static void expect(struct packed_source *p, uint32_t index)
 {
     uint8_t key[POOL_KEY], *state = &p->state[index];
-    if (*state == CHUNK_NOW) *state = CHUNK_HOT_WANTED;
-    if (*state == CHUNK_AHEAD) *state = CHUNK_HOT;
+    if (*state == CHUNK_NOW || *state == CHUNK_AHEAD) *state = CHUNK_HOT_WANTED;
     if (*state != CHUNK_IDLE || !p->source.ops->key(&p->source, index, key)) return;
     if (!pool_find(p->pool, key)) *state = CHUNK_HOT;
 }

@@ -62,7 +62,7 @@ struct packed_source {
     struct http_pin pin; // the manifest's
     uint8_t *bytes;      // of the manifest, as they come
     size_t n, room;
-    bool open, is_wrong;
+    bool open, is_wrong, again; // again: asked for past caches
     struct manifest manifest;
     uint8_t *state;             // enum packed_chunk_state, of each chunk
     struct packed_codec *codec; // NULL: not needed yet

@@ -160,52 +160,57 @@ static bool open_manifest(struct packed_source *p)
     return true;
 }
 
-static void open_now(struct packed_source *p)
-{
-    if (p->pool) keep(p, http_pin(p->resource), &p->manifest);
-    free_bytes(p);
-    p->source.events->opened(p->source.events->ctx);
-    packed_hot_opened(p);
-}
-
 static void came_first(struct packed_source *p)
 {
     char why[MANIFEST_WHY];
-    if (manifest_parse(&p->manifest, p->bytes, p->n, why))
-        end(p, why);
-    else if (packed_codec_open(&p->codec, false, why))
+    if (packed_codec_open(&p->codec, false, why)) {
         end(p, why); // rather than at each chunk
-    else if (!open_manifest(p))
+    } else if (!open_manifest(p)) {
         end(p, "no memory");
-    else
-        open_now(p);
+    } else {
+        if (p->pool) keep(p, http_pin(p->resource), &p->manifest);
+        p->source.events->opened(p->source.events->ctx);
+        packed_hot_opened(p);
+    }
 }
 
 // The image was open, and its manifest has another version. That may be the same content, copied there once more.
-static void came_again(struct packed_source *p)
+static void came_again(struct packed_source *p, const struct manifest *m)
 {
-    struct manifest m;
-    char why[MANIFEST_WHY];
-    bool right = !manifest_parse(&m, p->bytes, p->n, why);
-    if (right && p->pool) keep(p, http_pin(p->resource), &m);
-    if (right && memcmp(m.head.digest, p->source.digest, sizeof m.head.digest))
+    if (p->pool) keep(p, http_pin(p->resource), m);
+    if (memcmp(m->head.digest, p->source.digest, sizeof m->head.digest))
         end(p, "has changed on the server since it was read last; run it again to use the new one");
-    manifest_free(&m);
+}
+
+static bool ask_for_manifest(struct packed_source *p, bool past_caches);
+
+// Something between here and the server may have damaged it, and may keep that.
+static void came_wrong(struct packed_source *p, const char *why)
+{
+    bool again = !p->again;
+    p->again = true;
+    if (again && ask_for_manifest(p, true)) return;
+    if (!p->open) end(p, why); // what is open is proven by its own manifest, chunk by chunk
 }
 
 static void came(struct packed_source *p, bool complete)
 {
-    if (!p->open && p->is_wrong)
-        end(p, "this is no manifest of a packed image, or one of another version of belljar");
-    else if (p->is_wrong)
-        end(p, "has changed on the server since it was read last, and is no manifest now");
-    else if (p->open && complete)
-        came_again(p);
-    else if (!p->open && complete)
+    struct manifest m = {0};
+    char why[MANIFEST_WHY] = "this is no manifest of a packed image, or one of another version of belljar";
+    bool right = complete && !p->is_wrong && !manifest_parse(&m, p->bytes, p->n, why);
+    if (right && p->open) {
+        came_again(p, &m);
+        manifest_free(&m);
+    } else if (right) {
+        p->manifest = m;
         came_first(p);
-    else if (!p->open)
-        p->source.events->ended(p->source.events->ctx, http_problem(p->resource));
-    free_bytes(p);
+    } else {
+        manifest_free(&m);
+        if (complete || p->is_wrong)
+            came_wrong(p, why);
+        else if (!p->open)
+            p->source.events->ended(p->source.events->ctx, http_problem(p->resource));
+    }
 }
 
 static void take(void *ctx, uint64_t offset, const void *bytes, size_t n, enum http_result result)
@@ -220,11 +225,13 @@ static void take(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
     p->is_wrong = p->is_wrong || is_wrong_already(p);
 }
 
-static bool ask_for_manifest(struct packed_source *p)
+static bool ask_for_manifest(struct packed_source *p, bool past_caches)
 {
+    free_bytes(p);
     if (p->resource) http_forget(p->resource);
     p->is_wrong = false;
     p->resource = http_resource(p->http, p->url);
+    if (p->resource && past_caches) http_past_caches(p->resource);
     return p->resource && !http_whole(p->resource, MANIFEST_SIZE_MAX, take, p);
 }
 
@@ -248,7 +255,7 @@ static void checked(void *ctx, uint64_t offset, const void *bytes, size_t n, enu
     struct packed_source *p = ctx;
     (void)offset;
     (void)bytes;
-    if (!n && (result == HTTP_CHANGED || result == HTTP_NO_RANGES)) ask_for_manifest(p);
+    if (!n && (result == HTTP_CHANGED || result == HTTP_NO_RANGES)) ask_for_manifest(p, false);
 }
 
 static void check(struct source *s)
@@ -261,7 +268,7 @@ static void check(struct source *s)
     if (*p->pin.tag)
         http_check(p->resource, checked, p);
     else
-        ask_for_manifest(p);
+        ask_for_manifest(p, false);
 }
 
 static void close_source(struct source *s)
@@ -289,7 +296,7 @@ struct source *source_packed(struct http *http, struct pool *pool, const char *u
         events->opened(events->ctx);
         return &p->source;
     }
-    if (p->url && ask_for_manifest(p)) {
+    if (p->url && ask_for_manifest(p, false)) {
         packed_hot_begin(p);
         return &p->source;
     }
