@@ -25,4 +25,4 @@ struct image_use {
 // Parses what follows the subcommand's name, answers --help, and runs it. The exit status.
 int image_run(const struct image_use *, int argc, char **argv);
 
-extern const struct image_use image_info_use, image_pack_use, image_verify_use, image_unpack_use;
+extern const struct image_use image_info_use, image_pack_use, image_verify_use, image_unpack_use, image_profile_use;

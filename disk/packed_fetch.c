@@ -40,7 +40,6 @@ static bool pop(struct packed_source *p, struct packed_queue *q, enum packed_chu
 
 // ---------------------------------------------------------------- requests
 
-static void pump(struct packed_source *p);
 static bool send_request(struct packed_request *r);
 
 // why NULL: p->chunk is it.
@@ -120,7 +119,7 @@ static void take(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
         came_wrong(r, "changes all the time");
     else
         cannot_come(r);
-    pump(p);
+    packed_fetch_pump(p);
 }
 
 static bool send_request(struct packed_request *r)
@@ -184,10 +183,11 @@ static bool next_chunk(struct packed_source *p, uint32_t *index)
 {
     struct packed_fetch *f = &p->fetch;
     if (f->under_way < PACKED_REQUESTS && pop(p, &f->now, CHUNK_NOW, index)) return true;
-    return f->under_way < AHEAD_REQUESTS && pop(p, &f->ahead, CHUNK_AHEAD, index);
+    // The line is the hot file's as long as it comes: what it has is needed, these may be.
+    return !p->hot.first && f->under_way < AHEAD_REQUESTS && pop(p, &f->ahead, CHUNK_AHEAD, index);
 }
 
-static void pump(struct packed_source *p)
+void packed_fetch_pump(struct packed_source *p)
 {
     uint32_t index;
     while (next_chunk(p, &index))
@@ -218,7 +218,7 @@ void packed_fetch_want(struct packed_source *p, uint32_t first, uint32_t n, enum
     if (n > p->source.chunks - first) n = p->source.chunks - first;
     for (uint32_t i = first; i < first + n; i++)
         if (!manifest_is_zero(&p->manifest.chunk[i])) want_one(p, i, want);
-    pump(p);
+    packed_fetch_pump(p);
 }
 
 static bool given_while_asked(struct packed_source *p, uint32_t index)

@@ -44,17 +44,14 @@ static void give_up_waiting(struct packed_source *p, uint32_t index)
 
 static void stop(struct packed_source *p)
 {
-    struct packed_hot *h = &p->hot;
-    uint32_t n = h->list.n;
-    h->list.n = 0;
-    if (h->resource) http_forget(h->resource);
-    h->resource = NULL;
-    for (uint32_t i = 0; i < n; i++) give_up_waiting(p, item(h, i).index);
-    free(h->run.stored);
-    free(h->first);
-    free(h->end);
-    h->run.stored = h->first = NULL;
-    h->end = NULL;
+    struct packed_hot h = p->hot;
+    p->hot = (struct packed_hot){0};
+    if (h.resource) http_forget(h.resource);
+    for (uint32_t i = 0; i < h.list.n; i++) give_up_waiting(p, item(&h, i).index);
+    free(h.run.stored);
+    free(h.first);
+    free(h.end);
+    if (p->open) packed_fetch_pump(p);
 }
 
 // Of both: the first bytes and the rest.

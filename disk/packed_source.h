@@ -78,6 +78,7 @@ int64_t packed_clock(void); // ms
 
 void packed_fetch_want(struct packed_source *, uint32_t first, uint32_t n, enum source_want);
 bool packed_fetch_given(struct packed_source *, uint32_t index); // the hot file brought it. False: it was there
+void packed_fetch_pump(struct packed_source *);                  // asks for what may be asked for now
 void packed_fetch_free(struct packed_source *);
 
 void packed_hot_begin(struct packed_source *);
