@@ -46,6 +46,7 @@ static bool send_request(struct packed_request *r);
 static void tell(struct packed_source *p, uint32_t index, const char *why)
 {
     const struct source_events *e = p->source.events;
+    p->state[index] = why ? CHUNK_IDLE : CHUNK_GIVEN;
     if (why)
         e->failed(e->ctx, index, why);
     else
@@ -62,9 +63,8 @@ static void finish(struct packed_request *r, const char *why)
     r->also = (struct packed_queue){0};
     r->resource = NULL;
     p->fetch.under_way--;
-    p->state[index] = CHUNK_IDLE;
-    for (uint32_t i = 0; i < also.n; i++) p->state[also.at[i]] = CHUNK_IDLE;
     if (!given) tell(p, index, why);
+    if (given) p->state[index] = CHUNK_GIVEN;
     for (uint32_t i = 0; i < also.n; i++) tell(p, also.at[i], why);
     free(also.at);
 }
@@ -175,7 +175,6 @@ static void ask(struct packed_source *p, uint32_t index)
         if (send_request(r)) return;
         p->fetch.under_way--;
     }
-    p->state[index] = CHUNK_IDLE;
     tell(p, index, "no memory");
 }
 
@@ -198,7 +197,6 @@ static void enqueue(struct packed_source *p, struct packed_queue *q, uint32_t in
 {
     p->state[index] = waits;
     if (push(q, index)) return;
-    p->state[index] = CHUNK_IDLE;
     tell(p, index, "no memory");
 }
 
@@ -208,8 +206,9 @@ static void want_one(struct packed_source *p, uint32_t index, enum source_want w
     bool now = want == SOURCE_NOW;
     if (s == CHUNK_HOT || s == CHUNK_HOT_WANTED)
         p->state[index] = s = now && packed_hot_is_late(p, index) ? CHUNK_IDLE : CHUNK_HOT_WANTED;
-    if (now && (s == CHUNK_IDLE || s == CHUNK_AHEAD)) enqueue(p, &p->fetch.now, index, CHUNK_NOW);
-    if (!now && s == CHUNK_IDLE) enqueue(p, &p->fetch.ahead, index, CHUNK_AHEAD);
+    bool idle = s == CHUNK_IDLE || s == CHUNK_GIVEN;
+    if (now && (idle || s == CHUNK_AHEAD)) enqueue(p, &p->fetch.now, index, CHUNK_NOW);
+    if (!now && idle) enqueue(p, &p->fetch.ahead, index, CHUNK_AHEAD);
 }
 
 void packed_fetch_want(struct packed_source *p, uint32_t first, uint32_t n, enum source_want want)
@@ -233,7 +232,7 @@ static bool given_while_asked(struct packed_source *p, uint32_t index)
 bool packed_fetch_given(struct packed_source *p, uint32_t index)
 {
     if (p->state[index] == CHUNK_ASKED) return given_while_asked(p, index);
-    p->state[index] = CHUNK_IDLE;
+    p->state[index] = CHUNK_GIVEN;
     return true;
 }
 

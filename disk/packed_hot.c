@@ -66,7 +66,7 @@ static bool give(struct packed_source *p, uint32_t i, const uint8_t *stored)
 {
     struct manifest_hot m = item(&p->hot, i);
     enum packed_chunk_state s = p->state[m.index];
-    if (s == CHUNK_IDLE || s == CHUNK_FOLLOWS) return true;
+    if (s == CHUNK_IDLE || s == CHUNK_GIVEN || s == CHUNK_FOLLOWS) return true;
     if (packed_check(p, m.index, stored, m.stored)) return false;
     if (packed_fetch_given(p, m.index)) p->source.events->chunk(p->source.events->ctx, m.index, p->chunk);
     return true;

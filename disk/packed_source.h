@@ -6,6 +6,7 @@
 
 enum packed_chunk_state { // of each chunk
     CHUNK_IDLE,           // nobody waits for it
+    CHUNK_GIVEN,          // nor now, but it came
     CHUNK_HOT,            // the hot file will bring it
     CHUNK_HOT_WANTED,     // and somebody waits for it
     CHUNK_AHEAD,          // in the queue of those that may be needed
