@@ -42,6 +42,7 @@ struct belljar_box {
     const struct belljar_options *options;
     struct engine *engine;
     struct blockdev *device; // of the root; its file system's
+    struct fs *root_fs;      // borrowed
     struct path root;
     struct task *first; // of the program's process, until the run begins
     bool ran;

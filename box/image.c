@@ -119,12 +119,21 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
     char text[256] = "";
     if (image_device(image, &b->box.ram, &dev, text, sizeof text))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);
-    if (extfs_new(b->box.vfs, dev, &fs, text, sizeof text)) {
-        blockdev_close(dev);
+    int link = b->options->delta ? b->options->delta : -1;
+    if (extfs_new_delta(b->box.vfs, dev, link, &fs, text, sizeof text)) {
+        if (b->options->delta) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s", text); // names the file
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: %s", image->path, text);
     }
     if (vfs_mount(b->box.vfs, fs, "/", "/dev/root", 0))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: its root cannot be mounted", image->path);
     b->device = dev;
+    b->root_fs = fs;
     return BELLJAR_OK;
+}
+
+int belljar_box_save(struct belljar_box *b, struct belljar_error *why)
+{
+    if (!b->options->delta || !vfs_sync(b->box.vfs)) return BELLJAR_OK;
+    const char *problem = extfs_problem(b->root_fs);
+    return belljar_fail(why, BELLJAR_BAD_OPTION, "%s", *problem ? problem : "the box ran out of memory for it");
 }

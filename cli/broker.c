@@ -32,8 +32,9 @@
 
 enum phase { PUTTING, RUNNING, GETTING };
 
-static const uint64_t grace = 2000000000;     // how much later than --timeout the broker ends what did not end itself
-static const uint64_t patience = 60000000000; // for an answer when no guest runs
+static const uint64_t grace = 2000000000; // how much later than --timeout the broker ends what did not end itself
+static const uint64_t save_patience = 3600000000000; // for the last save: a disk may be slow
+static const uint64_t patience = 60000000000;        // for an answer when no guest runs
 
 struct broker {
     const struct command_line *line;
@@ -43,8 +44,10 @@ struct broker {
     struct shares shares;
     pid_t worker;
     enum phase phase;
-    bool over;           // nothing more is to come
-    bool got;            // the next message says how a get went
+    bool over;  // nothing more is to come
+    bool got;   // the next message says how a get went
+    bool saved; // what the box wrote is kept, or not to be
+    struct deltakeep delta;
     int status;          // the command's
     unsigned puts, gets; // so many have been asked for
     uint64_t limit;      // of a file got out
@@ -193,7 +196,7 @@ static void pass_on(struct broker *b)
             kill(b->worker, SIGCONT); // a shell continues both, kill(1) only the one it was told of
         else if (b->phase == RUNNING && !imageserver_opening(&b->disk))
             kill(b->worker, channel_signal(sig));
-        else if (sig != SIGWINCH)
+        else if (sig != SIGWINCH && (b->saved || b->phase != GETTING || sig == SIGQUIT)) // a save is not to be cut off
             stop(b, 128 + sig);
     }
 }
@@ -215,6 +218,7 @@ static uint64_t wait_time(const struct broker *b, int fd)
 {
     uint64_t limit = b->line->box.timeout_ns, spent;
     if (fd != b->channel) return 0;
+    if (b->phase == GETTING && !b->saved) return save_patience;
     if (b->phase != RUNNING) return patience;
     if (!limit) return 0;
     spent = elapsed(b);
@@ -362,10 +366,13 @@ static void serve(struct broker *b, struct channel_message *m)
         channel_send(b->channel, "", 0);
     } else if (m->say == SAY_END && b->phase == RUNNING && good_result(&m->result)) {
         tell_end(b, &m->result);
+    } else if (m->say == SAY_SAVED && b->phase == GETTING && !b->saved) {
+        b->saved = true;
+        if (m->code) finish(b, fail(STATUS_FAILED, "what the box wrote last is not kept: %s", m->text));
     } else if (m->say == SAY_GOT && b->got) {
         b->got = false;
         if (m->code) finish(b, fail(STATUS_FAILED, "--get: %s", m->text));
-    } else if (m->say == SAY_GET && b->phase == GETTING && !b->got && b->gets < b->line->get.n) {
+    } else if (m->say == SAY_GET && b->phase == GETTING && b->saved && !b->got && b->gets < b->line->get.n) {
         serve_get(b);
     } else {
         stop(b, fail(STATUS_FAILED, "the worker said what it must not say at this point"));
@@ -389,7 +396,7 @@ static void tell_death(struct broker *b, int status)
 
 static bool all_said(const struct broker *b)
 {
-    return b->phase == GETTING && b->gets == b->line->get.n && !b->got;
+    return b->phase == GETTING && b->saved && b->gets == b->line->get.n && !b->got;
 }
 
 static void serve_all(struct broker *b)
@@ -489,7 +496,8 @@ static bool fork_worker(struct broker *b, struct command_line *l)
                                                         .broker = broker,
                                                         .cache = &b->cache,
                                                         .server = &b->disk,
-                                                        .shares = &b->shares});
+                                                        .shares = &b->shares,
+                                                        .delta = &b->delta});
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
@@ -497,12 +505,13 @@ static bool fork_worker(struct broker *b, struct command_line *l)
     b->channel = pair[0];
     close(pair[1]);
     server_lent(&b->disk.server);
+    server_lent(&b->delta.server);
     return b->worker > 0;
 }
 
 int broker_run(struct command_line *l)
 {
-    struct broker b = {.line = l};
+    struct broker b = {.line = l, .saved = !l->delta};
     int err;
     count_from_exec(&l->box);
     if (!open_streams()) return fail(STATUS_FAILED, "/dev/null: %s", strerror(errno));
@@ -511,6 +520,7 @@ int broker_run(struct command_line *l)
     catch_signals(&b);
     if ((err = cachefill_open(&b.cache, l, b.image))) return err;
     if ((err = shares_start(&b.shares, l))) return err;
+    if ((err = deltakeep_start(&b.delta, l, b.image, &b.disk))) return err;
     if (!fork_worker(&b, l)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
     server_lent(&b.shares.server);
     belljar_trace_phase(&l->box, "worker forked");
@@ -518,6 +528,7 @@ int broker_run(struct command_line *l)
     add_cpu_time(&l->box, RUSAGE_CHILDREN);
     belljar_trace_phase(&l->box, "worker ended");
     server_end(&b.shares.server);
+    deltakeep_end(&b.delta);
     restore_terminal(&b);
     if (b.phase == GETTING) cachefill_end(&b.cache, l, b.image, &b.disk);
     imageserver_end(&b.disk);

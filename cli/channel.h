@@ -7,6 +7,8 @@
 //   SAY_OUTPUT, once, if there is a     an empty packet, when the line is gone
 //   line of progress
 //   SAY_END, the box has ended
+//   SAY_SAVED, with --delta, once what
+//   the box wrote is kept, or cannot be
 //   SAY_GET, for each --get in turn       struct channel_file; then the worker sends the bytes in packets, an empty
 //   one, SAY_GOT                               and how it went SAY_FAILED, instead of any of them    the worker is done
 //
@@ -17,7 +19,7 @@
 #include "belljar.h"
 #include <signal.h>
 
-enum channel_say { SAY_PUT, SAY_OUTPUT, SAY_END, SAY_GET, SAY_GOT, SAY_FAILED };
+enum channel_say { SAY_PUT, SAY_OUTPUT, SAY_END, SAY_SAVED, SAY_GET, SAY_GOT, SAY_FAILED };
 enum { CHANNEL_PACKET = 65536 };
 
 // Of one up to SIGWINCH; below the ticks of host/fault.c.
@@ -28,9 +30,9 @@ static inline int channel_signal(int sig)
 
 struct channel_message {
     uint32_t say;                 // enum channel_say
-    uint32_t code;                // SAY_FAILED, SAY_GOT: enum belljar_code
+    uint32_t code;                // SAY_FAILED, SAY_SAVED, SAY_GOT: enum belljar_code
     struct belljar_result result; // SAY_END
-    char text[600];               // SAY_FAILED, SAY_GOT: one line
+    char text[600];               // SAY_FAILED, SAY_SAVED, SAY_GOT: one line
 };
 
 struct channel_file {

@@ -60,6 +60,13 @@ static int take_get(struct command_line *l, char *v)
     return add_copy(&l->get, v, "get", "of the form GUEST:HOST");
 }
 
+static int take_delta(struct command_line *l, char *v)
+{
+    if (!*v) return bad("delta", v, "the name of a file");
+    l->delta = v;
+    return 0;
+}
+
 // One form of the place: that of two is to be seen.
 static void tidy_path(char *path)
 {
@@ -168,6 +175,10 @@ static int take_files(struct command_line *l, char *v)
 static int take_tmp_size(struct command_line *l, char *v)
 {
     return size_option("tmp-size", v, &l->box.tmp_bytes);
+}
+static int take_delta_size(struct command_line *l, char *v)
+{
+    return size_option("delta-size", v, &l->delta_size);
 }
 static int take_output(struct command_line *l, char *v)
 {

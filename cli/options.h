@@ -22,6 +22,8 @@ enum { SHARED_MAX = 16, HTTP_HEADER_MAX = 16 };
 struct command_line {
     struct belljar_options box;
     const char *image, *report;
+    const char *delta;      // NULL: none
+    uint64_t delta_size;    // bytes; 0: deltaserver.h's
     const char *code_cache; // codecache_directory's argument
     struct copies put, get;
     struct shared shared[SHARED_MAX];

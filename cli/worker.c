@@ -26,6 +26,7 @@ struct worker {
     struct belljar_pool_image pool; // and its head
     const struct disk_head *head;
     struct shares *shares;
+    const struct deltakeep *delta;
     struct belljar_box *box;
 };
 
@@ -129,6 +130,7 @@ static int move_descriptors(struct worker *w, const struct imageserver *server, 
     w->channel = pass(&outside, w->channel);
     if (o->trace_fd > 2) o->trace_fd = pass(&outside, o->trace_fd);
     pass_image(w, &outside, &own, server);
+    if (w->delta->server.pid) o->delta = pass(&outside, w->delta->server.link);
     if (w->shares->server.pid) shares = pass(&outside, w->shares->server.link);
     w->cache->profile = pass(&own, w->cache->profile);
     w->cache->store.fd = pass(&own, o->cache ? w->cache->store.fd : -1);
@@ -202,6 +204,15 @@ static void before_output(void *ctx)
     (void)channel_take(w->channel, &none, 1);
 }
 
+static int save(struct worker *w)
+{
+    struct channel_message saved = {.say = SAY_SAVED};
+    struct belljar_error why = {0};
+    saved.code = (uint32_t)belljar_box_save(w->box, &why);
+    snprintf(saved.text, sizeof saved.text, "%s", why.text);
+    return channel_send(w->channel, &saved, sizeof saved);
+}
+
 static int run_box(struct worker *w)
 {
     const struct command_line *l = w->line;
@@ -216,6 +227,7 @@ static int run_box(struct worker *w)
     if (!code && w->cache->profile >= 0) (void)belljar_box_profile(w->box, w->cache->profile, NULL);
     if (code) return say_failed(w, (enum belljar_code)code, "", why.text);
     err = channel_send(w->channel, &end, sizeof end);
+    if (!err && l->box.delta) err = save(w);
     for (unsigned i = 0; i < l->get.n && !err; i++) err = get_file(w, &l->get.at[i]);
     return err;
 }
@@ -234,6 +246,7 @@ int worker_main(struct command_line *l, const struct inherited *from)
                        .channel = from->channel,
                        .cache = from->cache,
                        .shares = from->shares,
+                       .delta = from->delta,
                        .image = from->image,
                        .head = from->server->head};
     struct belljar_image *opened;

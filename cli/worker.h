@@ -1,6 +1,7 @@
 // The process that runs the box, inside the jail: see worker.c.
 #pragma once
 #include "cli/cachefill.h"
+#include "cli/deltakeep.h"
 #include "cli/imageserver.h"
 #include "cli/shares.h"
 
@@ -12,6 +13,7 @@ struct inherited {
     struct cachefill *cache;
     const struct imageserver *server;
     struct shares *shares;
+    const struct deltakeep *delta;
 };
 
 // In the child of the fork. Never returns to the caller's work: the result is the process's exit status, of no interest

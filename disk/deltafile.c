@@ -459,6 +459,15 @@ int64_t deltafile_bytes(struct deltafile *d)
     return err ? err : page_size * pages;
 }
 
+int64_t deltafile_used(struct deltafile *d)
+{
+    int64_t page_size, pages, unused;
+    int err = pragma_number(d, "PRAGMA page_size", &page_size);
+    if (!err) err = pragma_number(d, "PRAGMA page_count", &pages);
+    if (!err) err = pragma_number(d, "PRAGMA freelist_count", &unused);
+    return err ? err : page_size * (unused <= pages ? pages - unused : 0);
+}
+
 static int check_inode(void *ctx, const struct delta_inode *i)
 {
     (void)ctx, (void)i;

@@ -62,6 +62,7 @@ const struct delta_base *deltafile_base(const struct deltafile *);
 int deltafile_check(struct deltafile *);
 int deltafile_set_limit(struct deltafile *, uint64_t bytes); // of the file; beyond is -ENOSPC
 int64_t deltafile_bytes(struct deltafile *);                 // of the file, what is free in it included; or -errno
+int64_t deltafile_used(struct deltafile *);                  // the same without what is free in it
 
 int deltafile_begin(struct deltafile *);
 int deltafile_commit(struct deltafile *); // a failure has rolled back

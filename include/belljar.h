@@ -143,6 +143,8 @@ struct belljar_options {
     const char *const *argv;            // NULL-terminated, with argv[0]
     const char *const *envp;            // NULL-terminated; NULL: belljar_default_env
     const char *cwd;                    // "/"
+    int delta; // what the box writes is kept: the link to a delta server (vfs/delta_protocol.h), which stays the
+               // caller's. Only the command has one so far (disk/deltaserver.h). 0: none
     const struct belljar_mount *mounts; // in this order, before any file is put
     unsigned nmounts;
     const char *hostname; // "belljar"
@@ -230,6 +232,10 @@ BELLJAR_API int belljar_box_new(struct belljar_image *, const struct belljar_opt
 BELLJAR_API int belljar_box_run(struct belljar_box *, struct belljar_result *,
                                 struct belljar_error *why); // once; returns when the program has ended
 BELLJAR_API void belljar_box_free(struct belljar_box *);
+
+// With a delta: makes all that the box has written until now durable; after the run, and after the last put. Without:
+// nothing. BAD_OPTION: it cannot be kept, and *why says why; what was kept before still is.
+BELLJAR_API int belljar_box_save(struct belljar_box *, struct belljar_error *why);
 
 // Files in and out of the box, before and after the run; by root, missing directories are made. A get of a directory or
 // a missing file fails.

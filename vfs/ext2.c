@@ -6,6 +6,7 @@
 // numbers, sizes, names. Every loop is bounded by a constant or by the device's size. Anything wrong is -LX_EIO.
 #include <stdio.h>
 #include <string.h>
+#include "vfs/delta.h"
 #include "vfs/ext2_internal.h"
 
 enum { PAGE = 4096 };
@@ -64,12 +65,32 @@ static int open_it(struct ext2 *e, char *why, size_t why_size)
     return -LX_ENOMEM;
 }
 
-int extfs_new(struct vfs *v, struct blockdev *dev, struct fs **out, char *why, size_t why_size)
+// Over the image, and what a delta has of it.
+static int make_fs(struct ext2 *e, int link, struct fs **out, char *why, size_t why_size)
+{
+    struct vfs *v = e->lower.vfs;
+    struct delta *delta = NULL;
+    struct delta_facts facts;
+    int err = open_it(e, why, why_size);
+    if (!err && link >= 0) err = delta_open(v, link, e->lower.max_ino, &delta, &facts, why, why_size);
+    if (err) {
+        ext2_close(&e->lower);
+        return err;
+    }
+    err =
+        delta ? memfs_new_delta(v, "ext2", &e->lower, delta, &facts, out) : memfs_new(v, "ext2", &e->lower, 0, 0, out);
+    if (err)
+        snprintf(why, why_size, "cannot mount the image: its root directory is corrupt%s",
+                 link >= 0 ? ", or what the delta has of it" : "");
+    return err;
+}
+
+int extfs_new_delta(struct vfs *v, struct blockdev *dev, int link, struct fs **out, char *why, size_t why_size)
 {
     struct ext2_info info;
     ext2_info(dev, &info);
+    struct ext2 *e = info.mountable ? kmem_new(v, sizeof *e) : NULL;
     if (!info.mountable) return refuse(dev, -LX_EINVAL, info.why, why, why_size);
-    struct ext2 *e = kmem_new(v, sizeof *e);
     if (!e) return refuse(dev, -LX_ENOMEM, "not enough memory", why, why_size);
     *e = (struct ext2){.dev = dev,
                        .block_size = info.block_size,
@@ -80,16 +101,18 @@ int extfs_new(struct vfs *v, struct blockdev *dev, struct fs **out, char *why, s
                        .free_inodes = info.free_inodes,
                        .sums = info.sums};
     e->lower = (struct lower){&ext2_lower_ops, v, EXT2_ROOT_INO, info.inodes};
-    int err = open_it(e, why, why_size);
-    if (err) {
-        ext2_close(&e->lower);
-        return err;
-    }
-    err = memfs_new(v, "ext2", &e->lower, 0, 0, out);
-    if (err) {
-        snprintf(why, why_size, "cannot mount the image: its root directory is corrupt");
-        return err;
-    }
-    (*out)->mount_flags = MOUNT_NOATIME;
-    return 0;
+    int err = make_fs(e, link, out, why, why_size);
+    if (!err) (*out)->mount_flags = MOUNT_NOATIME;
+    return err;
+}
+
+int extfs_new(struct vfs *v, struct blockdev *dev, struct fs **out, char *why, size_t why_size)
+{
+    return extfs_new_delta(v, dev, -1, out, why, why_size);
+}
+
+const char *extfs_problem(const struct fs *fs)
+{
+    const struct memfs *m = fs->private;
+    return m->delta ? delta_problem(m->delta) : "";
 }

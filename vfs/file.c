@@ -137,7 +137,9 @@ int vfs_fsync(struct file *f)
 {
     if (f->mode & FILE_PATH) return -LX_EBADF;
     if (f->ops && f->ops->fsync) return f->ops->fsync(f);
-    return is_reg(f->inode) || is_dir(f->inode) ? 0 : -LX_EINVAL;
+    if (!is_reg(f->inode) && !is_dir(f->inode)) return -LX_EINVAL;
+    struct fs *fs = f->inode->fs;
+    return fs->ops->sync ? fs->ops->sync(fs) : 0;
 }
 
 int vfs_fallocate(struct file *f, int mode, uint64_t off, uint64_t len)

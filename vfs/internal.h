@@ -13,7 +13,8 @@ char *kmem_strdup(struct vfs *, const char *s, size_t len); // len + 1 bytes, to
 struct vtime vfs_now(struct vfs *);
 int vtime_cmp(struct vtime a, struct vtime b);
 void inode_touch(struct inode *,
-                 unsigned valid); // ATTR_ATIME, ATTR_MTIME: set to now, ctime too with ATTR_MTIME; or 0: ctime only
+                 unsigned valid);   // ATTR_ATIME, ATTR_MTIME: set to now, ctime too with ATTR_MTIME; or 0: ctime only
+void inode_changed(struct inode *); // INODE_DIRTY, and not saved
 void inode_accessed(const struct path *); // relatime rules
 unsigned mode_to_dt(uint32_t mode);
 void inode_init(struct inode *, struct fs *, uint64_t ino,

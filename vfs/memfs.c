@@ -47,9 +47,10 @@ static void table_remove(struct memfs *m, struct mnode *n)
     m->count--;
 }
 
-static void node_free(struct memfs *m, struct mnode *n)
+void memfs_node_free(struct memfs *m, struct mnode *n)
 {
     struct vfs *v = m->fs->vfs;
+    memfs_forget_unsaved(n);
     if (n->lower) m->lower->ops->forget(m->lower, n->lower);
     if (is_dir(&n->i)) mdir_free(v, &n->dir);
     memfs_free_pages(n);
@@ -64,9 +65,12 @@ static void inode_idle(struct inode *i)
 {
     struct memfs *m = memfs_of(i);
     bool keep = i->nlink > 0 && (!m->lower || i->flags & INODE_DIRTY);
-    if (keep) return;
+    if (keep && !(m->delta && memfs_can_read_again(mnode(i)))) return;
+    uint64_t pages = m->pages;
     table_remove(m, mnode(i));
-    node_free(m, mnode(i));
+    if (i->nlink == 0) memfs_node_gone(m, mnode(i));
+    memfs_node_free(m, mnode(i));
+    if (keep) m->pages = pages; // only the memory is free
 }
 
 // ---------------------------------------------------------------- making inodes
@@ -97,14 +101,13 @@ static void set_ops(struct inode *i)
 int memfs_make(struct memfs *m, const struct inode *like, const char *target, struct inode **out)
 {
     struct vfs *v = m->fs->vfs;
-    struct mnode *n = kmem_new(v, sizeof *n);
+    struct mnode *n = memfs_room(m, 0) ? NULL : kmem_new(v, sizeof *n);
     if (!n) return -LX_ENOSPC;
     inode_init(&n->i, m->fs, m->fs->next_ino++, like->mode);
     n->i.uid = like->uid;
     n->i.gid = like->gid;
     n->i.rdev = like->rdev;
     n->i.nlink = 0;
-    n->i.flags = INODE_DIRTY;
     if (!m->lower && is_reg(&n->i)) n->i.seals = SEALS_KNOWN | LX_F_SEAL_SEAL; // shmem_get_inode
     n->loaded = true;
     set_ops(&n->i);
@@ -114,14 +117,15 @@ int memfs_make(struct memfs *m, const struct inode *like, const char *target, st
         n->target = kmem_strdup(v, target, n->i.size);
     }
     if ((target && !n->target) || table_add(m, n) != 0) {
-        node_free(m, n);
+        memfs_node_free(m, n);
         return -LX_ENOSPC;
     }
+    inode_changed(&n->i);
     *out = &n->i;
     return 0;
 }
 
-static void take_attr(struct mnode *n, const struct lower_attr *a)
+void memfs_take_attr(struct mnode *n, const struct lower_attr *a)
 {
     struct inode *i = &n->i;
     i->mode = a->mode, i->nlink = a->nlink, i->uid = a->uid, i->gid = a->gid, i->rdev = a->rdev;
@@ -131,25 +135,39 @@ static void take_attr(struct mnode *n, const struct lower_attr *a)
     n->lower_pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
 }
 
+struct mnode *memfs_node_new(struct memfs *m, uint64_t ino, void *lower)
+{
+    struct mnode *n = kmem_new(m->fs->vfs, sizeof *n);
+    if (!n) {
+        if (lower) m->lower->ops->forget(m->lower, lower);
+        return NULL;
+    }
+    n->i = (struct inode){.fs = m->fs, .ino = ino, .refs = 1};
+    n->lower = lower;
+    return n;
+}
+
+int memfs_node_add(struct memfs *m, struct mnode *n)
+{
+    set_ops(&n->i);
+    return table_add(m, n) ? -LX_ENOMEM : 0;
+}
+
 static int load_inode(struct memfs *m, uint64_t ino, struct inode **out)
 {
     struct lower_attr a;
     void *lower;
     if (!m->lower) return -LX_EIO;
-    int err = m->lower->ops->inode(m->lower, ino, &a, &lower);
+    int err = memfs_is_stored(m, ino) ? memfs_load_stored(m, ino, out) : -LX_ENOENT;
+    if (err != -LX_ENOENT) return err;
+    err = m->lower->ops->inode(m->lower, ino, &a, &lower);
     if (err) return err;
-    struct mnode *n = kmem_new(m->fs->vfs, sizeof *n);
-    if (!n) {
-        m->lower->ops->forget(m->lower, lower);
-        return -LX_ENOMEM;
-    }
-    n->i = (struct inode){.fs = m->fs, .ino = ino, .refs = 1};
-    n->lower = lower;
-    take_attr(n, &a);
-    set_ops(&n->i);
+    struct mnode *n = memfs_node_new(m, ino, lower);
+    if (!n) return -LX_ENOMEM;
+    memfs_take_attr(n, &a);
     if (is_reg(&n->i)) n->i.flags |= INODE_PRISTINE;
-    if (table_add(m, n) != 0) {
-        node_free(m, n);
+    if (memfs_node_add(m, n)) {
+        memfs_node_free(m, n);
         return -LX_ENOMEM;
     }
     *out = &n->i;
@@ -174,6 +192,7 @@ static int memfs_statfs(struct fs *fs, struct kstatfs *s)
     struct memfs *m = fs->private;
     struct ram *ram = fs->vfs->ram;
     uint64_t spare = ram_limit(ram) > ram_used(ram) ? ram_limit(ram) - ram_used(ram) : 0;
+    if (m->delta) spare = UINT64_MAX; // memory comes free as pages are saved
     uint64_t left = m->max_pages > m->pages ? m->max_pages - m->pages : 0;
     s->type = LX_TMPFS_MAGIC;
     s->blocks = m->max_pages < ram_limit(ram) ? m->max_pages : ram_limit(ram);
@@ -188,9 +207,13 @@ static uint32_t memfs_reclaim(struct fs *fs)
 {
     struct memfs *m = fs->private;
     uint32_t n = 0;
+    bool saved = m->delta && memfs_sync(fs) == 0;
     for (uint32_t k = 0; m->lower && k < m->nbuckets; k++)
-        for (struct mnode *i = m->table[k]; i; i = i->next)
-            if (is_reg(&i->i)) n += memfs_drop_clean(i);
+        for (struct mnode *i = m->table[k]; i; i = i->next) {
+            if (!is_reg(&i->i)) continue;
+            n += memfs_drop_clean(i);
+            if (saved) n += memfs_drop_stored(i);
+        }
     return n;
 }
 
@@ -201,15 +224,22 @@ static void memfs_destroy(struct fs *fs)
         while (m->table[k]) {
             struct mnode *n = m->table[k];
             m->table[k] = n->next;
-            node_free(m, n);
+            memfs_node_free(m, n);
         }
     kmem_free(fs->vfs, m->table, m->nbuckets * sizeof *m->table);
     if (m->lower) m->lower->ops->close(m->lower);
+    delta_close(m->delta);
     kmem_free(fs->vfs, m, sizeof *m);
 }
 
 static const struct fs_ops memfs_fs_ops = {
     .inode_idle = inode_idle, .statfs = memfs_statfs, .reclaim = memfs_reclaim, .destroy = memfs_destroy};
+static const struct fs_ops delta_fs_ops = {.inode_idle = inode_idle,
+                                           .statfs = memfs_statfs,
+                                           .sync = memfs_sync,
+                                           .unsaved = memfs_unsaved,
+                                           .reclaim = memfs_reclaim,
+                                           .destroy = memfs_destroy};
 
 static int make_root(struct memfs *m, uint32_t mode)
 {
@@ -224,17 +254,18 @@ static int make_root(struct memfs *m, uint32_t mode)
     return err;
 }
 
-int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max_bytes, uint32_t root_mode,
-              struct fs **out)
+static int new_instance(struct vfs *v, const char *type, const struct memfs *like, uint32_t root_mode, struct fs **out)
 {
     struct memfs *m = kmem_new(v, sizeof *m);
-    struct fs *fs = m ? fs_new(v, type, &memfs_fs_ops, m) : NULL;
+    struct fs *fs = m ? fs_new(v, type, like->delta ? &delta_fs_ops : &memfs_fs_ops, m) : NULL;
     if (!fs) {
         kmem_free(v, m, sizeof *m);
-        if (lower) lower->ops->close(lower);
+        if (like->lower) like->lower->ops->close(like->lower);
+        delta_close(like->delta);
         return -LX_ENOMEM;
     }
-    *m = (struct memfs){.fs = fs, .lower = lower, .max_pages = max_bytes ? (max_bytes + 4095) >> 12 : UINT64_MAX};
+    *m = *like;
+    m->fs = fs;
     int err = make_root(m, root_mode);
     if (err) {
         fs_put(fs);
@@ -242,6 +273,22 @@ int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max
     }
     *out = fs;
     return 0;
+}
+
+int memfs_new(struct vfs *v, const char *type, struct lower *lower, uint64_t max_bytes, uint32_t root_mode,
+              struct fs **out)
+{
+    struct memfs m = {.lower = lower, .max_pages = max_bytes ? (max_bytes + 4095) >> 12 : UINT64_MAX};
+    return new_instance(v, type, &m, root_mode, out);
+}
+
+int memfs_new_delta(struct vfs *v, const char *type, struct lower *lower, struct delta *delta,
+                    const struct delta_facts *facts, struct fs **out)
+{
+    struct memfs m = {.lower = lower, .delta = delta, .max_pages = facts->limit >> 12, .pages = facts->used >> 12};
+    int err = new_instance(v, type, &m, 0, out);
+    if (!err) (*out)->next_ino = facts->next_ino;
+    return err;
 }
 
 int tmpfs_new(struct vfs *v, uint64_t max_bytes, uint32_t root_mode, struct fs **out)

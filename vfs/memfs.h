@@ -6,6 +6,7 @@
 // first change on, the inode is pinned in memory (INODE_DIRTY) with what changed: attributes and all entries as a
 // whole, pages one by one. An unchanged inode is dropped with its last reference.
 #pragma once
+#include "vfs/delta.h"
 #include "vfs/pagemap.h"
 #include "vfs/vfs.h"
 
@@ -56,6 +57,8 @@ struct mdir {
     uint32_t nslots, cap;
     uint64_t next_cookie;
     uint64_t disk_bytes; // what the live entries would take in an ext2 directory
+    uint64_t *hidden;    // with a delta: a bit for each hash of a name of the lower's; NULL: it has none
+    uint32_t nhidden;    // words
 };
 struct mxattr {
     struct mxattr *next;
@@ -74,7 +77,11 @@ struct mnode {
     struct pagemap pages;
     char *target; // i.size bytes
     struct mxattr *xattrs;
-    bool xattrs_loaded; // those of the lower are among them
+    bool xattrs_loaded;                         // those of the lower are among them
+    bool xattrs_changed;                        // since they were last saved, if ever
+    bool xattrs_stored;                         // all of them, those of the lower as well
+    bool stored;                                // the delta has it, or will with the next save
+    struct mnode *unsaved_next, **unsaved_prev; // memfs.unsaved
 };
 
 struct memfs {
@@ -83,6 +90,11 @@ struct memfs {
     struct mnode **table; // by inode number
     uint32_t nbuckets, count;
     uint64_t max_pages, pages; // pages held as the files' own; max_pages: of tmpfs's size option
+    struct delta *delta;       // NULL: what is written is gone with the memory. memfs_delta.c
+    struct mnode *unsaved;     // inodes that the delta does not have as they are
+    uint64_t unsaved_pages;    // about as many of their pages,
+    uint64_t unsent_pages;     // and so many of these were not even sent
+    bool saving;
 };
 
 static inline struct mnode *mnode(struct inode *i)
@@ -95,7 +107,10 @@ static inline struct memfs *memfs_of(const struct inode *i)
 }
 
 int memfs_new(struct vfs *, const char *type, struct lower *, uint64_t max_bytes, uint32_t root_mode,
-              struct fs **);                                       // owns lower, also on failure
+              struct fs **); // owns lower, also on failure
+// Over a lower, with a delta (facts: what its opening gave). Owns both, also on failure.
+int memfs_new_delta(struct vfs *, const char *type, struct lower *, struct delta *, const struct delta_facts *,
+                    struct fs **);
 int memfs_inode(struct memfs *, uint64_t ino, struct inode **out); // a reference; -LX_EIO: the lower has no such inode
 int memfs_make(struct memfs *, const struct inode *like, const char *target,
                struct inode **out); // a new inode without a name, nlink 0
@@ -107,6 +122,7 @@ int memfs_add(struct inode *dir, const char *name, size_t len,
               struct inode *); // makes a name for it and counts the link
 struct mdirent *mdir_find(const struct mdir *, const char *name, size_t len);
 void mdir_free(struct vfs *, struct mdir *);
+bool mdir_may_hide(const struct mdir *, const char *name, size_t len); // may the lower have this name? With a delta
 
 // memfs_file.c
 extern const struct inode_ops memfs_reg_ops, memfs_link_ops, memfs_special_ops;
@@ -120,3 +136,27 @@ int memfs_getxattr(struct inode *, const char *name, void *buf, size_t size);
 int memfs_setxattr(struct inode *, const char *name, const void *value, size_t size, int flags);
 int memfs_listxattr(struct inode *, char *buf, size_t size);
 void memfs_free_xattrs(struct mnode *);
+int memfs_load_xattr(void *mnode, const char *name, const void *value, size_t size); // a lower_xattr
+
+// memfs.c
+struct mnode *memfs_node_new(struct memfs *, uint64_t ino, void *lower); // with a reference; not in the table yet
+void memfs_node_free(struct memfs *, struct mnode *);
+int memfs_node_add(struct memfs *, struct mnode *); // to the table, once its attributes are there. 0, -LX_ENOMEM
+void memfs_take_attr(struct mnode *, const struct lower_attr *);
+
+// memfs_delta.c: what a delta adds. Told of every change; without a delta that does nothing.
+bool memfs_is_stored(const struct memfs *, uint64_t ino);
+int memfs_load_stored(struct memfs *, uint64_t ino, struct inode **out); // as memfs_inode; -LX_ENOENT: it is not there
+int memfs_stored_names(struct mnode *dir, lower_entry *, void *ctx);     // ino 0: the lower's name is gone
+int memfs_stored_page(struct mnode *, uint32_t index, uint32_t *frame);  // one that was PAGE_KEPT; borrowed
+void memfs_name_changed(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt); // ino 0: gone
+void memfs_page_changed(struct mnode *, uint32_t index); // one of its own, or a hole over the lower's
+void memfs_pages_cut(struct mnode *, uint32_t first);    // from here to the end
+void memfs_written(struct mnode *);                      // some pages: they may be sent ahead of the save
+void memfs_node_gone(struct memfs *, struct mnode *);    // it is freed, and has no name any more
+void memfs_forget_unsaved(struct mnode *);
+void memfs_unsaved(struct inode *);
+bool memfs_can_read_again(const struct mnode *);
+int memfs_room(struct memfs *, uint64_t pages); // for so many more: 0, -LX_ENOSPC. For any memfs
+int memfs_sync(struct fs *);
+uint32_t memfs_drop_stored(struct mnode *); // after a save, own pages that nobody else holds: how many

@@ -124,6 +124,7 @@ void mdir_free(struct vfs *v, struct mdir *d)
     }
     kmem_free(v, d->slots, d->cap * sizeof *d->slots);
     kmem_free(v, d->buckets, d->nbuckets * sizeof *d->buckets);
+    kmem_free(v, d->hidden, d->nhidden * sizeof *d->hidden);
     memset(d, 0, sizeof *d);
 }
 
@@ -136,11 +137,48 @@ static int load_entry(void *ctx, const char *name, size_t len, uint64_t ino, uns
     return mdir_add(n->i.fs->vfs, &n->dir, name, len, ino, dt);
 }
 
+// Which names the lower has: to be asked when one is gone later.
+static int note_lower_names(struct vfs *v, struct mdir *d)
+{
+    uint32_t words = 1 + d->live / 8;
+    d->hidden = kmem_new(v, words * sizeof *d->hidden);
+    if (!d->hidden) return -LX_ENOMEM;
+    d->nhidden = words;
+    for (uint32_t k = 0; k < d->nslots; k++) {
+        uint32_t bit = d->slots[k].entry->hash % (words * 64);
+        d->hidden[bit / 64] |= 1ull << (bit % 64);
+    }
+    return 0;
+}
+
+bool mdir_may_hide(const struct mdir *d, const char *name, size_t len)
+{
+    if (!d->hidden) return false;
+    uint32_t bit = hash_name(name, len) % (d->nhidden * 64);
+    return d->hidden[bit / 64] >> (bit % 64) & 1;
+}
+
+// What the delta says of a name, which may be the lower's.
+static int load_stored(void *ctx, const char *name, size_t len, uint64_t ino, unsigned dt)
+{
+    struct mnode *n = ctx;
+    struct mdirent *e = mdir_find(&n->dir, name, len);
+    if (e && ino) {
+        e->ino = ino;
+        e->dt = (uint8_t)dt;
+        return 0;
+    }
+    if (e) mdir_remove(n->i.fs->vfs, &n->dir, e);
+    return ino ? mdir_add(n->i.fs->vfs, &n->dir, name, len, ino, dt) : 0;
+}
+
 static int load(struct mnode *n)
 {
     struct memfs *m = memfs_of(&n->i);
-    if (n->loaded || !n->lower) return 0;
-    int err = m->lower->ops->entries(m->lower, n->lower, load_entry, n);
+    if (n->loaded || (!n->lower && !n->stored)) return 0;
+    int err = n->lower ? m->lower->ops->entries(m->lower, n->lower, load_entry, n) : 0;
+    if (!err && n->lower && m->delta) err = note_lower_names(n->i.fs->vfs, &n->dir);
+    if (!err && n->stored) err = memfs_stored_names(n, load_stored, n);
     if (err)
         mdir_free(n->i.fs->vfs, &n->dir);
     else
@@ -179,7 +217,7 @@ static int seek(struct mnode *n, const char *name, size_t len, struct inode **ou
 static int dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct mnode *n = mnode(dir);
-    if (!n->loaded && n->lower && n->sought < SEEKS) {
+    if (!n->loaded && n->lower && !n->stored && n->sought < SEEKS) {
         n->sought++;
         return seek(n, name, len, out);
     }
@@ -217,6 +255,7 @@ int memfs_add(struct inode *dir, const char *name, size_t len, struct inode *i)
     if (!err && mdir_find(&n->dir, name, len)) err = -LX_EEXIST;
     if (!err) err = mdir_add(dir->fs->vfs, &n->dir, name, len, i->ino, mode_to_dt(i->mode));
     if (err) return err;
+    memfs_name_changed(dir, name, len, i->ino, mode_to_dt(i->mode));
     i->nlink++;
     if (is_dir(i)) {
         i->nlink++;   // its own "."
@@ -278,6 +317,7 @@ static int dir_unlink(struct inode *dir, const char *name, size_t len, struct in
     struct mdirent *e = mdir_find(&n->dir, name, len);
     if (!e) return -LX_ENOENT;
     mdir_remove(dir->fs->vfs, &n->dir, e);
+    memfs_name_changed(dir, name, len, 0, 0);
     unlinked(dir, victim);
     changed(dir);
     return 0;
@@ -297,6 +337,8 @@ static void exchange(struct inode *from, struct mdirent *a, struct inode *to, st
     if (b->dt == LX_DT_DIR) moved_dir(to, from);
     a->ino = b->ino, a->dt = b->dt;
     b->ino = t.ino, b->dt = t.dt;
+    memfs_name_changed(from, a->name, a->len, a->ino, a->dt);
+    memfs_name_changed(to, b->name, b->len, b->ino, b->dt);
 }
 
 // Puts `i` under a name that is free or `victim`'s.
@@ -321,6 +363,8 @@ static int move(struct inode *from, struct mdirent *e, struct inode *to, const c
     if (!err) err = put_name(to, name, len, i, old, victim);
     inode_put(victim);
     if (err) return err;
+    memfs_name_changed(to, name, len, i->ino, mode_to_dt(i->mode));
+    memfs_name_changed(from, e->name, e->len, 0, 0);
     mdir_remove(from->fs->vfs, &mnode(from)->dir, e);
     if (is_dir(i)) moved_dir(from, to);
     return 0;

@@ -24,9 +24,9 @@ static void drop_frame(void *ctx, uint32_t frame, bool own)
     struct mnode *n = ctx;
     struct memfs *m = memfs_of(&n->i);
     if (frame == PAGE_HOLE) return;
-    ram_unref(m->fs->vfs->ram, frame);
+    if (frame != PAGE_KEPT) ram_unref(m->fs->vfs->ram, frame);
     if (!own) return;
-    m->pages--;
+    if (m->pages > 0) m->pages--; // with a delta they are an estimate
     if (!n->lower && n->i.blocks >= 8) n->i.blocks -= 8;
 }
 
@@ -64,6 +64,10 @@ static int page_get(struct mnode *n, uint32_t index, uint32_t *frame, bool *own)
     struct memfs *m = memfs_of(&n->i);
     struct ram *ram = m->fs->vfs->ram;
     *frame = pagemap_get(&n->pages, index, own);
+    if (*frame == PAGE_KEPT) {
+        int err = memfs_stored_page(n, index, frame);
+        if (err) return err;
+    }
     if (*frame == PAGE_HOLE)
         *frame = 0;
     else if (*frame)
@@ -92,7 +96,7 @@ static void content_changes(struct mnode *n)
 
 static int new_frame(struct memfs *m, bool zero, uint32_t *frame)
 {
-    if (m->pages >= m->max_pages) return -LX_ENOSPC;
+    if (memfs_room(m, 1)) return -LX_ENOSPC;
     *frame = ram_alloc_to_fill(m->fs->vfs->ram, zero);
     if (!*frame && vfs_reclaim(m->fs->vfs)) *frame = ram_alloc_to_fill(m->fs->vfs->ram, zero);
     return *frame ? 0 : -LX_ENOSPC;
@@ -107,7 +111,8 @@ static int own_page(struct mnode *n, uint32_t index, uint32_t frame)
         return err;
     }
     m->pages++;
-    n->i.flags |= INODE_DIRTY;
+    inode_changed(&n->i);
+    memfs_page_changed(n, index);
     return 0;
 }
 
@@ -157,8 +162,13 @@ static int page_for_write(struct mnode *n, uint32_t index, uint32_t *frame)
     bool own;
     content_changes(n);
     *frame = pagemap_get(&n->pages, index, &own);
-    if (own) return 0;
-    int err = page_get(n, index, frame, &own);
+    int err = own && *frame == PAGE_KEPT ? memfs_stored_page(n, index, frame) : 0;
+    if (err) return err;
+    if (own) {
+        memfs_page_changed(n, index);
+        return 0;
+    }
+    err = page_get(n, index, frame, &own);
     if (err) return err;
     if (!*frame) return fill_hole(n, index, frame);
     return ram_is_file(*frame) ? copy_page(n, index, frame) : adopt_page(n, index, *frame);
@@ -251,20 +261,35 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
     return 0;
 }
 
-static void zero_bytes(struct mnode *n, uint32_t frame, uint64_t from, uint64_t to)
+static void zero_bytes(struct mnode *n, uint32_t index, uint32_t frame, uint64_t from, uint64_t to)
 {
     struct ram *ram = n->i.fs->vfs->ram;
+    memfs_page_changed(n, index);
     ram_writing(ram, frame);
     memset(ram_ptr(ram, frame) + from, 0, to - from);
 }
 
-// The end of the file moves from i.size to beyond `to`: nothing may be left behind the old end.
+// The end of the file moves from i.size to beyond `to`: nothing may be left behind the old end. A page that is in the
+// delta only was saved without what was there.
 static void clear_tail(struct mnode *n)
 {
     uint32_t off = n->i.size & 4095;
     bool own;
-    uint32_t frame = off ? pagemap_get(&n->pages, (uint32_t)(n->i.size >> 12), &own) : 0;
-    if (frame && own && frame != PAGE_HOLE) zero_bytes(n, frame, off, 4096);
+    uint32_t index = (uint32_t)(n->i.size >> 12), frame = off ? pagemap_get(&n->pages, index, &own) : 0;
+    if (page_in_memory(frame) && own) zero_bytes(n, index, frame, off, 4096);
+}
+
+// To take them may need memory, for which pages are saved and dropped: not this one, and what was saved of it was not
+// all.
+static size_t take_bytes(struct mnode *n, uint32_t index, uint32_t frame, uint32_t off, struct iob *io, size_t want)
+{
+    struct ram *ram = n->i.fs->vfs->ram;
+    if (!memfs_of(&n->i)->delta) return iob_get(io, ram_ptr(ram, frame) + off, want);
+    ram_ref(ram, frame);
+    size_t got = iob_get(io, ram_ptr(ram, frame) + off, want);
+    ram_unref(ram, frame);
+    memfs_page_changed(n, index);
+    return got;
 }
 
 static int file_write(struct file *f, struct iob *io, uint64_t *pos)
@@ -281,11 +306,12 @@ static int file_write(struct file *f, struct iob *io, uint64_t *pos)
         int err = page_for_write(n, (uint32_t)(*pos >> 12), &frame);
         if (err) return err;
         ram_writing(ram, frame);
-        size_t got = iob_get(io, ram_ptr(ram, frame) + off, want);
+        size_t got = take_bytes(n, (uint32_t)(*pos >> 12), frame, off, io, want);
         *pos += got;
         if (got && *pos > n->i.size) n->i.size = *pos;
         if (got < want) return -LX_EFAULT;
     }
+    memfs_written(n);
     return 0;
 }
 
@@ -302,7 +328,7 @@ static int zero_in_page(struct mnode *n, uint64_t from, uint64_t to)
     if (err || !frame) return err;
     ram_unref(n->i.fs->vfs->ram, frame);
     err = page_for_write(n, index, &frame);
-    if (!err) zero_bytes(n, frame, from & 4095, (from & 4095) + (to - from));
+    if (!err) zero_bytes(n, index, frame, from & 4095, (from & 4095) + (to - from));
     return err;
 }
 
@@ -322,6 +348,7 @@ static int set_size(struct mnode *n, uint64_t size)
     uint32_t pages = pages_of(size);
     unmap(n, pages, UINT32_MAX - pages);
     pagemap_cut(v, &n->pages, pages, 1ull << 32, drop_frame, n);
+    memfs_pages_cut(n, pages);
     if (n->lower_pages > pages) n->lower_pages = pages;
     n->i.size = size;
     if (n->i.blocks > (uint64_t)pages * 8) n->i.blocks = (uint64_t)pages * 8;
@@ -349,10 +376,27 @@ int memfs_setattr(struct inode *i, const struct setattr *a)
 static int punch_page(struct mnode *n, uint32_t index)
 {
     struct vfs *v = n->i.fs->vfs;
+    bool own;
+    if (pagemap_get(&n->pages, index, &own) == PAGE_HOLE) return 0;
     pagemap_cut(v, &n->pages, index, (uint64_t)index + 1, drop_frame, n);
     bool lower = n->lower && index < n->lower_pages &&
                  memfs_of(&n->i)->lower->ops->has_page(memfs_of(&n->i)->lower, n->lower, index);
-    return lower ? pagemap_set(v, &n->pages, index, PAGE_HOLE, false) : 0;
+    int err = lower ? pagemap_set(v, &n->pages, index, PAGE_HOLE, false) : 0;
+    if (lower && !err) memfs_page_changed(n, index);
+    return err;
+}
+
+// What the delta may have is a hole there too.
+static void punch_stored(struct mnode *n, uint32_t first, uint32_t end)
+{
+    uint32_t index, frame;
+    uint64_t from = first;
+    bool own;
+    for (; pagemap_next(&n->pages, from, &index, &frame, &own) && index < end; from = (uint64_t)index + 1) {
+        drop_frame(n, frame, own);
+        (void)pagemap_set(n->i.fs->vfs, &n->pages, index, PAGE_HOLE, false); // in the place of one that is there
+        memfs_page_changed(n, index);
+    }
 }
 
 static int punch_pages(struct mnode *n, uint32_t first, uint32_t end)
@@ -362,12 +406,13 @@ static int punch_pages(struct mnode *n, uint32_t first, uint32_t end)
     if (lower_end > first && lower_end - first > SCAN_LIMIT) return -LX_EOPNOTSUPP;
     content_changes(n);
     unmap(n, first, end - first);
-    n->i.flags |= INODE_DIRTY;
+    inode_changed(&n->i);
+    if (n->stored) punch_stored(n, first, end);
     for (uint32_t k = first; k < lower_end; k++) {
         int err = punch_page(n, k);
         if (err) return err;
     }
-    pagemap_cut(n->i.fs->vfs, &n->pages, first > lower_end ? first : lower_end, end, drop_frame, n);
+    if (!n->stored) pagemap_cut(n->i.fs->vfs, &n->pages, first > lower_end ? first : lower_end, end, drop_frame, n);
     return 0;
 }
 

@@ -43,7 +43,7 @@ static struct mxattr *xattr_new(struct vfs *v, const char *name, const void *val
 
 // ---------------------------------------------------------------- loading from the lower
 
-static int load_xattr(void *ctx, const char *name, const void *value, size_t size)
+int memfs_load_xattr(void *ctx, const char *name, const void *value, size_t size)
 {
     struct mnode *n = ctx;
     struct mxattr **at = find(n, name);
@@ -56,7 +56,7 @@ static int load(struct mnode *n)
 {
     struct lower *l = memfs_of(&n->i)->lower;
     if (n->xattrs_loaded || !n->lower || !l->ops->xattrs) return 0;
-    int err = l->ops->xattrs(l, n->lower, load_xattr, n);
+    int err = l->ops->xattrs(l, n->lower, memfs_load_xattr, n);
     if (err)
         memfs_free_xattrs(n);
     else
@@ -87,8 +87,10 @@ int memfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
     if (!value) {
         if (!*at) return -LX_ENODATA;
         remove_at(v, at);
+        mnode(i)->xattrs_changed = true;
         return 0;
     }
+    if (memfs_of(i)->delta && size > DELTALINK_XATTR_MAX) return -LX_ENOSPC;
     if (flags & LX_XATTR_CREATE && *at) return -LX_EEXIST;
     if (flags & LX_XATTR_REPLACE && !*at) return -LX_ENODATA;
     struct mxattr *x = xattr_new(v, name, value, size);
@@ -96,6 +98,7 @@ int memfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
     if (*at) remove_at(v, at);
     x->next = *at;
     *at = x;
+    mnode(i)->xattrs_changed = true;
     return 0;
 }
 

@@ -6,7 +6,7 @@ enum { FAN = 64, BITS = 6, MAX_HEIGHT = 6 };
 
 struct pm_leaf {
     uint32_t frame[FAN];
-    uint64_t own;
+    uint64_t own, mark;
 };
 struct pm_node {
     void *child[FAN];
@@ -113,6 +113,52 @@ bool pagemap_next(const struct pagemap *m, uint64_t from, uint32_t *index, uint3
     return next_below(m->root, m->height - 1, 0, from, index, frame, own);
 }
 
+// ---------------------------------------------------------------- marks
+
+bool pagemap_mark(struct pagemap *m, uint32_t index)
+{
+    struct pm_leaf *l = find_leaf(m, index);
+    uint64_t bit = 1ull << slot(index, 0);
+    if (!l || l->mark & bit) return false;
+    l->mark |= bit;
+    return true;
+}
+
+uint16_t pagemap_marked(struct pagemap *m, uint32_t first)
+{
+    const struct pm_leaf *l = find_leaf(m, first);
+    return l ? (uint16_t)(l->mark >> slot(first, 0)) : 0;
+}
+
+void pagemap_unmark(struct pagemap *m, uint32_t first)
+{
+    struct pm_leaf *l = find_leaf(m, first);
+    if (l) l->mark &= ~(0xffffull << slot(first, 0));
+}
+
+static bool next_mark_below(void *p, unsigned level, uint64_t base, uint64_t from, uint32_t *index)
+{
+    uint64_t span = 1ull << (level * BITS);
+    unsigned first = from > base ? (unsigned)((from - base) / span) : 0;
+    if (!p || first >= FAN) return false;
+    if (level == 0) {
+        uint64_t marks = ((struct pm_leaf *)p)->mark >> first << first;
+        if (marks) *index = (uint32_t)(base + (unsigned)__builtin_ctzll(marks));
+        return marks != 0;
+    }
+    for (unsigned i = first; i < FAN; i++)
+        if (next_mark_below(((struct pm_node *)p)->child[i], level - 1, base + i * span, from, index)) return true;
+    return false;
+}
+
+bool pagemap_next_mark(const struct pagemap *m, uint64_t from, uint32_t *index)
+{
+    if (m->height == 0 || from >> (m->height * BITS)) return false;
+    return next_mark_below(m->root, m->height - 1, 0, from, index);
+}
+
+// ---------------------------------------------------------------- cutting
+
 struct cutting {
     struct vfs *v;
     uint64_t from, to;
@@ -128,6 +174,7 @@ static void cut_leaf(const struct cutting *c, struct pm_leaf *l, uint64_t base)
         bool own = l->own >> i & 1;
         l->frame[i] = 0;
         l->own &= ~(1ull << i);
+        l->mark &= ~(1ull << i);
         c->drop(c->ctx, frame, own);
     }
 }

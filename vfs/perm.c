@@ -170,7 +170,7 @@ int inode_setattr(struct inode *i, struct setattr *a)
     int err = i->ops->setattr(i, a);
     if (!err && a->valid) {
         i->ctime = now;
-        i->flags |= INODE_DIRTY;
+        inode_changed(i);
     }
     return err;
 }

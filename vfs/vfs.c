@@ -3,10 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Inodes that were saved can be read again.
+static void save_and_trim(struct vfs *v)
+{
+    for (struct mount *m = v->mounts; m; m = m->next)
+        if (m->fs->ops->unsaved && m->fs->ops->sync(m->fs)) return;
+    dcache_trim(v, 0);
+}
+
 void *kmem_resize(struct vfs *v, void *p, size_t old, size_t n)
 {
     if (n > old && n - old > v->kmem_limit - v->kmem) {
         dcache_trim(v, 0);
+        if (n - old > v->kmem_limit - v->kmem) save_and_trim(v);
         if (n - old > v->kmem_limit - v->kmem) return NULL;
     }
     char *q = realloc(p, n);
@@ -176,13 +185,19 @@ int vtime_cmp(struct vtime a, struct vtime b)
     return a.nsec < b.nsec ? -1 : a.nsec > b.nsec;
 }
 
+void inode_changed(struct inode *i)
+{
+    i->flags |= INODE_DIRTY;
+    if (!(i->flags & INODE_UNSAVED) && i->fs->ops->unsaved) i->fs->ops->unsaved(i);
+}
+
 void inode_touch(struct inode *i, unsigned valid)
 {
     struct vtime now = vfs_now(i->fs->vfs);
     if (valid & ATTR_ATIME) i->atime = now;
     if (valid & ATTR_MTIME) i->mtime = now;
     if (!(valid & ATTR_ATIME) || valid & ATTR_MTIME) i->ctime = now;
-    i->flags |= INODE_DIRTY;
+    inode_changed(i);
 }
 
 // As fs/inode.c relatime_need_update: only when the file changed since, or a day has passed.

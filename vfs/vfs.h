@@ -144,6 +144,7 @@ enum {
     INODE_FIXED =
         64, // of procfs: looking up a missing name fails already, so that making one is ENOENT whatever the permissions
     INODE_PRISTINE = 256, // see inode_is_pristine
+    INODE_UNSAVED = 512,  // the delta does not have it as it is (memfs_delta.c)
 };
 
 // A regular file of an image whose content and size are still what the image says, whoever shows it and whichever of
@@ -296,6 +297,7 @@ struct fs_ops {
     int (*statfs)(struct fs *, struct kstatfs *); // absent: ENOSYS
     int (*sync)(struct fs *);                     // absent: 0
     void (*finish)(struct fs *);      // the run has ended: what is kept back goes where it lasts. Absent: nothing
+    void (*unsaved)(struct inode *);  // it changes: INODE_UNSAVED may be set. Absent: never
     uint32_t (*reclaim)(struct fs *); // gives back frames that can be read again; how many. Absent: none
     void (*destroy)(struct fs *);     // the last mount went: all dentries are gone and `root` was put
 };
@@ -361,6 +363,10 @@ int tmpfs_new(struct vfs *, uint64_t max_bytes, uint32_t root_mode,
 int extfs_new(struct vfs *, struct blockdev *, struct fs **, char *why,
               size_t why_size); // root from an ext2/3/4 image, changes in memory. Owns blockdev, also on failure. why:
                                 // one line on failure
+// The same with a delta, which a server keeps on the other end of the link (vfs/delta.h): what was written earlier is
+// there, what is written is saved by sync. The link is borrowed; negative: none.
+int extfs_new_delta(struct vfs *, struct blockdev *, int link, struct fs **, char *why, size_t why_size);
+const char *extfs_problem(const struct fs *); // why the last save failed, in a line; "": it did not
 int devfs_new(struct vfs *,
               struct fs **); // null zero full random urandom, fd stdin stdout stderr -> /proc/self/fd, pts/, shm/
 

@@ -1,0 +1,55 @@
+// See deltakeep.h.
+#include "cli/deltakeep.h"
+#include "disk/digest.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+// In the server, while nobody waits but the worker.
+static int base_of_file(const struct deltakeep *k, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
+{
+    off_t end = lseek(k->image, 0, SEEK_END);
+    if (end < 0) {
+        snprintf(why, DELTASERVER_WHY, "the image cannot be read: %s", strerror(errno));
+        return -EIO;
+    }
+    *bytes = (uint64_t)end;
+    return image_digest(k->image, *bytes, digest, NULL, NULL, why, DELTASERVER_WHY);
+}
+
+static int base_of_server(const struct disk_head *head, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    uint32_t state;
+    while ((state = disk_load(&head->state)) == DISK_OPENING) nanosleep(&pause, NULL); // it ends, one way or the other
+    if (state != DISK_OPEN) {
+        snprintf(why, DELTASERVER_WHY, "the image of the delta cannot be opened");
+        return -EIO;
+    }
+    *bytes = head->bytes;
+    memcpy(digest, head->digest, DISK_DIGEST);
+    return 0;
+}
+
+static int base(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
+{
+    const struct deltakeep *k = ctx;
+    return k->image >= 0 ? base_of_file(k, bytes, digest, why) : base_of_server(k->head, bytes, digest, why);
+}
+
+int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk)
+{
+    if (!l->delta) return 0;
+    *k = (struct deltakeep){.image = image, .head = disk->head};
+    k->options = (struct deltaserver){
+        .path = l->delta, .limit = l->delta_size ? l->delta_size : DELTA_LIMIT, .base = base, .ctx = k};
+    if (!server_start(&k->server, deltaserver_run, &k->options, &image, image >= 0)) return 0;
+    return fail(STATUS_FAILED, "--delta: cannot start the process that keeps it: %s", strerror(errno));
+}
+
+void deltakeep_end(struct deltakeep *k)
+{
+    server_end(&k->server);
+}

@@ -1,0 +1,19 @@
+// --delta: the process that keeps what the box writes (disk/deltaserver.h), and what it takes to start it: which image
+// the delta belongs to.
+//
+//     deltakeep_start(&k, line, image, &disk) ... server_lent(&k.server) ... deltakeep_end(&k)
+#pragma once
+#include "cli/imageserver.h"
+#include "cli/options.h"
+#include "disk/deltaserver.h"
+
+struct deltakeep {
+    struct server server; // none without --delta
+    struct deltaserver options;
+    int image;                    // a local one, open
+    const struct disk_head *head; // or what is known of another
+};
+
+// 0, or an exit status when the message is out. The image is a descriptor, or -1 and the disk server's.
+int deltakeep_start(struct deltakeep *, const struct command_line *, int image, const struct imageserver *);
+void deltakeep_end(struct deltakeep *); // the worker is gone: waits until the file is closed
