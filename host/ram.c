@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define WORDS       (RAM_FILE_BASE / 64)
@@ -321,4 +322,19 @@ int ram_read(const struct ram *r, uint32_t frame, uint32_t off, void *to, size_t
         done += (size_t)got;
     }
     return 0;
+}
+
+int64_t ram_read_pieces(const struct ram *r, uint32_t frame, uint32_t off, const struct host_piece *p, unsigned n)
+{
+    struct iovec to[RAM_PIECES];
+    uint64_t at;
+    ssize_t got;
+    for (unsigned i = 0; i < n; i++) to[i] = (struct iovec){p[i].at, p[i].n};
+    int fd = ram_backing(r, frame, &at);
+    do {
+        got = preadv(fd, to, (int)n, (off_t)(at + off));
+    } while (got < 0 && errno == EINTR);
+    if (got != 0) return got < 0 ? -errno : got;
+    memset(p[0].at, 0, p[0].n); // the tail of the last page
+    return (int64_t)p[0].n;
 }

@@ -61,5 +61,13 @@ int ram_attach(struct ram *, int fd, uint64_t bytes,
 // n bytes of a frame from `off` on. A file's are read, not touched through the window: that would map it page by page,
 // which counts as resident memory. 0 or -errno (a file that shrank or cannot be read).
 int ram_read(const struct ram *, uint32_t frame, uint32_t off, void *to, size_t n);
+// The same into pieces of memory, RAM_PIECES at most, until they are full: how many bytes of them are filled now. What
+// lies behind the end of the file reads as zeros. Only frames of files.
+struct host_piece {
+    void *at;
+    size_t n;
+};
+enum { RAM_PIECES = 17 };
+int64_t ram_read_pieces(const struct ram *, uint32_t frame, uint32_t off, const struct host_piece *, unsigned n);
 int ram_backing(const struct ram *, uint32_t frame,
                 uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

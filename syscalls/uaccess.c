@@ -119,10 +119,43 @@ static size_t move_user(struct iob *io, void *buf, size_t n, int to_user)
     return moved;
 }
 
+// The pieces are pages: each is made present and its own, as for a copy. What fails ends them.
+static unsigned pieces_of_user(struct iob *io, struct host_piece *p, unsigned max, size_t n)
+{
+    struct iob_user *u = (struct iob_user *)io;
+    unsigned count = 0, at = u->at;
+    size_t off = u->off;
+    int err;
+    while (count < max && n > 0 && at < u->niov) {
+        const struct lx_iovec *v = &iovecs(u)[at];
+        size_t part = in_page(v->iov_base + off, v->iov_len - off < n ? v->iov_len - off : n);
+        void *host = part ? page_at(u->task, v->iov_base + off, MEM_W, &err) : NULL;
+        if (part && !host) break;
+        if (part && count && (char *)p[count - 1].at + p[count - 1].n == host)
+            p[count - 1].n += part;
+        else if (part)
+            p[count++] = (struct host_piece){host, part};
+        n -= part;
+        off += part;
+        if (off == v->iov_len) at++, off = 0;
+    }
+    return count;
+}
+
+static void skip_user(struct iob *io, size_t n)
+{
+    struct iob_user *u = (struct iob_user *)io;
+    while (u->at < u->niov && n >= iovecs(u)[u->at].iov_len - u->off) {
+        n -= iovecs(u)[u->at++].iov_len - u->off;
+        u->off = 0;
+    }
+    u->off += n;
+}
+
 // Field by field: clearing room for eight pieces of memory would take longer than moving a few bytes.
 static void user_begin(struct iob_user *u, struct task *t, unsigned niov)
 {
-    u->io = (struct iob){.move = move_user};
+    u->io = (struct iob){.move = move_user, .pieces = pieces_of_user, .skip = skip_user};
     u->task = t;
     u->niov = niov;
     u->at = 0;

@@ -40,6 +40,12 @@ size_t iob_zero(struct iob *io, size_t n)
     return all;
 }
 
+void iob_filled(struct iob *io, size_t n)
+{
+    io->skip(io, n);
+    moved(io, n);
+}
+
 static size_t mem_move(struct iob *io, void *buf, size_t n, int to_user)
 {
     struct iob_mem *m = (struct iob_mem *)io;

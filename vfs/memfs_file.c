@@ -220,17 +220,34 @@ static const uint8_t *image_pages(struct vfs *v, uint32_t frame, uint32_t count)
     return v->scratch + (size_t)(frame - v->scratch_first) * 4096;
 }
 
-// From a page of the image file to the reader, and from those that follow it in the image as well as in the file.
-// ram_read says why not by ram_ptr.
+// Straight into the reader's memory: *got of *want bytes. 0 of them, and no error: it must be done piece by piece.
+static int put_direct(struct mnode *n, uint32_t frame, uint32_t off, struct iob *io, size_t want, size_t *got)
+{
+    struct host_piece p[RAM_PIECES];
+    unsigned count = io->pieces ? io->pieces(io, p, RAM_PIECES, want) : 0;
+    int64_t filled = count ? ram_read_pieces(n->i.fs->vfs->ram, frame, off, p, count) : 0;
+    if (filled < 0) return -LX_EIO;
+    if (filled) iob_filled(io, (size_t)filled);
+    *got = (size_t)filled;
+    return 0;
+}
+
+// From a page of the image file to the reader, and from those that follow it in the image as well as in the file. A few
+// bytes come from the scratch buffer, more go where they are wanted at once. ram_read says why not by ram_ptr.
 static int put_image(struct mnode *n, uint32_t frame, uint64_t pos, struct iob *io, size_t *want, size_t *got)
 {
     uint32_t off = pos & 4095;
     uint64_t room = n->i.size - pos < io->left ? n->i.size - pos : io->left;
     uint32_t pages = room + off > VFS_SCRATCH_PAGES * 4096 ? VFS_SCRATCH_PAGES : (uint32_t)((room + off + 4095) >> 12);
     pages = run_length(n, (uint32_t)(pos >> 12), frame, pages);
+    *want = (size_t)pages * 4096 - off < room ? (size_t)pages * 4096 - off : (size_t)room;
+    if (*want > 4096) {
+        int err = put_direct(n, frame, off, io, *want, got);
+        if (*got) *want = *got;
+        if (err || *got) return err;
+    }
     const uint8_t *bytes = image_pages(n->i.fs->vfs, frame, pages);
     if (!bytes) return -LX_EIO;
-    *want = (size_t)pages * 4096 - off < room ? (size_t)pages * 4096 - off : (size_t)room;
     *got = iob_put(io, bytes + off, *want);
     return 0;
 }
