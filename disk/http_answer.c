@@ -160,6 +160,19 @@ uint64_t http_wanted(const struct http_request *r)
     return r->n < f->pin.bytes - r->offset ? r->n : f->pin.bytes - r->offset;
 }
 
+// What has come while no length was known has set no pin: is this the same version? Says so if it is not.
+static bool goes_on(struct http_request *r)
+{
+    const char *version = version_of(&r->head);
+    if (r->done && (!*version || (r->was_open && !*r->version)))
+        http_end(r, HTTP_FAILED, "came in part, and the server names no version of it to go on with");
+    else if (r->done && r->was_open && strcmp(r->version, version))
+        changed(r);
+    else
+        return true;
+    return false;
+}
+
 static void too_large(struct http_request *r)
 {
     http_end(r, HTTP_FAILED, "is larger than the %llu bytes it may have", (unsigned long long)r->n);
@@ -177,6 +190,7 @@ static void accept_partial(struct http_request *r)
         no_version(r);
         return;
     }
+    if (r->kind == HTTP_WHOLE && !goes_on(r)) return;
     if (r->kind == HTTP_WHOLE && h->range.total > r->n) return too_large(r);
     if (!is_version(r, h->range.total, true)) return;
     uint64_t left = http_wanted(r) - r->done, n = h->range.last - first + 1;
@@ -187,6 +201,18 @@ static void accept_partial(struct http_request *r)
     r->left = n;
     r->skip = 0;
     r->verdict = HTTP_ACCEPT;
+}
+
+static void accept_whole(struct http_request *r)
+{
+    const struct http_head *h = &r->head;
+    r->skip = r->done;
+    r->open_end = !h->has_length;
+    r->left = (h->has_length ? h->length : r->n) - r->done;
+    r->verdict = HTTP_ACCEPT;
+    if (!r->open_end) return;
+    r->was_open = true;
+    snprintf(r->version, sizeof r->version, "%s", version_of(h));
 }
 
 // All of it, where a part was asked for, or all.
@@ -205,14 +231,10 @@ static void accept_all(struct http_request *r)
         no_version(r);
     else if (h->has_length && h->length > r->n)
         too_large(r);
-    else if (r->done && !*version_of(h))
-        http_end(r, HTTP_FAILED, "came in part, and the server names no version of it to go on with");
-    else if (!h->has_length || is_version(r, h->length, false)) {
-        r->skip = r->done;
-        r->open_end = !h->has_length;
-        r->left = (h->has_length ? h->length : r->n) - r->done;
-        r->verdict = HTTP_ACCEPT;
-    }
+    else if (h->has_length && h->length < r->done)
+        changed(r);
+    else if (goes_on(r) && (!h->has_length || is_version(r, h->length, false)))
+        accept_whole(r);
 }
 
 // 416: there is nothing there. Right if the resource is shorter than was thought when it was asked for.

@@ -104,6 +104,8 @@ struct http_request {
     unsigned redirects;      // since the resource's own URL
     uint64_t done_before;    // when the last try began
     int64_t not_before;      // ms of the clock
+    bool was_open;           // a try had an answer without a length,
+    char version[HTTP_PIN];  // of this version
     struct http_place place; // where a redirect has led this request; url NULL: the resource's place
 
     // Of this try.

@@ -64,7 +64,7 @@ no-ranges               | --ranges 0                    | OK requests 1 bytes 30
 no-ranges=1@4           |                               | NO_RANGES *: the server gives no ranges (it answers with all of it)
 other-range=2           |                               | OK * retries 2
 other-range             |                               | FAILED *: the server sends another range than it was asked for (tried 3 times)
-part-of-range=2         |                               | OK requests 14 * retries 0
+part-of-range=2         |                               | OK requests 14 *
 capped-range            |                               | OK * retries 0
 part-of-range           |                               | FAILED *: the server sends less than it was asked for (tried 3 times)
 wrong-content-range=2   |                               | OK * retries 2
@@ -96,6 +96,9 @@ chunked                 | --check                       | OK * retries 0
 chunked                 | --ranges 0                    | OK requests 1 bytes 3000000 retries 0
 chunked-cut=2           |                               | OK * retries 2
 chunked-cut=1           | --ranges 0                    | OK requests 2 * retries 1
+chunked/~no-ranges/~chunked-cut=1 | --ranges 0          | OK requests 2 * retries 1
+chunked/~chunked-cut=1/~change@1  | --ranges 0          | CHANGED *: has changed on the server
+chunked/~chunked-cut=1/~no-version | --ranges 0         | FAILED *: came in part, and the server names no version of it to go on with
 chunked-garbage         |                               | FAILED *: * (tried 3 times)
 chunked-endless         |                               | OK *
 chunked-endless         | --ranges 0                    | FAILED *: is larger than the 3000000 bytes it may have
