@@ -1,7 +1,9 @@
-// belljar cache info|clear|wait: the code cache's directory (codecache.h) as its owner looks at it.
+// belljar cache info|clear|wait: what is kept for later runs as its owner looks at it: the code cache's directory
+// (codecache.h), and blocks of disk images (disk/pool.h).
 #include "cli/cachefill.h"
 #include "cli/codecache_file.h"
 #include "cli/options.h"
+#include "disk/pool.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 
 struct cache_command {
     const char *directory; // --code-cache
+    bool code, disks;      // which of the two
     bool verbose;
     int dir;
     struct codecache_trial last; // the last of an image. `when` 0: none
@@ -228,16 +231,50 @@ static int wait_for_writers(struct cache_command *c)
     return tell_failure(c);
 }
 
+// ---------------------------------------------------------------- blocks of disk images
+
+static int disks_info(struct cache_command *c)
+{
+    struct pool_info i;
+    char why[POOL_WHY];
+    int err = pool_info(NULL, &i, why);
+    if (err == -ENOENT && !c->code) printf("no blocks of disk images are kept yet\n");
+    if (err == -ENOENT) return 0;
+    if (err) return fail(STATUS_FAILED, "cache: %s", why);
+    printf("%s\n  %u blocks of disk images, %s on disk of %s at most", i.path, i.chunks, size(i.bytes).text,
+           size(i.limit).text);
+    if (i.pinned) printf(", %u in use", i.pinned);
+    putchar('\n');
+    return 0;
+}
+
+static int disks_clear(struct cache_command *c)
+{
+    (void)c;
+    char why[POOL_WHY];
+    int err = pool_clear(NULL, why);
+    return err && err != -ENOENT ? fail(STATUS_FAILED, "cache: %s", why) : 0;
+}
+
+static int disks_wait(struct cache_command *c)
+{
+    (void)c;
+    return 0; // nobody writes behind a command's back
+}
+
 // ---------------------------------------------------------------- the command line
 
-static const struct {
+struct command {
     const char *name;
-    int (*run)(struct cache_command *);
-} commands[] = {{"info", info}, {"clear", clear}, {"wait", wait_for_writers}};
+    int (*code)(struct cache_command *), (*disks)(struct cache_command *);
+};
+static const struct command commands[] = {
+    {"info", info, disks_info}, {"clear", clear, disks_clear}, {"wait", wait_for_writers, disks_wait}};
 
 static int usage(void)
 {
-    return fail(STATUS_FAILED, "usage: belljar cache info [--verbose] | clear | wait [--code-cache DIR]");
+    return fail(STATUS_FAILED,
+                "usage: belljar cache info [--verbose] | clear | wait [code | disks] [--code-cache DIR]");
 }
 
 static bool take_arguments(struct cache_command *c, int argc, char **argv)
@@ -249,9 +286,16 @@ static bool take_arguments(struct cache_command *c, int argc, char **argv)
             c->directory = argv[i] + 13;
         else if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose"))
             c->verbose = true;
+        else if (!strcmp(argv[i], "code"))
+            c->code = true;
+        else if (!strcmp(argv[i], "disks"))
+            c->disks = true;
         else
             return false;
     }
+    // Both, unless something says which: also a directory does.
+    if (c->directory) c->code = true;
+    if (!c->code && !c->disks) c->code = c->disks = true;
     return true;
 }
 
@@ -262,18 +306,26 @@ static int nothing_there(const char *why, bool show)
     return 0;
 }
 
+static int in_code_cache(struct cache_command *c, const struct command *command)
+{
+    char why[CODECACHE_WHY];
+    c->dir = codecache_directory(c->directory, false, why);
+    if (c->dir < 0 && errno == ENOENT) return nothing_there(why, command->code == info);
+    if (c->dir < 0) return fail(STATUS_FAILED, "cache: %s", *why ? why : "none is not a directory");
+    int status = command->code(c);
+    close(c->dir);
+    return status;
+}
+
 int cache_command(int argc, char **argv)
 {
     struct cache_command c = {0};
-    char why[CODECACHE_WHY];
     if (argc < 2 || !take_arguments(&c, argc, argv)) return usage();
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name)) continue;
-        c.dir = codecache_directory(c.directory, false, why);
-        if (c.dir < 0 && errno == ENOENT) return nothing_there(why, commands[i].run == info);
-        if (c.dir < 0) return fail(STATUS_FAILED, "cache: %s", *why ? why : "none is not a directory");
-        int status = commands[i].run(&c);
-        close(c.dir);
+        int status = c.code ? in_code_cache(&c, &commands[i]) : 0;
+        int other = c.disks ? commands[i].disks(&c) : 0;
+        if (!status) status = other;
         return fflush(stdout) ? fail(STATUS_FAILED, "cache: cannot write: %s", strerror(errno)) : status;
     }
     return usage();

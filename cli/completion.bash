@@ -12,6 +12,7 @@ _belljar() {
     --jail) mapfile -t COMPREPLY < <(compgen -W 'seccomp none' -- "$cur") && return ;;
     cache) [ "$COMP_CWORD" -gt 2 ] || { mapfile -t COMPREPLY < <(compgen -W 'info clear wait' -- "$cur") && return; } ;;
     esac
+    [ "${COMP_WORDS[1]}" != cache ] || [ "$COMP_CWORD" -ne 3 ] || { mapfile -t COMPREPLY < <(compgen -W 'code disks --code-cache' -- "$cur") && return; }
     case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(belljar --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')" -- "$cur") ;;
     *) [ "$COMP_CWORD" -gt 1 ] || mapfile -t COMPREPLY < <(compgen -W 'image cache syscalls insns' -- "$cur") ;;

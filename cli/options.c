@@ -222,6 +222,12 @@ static int take_code_cache(struct command_line *l, char *v)
     return *v ? 0 : bad("code-cache", v, "a directory, or none");
 }
 
+static int take_cache_size(struct command_line *l, char *v)
+{
+    l->pool = strcmp(v, "none") ? NULL : "none";
+    return l->pool || value_size(v, &l->cache_size) ? 0 : bad("cache-size", v, "a size such as 500M or 4G, or none");
+}
+
 static int take_deterministic(struct command_line *l, char *v)
 {
     l->box.deterministic = true;
@@ -297,7 +303,7 @@ void options_help(FILE *out)
     fputs(
         "Usage: belljar [OPTION...] [--] PROGRAM [ARGUMENT...]   run PROGRAM in a fresh box\n"
         "       belljar image info FILE...                       what a disk image holds, and whether it can be used\n"
-        "       belljar cache info|clear|wait                    translated code that is kept: see --code-cache\n"
+        "       belljar cache info|clear|wait                    what is kept for later runs: code, blocks of images\n"
         "       belljar syscalls | insns                         what the box's kernel and CPU support\n\n"
         "PROGRAM is a program of the image: a name looked up in PATH, or a path. Its standard input, output and "
         "error,\n"

@@ -25,6 +25,8 @@ struct command_line {
     const char *delta;      // NULL: none
     uint64_t delta_size;    // bytes; 0: deltaserver.h's
     const char *code_cache; // codecache_directory's argument
+    const char *pool;       // pool_open's directory and limit
+    uint64_t cache_size;
     struct copies put, get;
     struct shared shared[SHARED_MAX];
     unsigned nshared;

@@ -63,13 +63,17 @@ static int judge(int fd, const char *path, struct why why)
     if (fd < 0 || fstat(fd, &st)) {
         none(why, "cannot use %s: %s", path, strerror(errno));
     } else if (st.st_uid != geteuid()) {
+        errno = EPERM;
         none(why, "%s belongs to another user", path);
     } else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+        errno = EPERM;
         none(why, "other users may write to %s", path);
     } else {
         return fd;
     }
+    int err = errno;
     if (fd >= 0) close(fd);
+    errno = err;
     return -1;
 }
 

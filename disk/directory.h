@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-// path NULL: $XDG_CACHE_HOME/belljar, or ~/.cache/belljar. Make it when it is missing? A descriptor; -1 with errno, and
-// a line in `why` (of why_size bytes).
+// path NULL: $XDG_CACHE_HOME/belljar, or ~/.cache/belljar. Make it when it is missing? A descriptor; -1 with errno
+// (EPERM: not ours alone; 0: there is no home directory) and a line in `why` (of why_size bytes).
 int directory_open(const char *path, bool create, char *why, size_t why_size);
 // The same for `name` in an opened one.
 int directory_below(int dir, const char *name, bool create, char *why, size_t why_size);

@@ -45,12 +45,13 @@ static uint32_t first_slot(const struct pool *p) // of memory
     return p->shared ? POOL_SLOTS : 0;
 }
 
+// With slot 0, which is not used. Who writes beyond RLIMIT_FSIZE gets a signal.
 static uint64_t memory_bytes(const struct pool *p)
 {
     struct rlimit limit;
-    uint64_t n = p->chunks;
+    uint64_t n = p->chunks + 1;
     if (!getrlimit(RLIMIT_FSIZE, &limit) && n > limit.rlim_cur / POOL_CHUNK) n = limit.rlim_cur / POOL_CHUNK;
-    return (n + 1) * POOL_CHUNK; // slot 0 is not used
+    return n * POOL_CHUNK;
 }
 
 // Whoever maps it cannot write to it. Without /proc it could.
