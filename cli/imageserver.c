@@ -25,7 +25,7 @@ static int failed(const char *what)
 static int open_pool(struct imageserver *s, const struct command_line *l)
 {
     char why[POOL_WHY] = "";
-    int err = pool_open(&s->pool, l->record < 0 ? NULL : "none", 0, why);
+    int err = pool_open(&s->pool, l->record < 0 ? l->pool : "none", l->cache_size, why);
     return err ? fail(STATUS_FAILED, "the cache of images: %s", *why ? why : strerror(-err)) : 0;
 }
 
@@ -50,6 +50,7 @@ static int fork_server(struct imageserver *s, struct diskserver *d)
     if (d->record >= 0) keep[n++] = d->record;
     int err = server_start(&s->server, diskserver_serve, d, keep, n);
     close(pipe[1]);
+    pool_lend(s->pool); // a worker that is forked now cannot change what later boxes believe
     s->ended = pipe[0];
     return err;
 }

@@ -78,11 +78,17 @@ static int memory_open(struct pool *p)
     return m->ro < 0 ? -errno : 0;
 }
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
 static void memory_close(struct memory *m)
 {
     if (m->index.head) munmap(m->index.head, INDEX_BYTES);
-    if (m->fd >= 0) close(m->fd);
-    if (m->ro >= 0) close(m->ro);
+    close_fd(&m->fd);
+    close_fd(&m->ro);
     *m = (struct memory){.fd = -1, .ro = -1};
 }
 
@@ -164,6 +170,15 @@ unsigned pool_descriptors(const struct pool *p, int fd[POOL_FDS])
     for (unsigned i = 0; i < (p->shared ? 6 : 2); i++)
         if (all[i] >= 0) fd[n++] = all[i];
     return n;
+}
+
+void pool_lend(struct pool *p)
+{
+    struct memory *m = &p->memory;
+    if (p->shared) files_lend(&p->files);
+    if (m->index.head) munmap(m->index.head, INDEX_BYTES);
+    m->index.head = NULL;
+    close_fd(&m->fd);
 }
 
 uint64_t pool_bytes(const struct pool *p)

@@ -38,6 +38,9 @@ unsigned pool_descriptors(const struct pool *, int fd[POOL_FDS]);
 // Memory for what finds no room in the file (a full disk): slots from pool_bytes / POOL_CHUNK on lie in it, so it is
 // mapped behind the file. *bytes: its size. -1: there is none. Whoever does not ask gets no such slots.
 int pool_spare(struct pool *, uint64_t *bytes);
+// For who has forked the server, and is going to fork a worker: from now on he has only what a worker may have, blocks,
+// pins and spare memory, all of it to be read, and asks for these alone.
+void pool_lend(struct pool *);
 uint64_t pool_bytes(const struct pool *); // of the file at most: what to reserve for mapping it; it is as long at once
 
 // The slot (from 1 on) of the chunk, pinned; 0: it is not there.

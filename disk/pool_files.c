@@ -264,7 +264,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-void files_close(struct pool_files *f)
+void files_lend(struct pool_files *f)
 {
     if (f->index.head) munmap(f->index.head, INDEX_BYTES);
     if (f->bits) munmap((uint8_t *)f->bits - PINS_BITS_AT, PINS_BYTES);
@@ -272,6 +272,11 @@ void files_close(struct pool_files *f)
     f->bits = NULL;
     close_fd(&f->index_fd);
     close_fd(&f->blocks);
+}
+
+void files_close(struct pool_files *f)
+{
+    files_lend(f);
     close_fd(&f->blocks_ro);
     close_fd(&f->pins);
 }

@@ -36,6 +36,7 @@ int files_directory(const char *directory, bool create, char why[POOL_WHY]);
 // 0 or -errno, with a line in `why`. Closed also after a failure.
 int files_open(struct pool_files *, int dir, enum files_how, char why[POOL_WHY]);
 void files_close(struct pool_files *);
+void files_lend(struct pool_files *); // closes all but blocks_ro and pins
 
 // The lock is waited for, but not for ever: its holder may have been stopped. False: it is not had, or these are not
 // the pool's files any more.

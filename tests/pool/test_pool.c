@@ -217,6 +217,33 @@ static void pins_are_inherited(void **state)
     end(&b);
 }
 
+// Who lends has no more what can be written to; pins, blocks and memory stay.
+static void lends(void **state)
+{
+    (void)state;
+    uint64_t bytes;
+    int fd[POOL_FDS];
+    uint8_t byte;
+    struct place b = begin(20);
+    add_all(b.p, 0, 20);
+    assert_int_equal(pool_descriptors(b.p, fd), 4);
+    assert_true(pool_spare(b.p, &bytes) >= 0);
+    assert_int_equal(pool_descriptors(b.p, fd), 6);
+    pool_lend(b.p);
+    unsigned n = pool_descriptors(b.p, fd);
+    assert_int_equal(n, 3);
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(fcntl(fd[i], F_GETFL) & O_ACCMODE, O_RDONLY);
+        assert_true(fd[i] == pool_blocks(b.p) || fd[i] == pool_pins(b.p) || fd[i] == pool_spare(b.p, &bytes));
+    }
+    assert_int_equal(pread(pool_blocks(b.p), &byte, 1, POOL_CHUNK), 1);
+    struct pool *other = open_pool(b.path, 20);
+    add_all(other, 100, 30);
+    assert_int_equal(count(other, 0, 20), 20);
+    pool_close(other);
+    end(&b);
+}
+
 static void clears(void **state)
 {
     (void)state;
@@ -563,6 +590,7 @@ int main(void)
         cmocka_unit_test(goes_by_last_use),
         cmocka_unit_test(keeps_what_is_pinned),
         cmocka_unit_test(pins_are_inherited),
+        cmocka_unit_test(lends),
         cmocka_unit_test(clears),
         cmocka_unit_test(keeps_notes),
         cmocka_unit_test(looks_again_after_a_start),

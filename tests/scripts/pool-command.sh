@@ -30,13 +30,14 @@ is 'what is there' "$("$pool" check default 0 50)" '40 of 50'
 
 # What somebody uses stays.
 coproc "$pool" hold default 10 5
+user=$COPROC_PID
 read -r line <&"${COPROC[0]}"
 is 'a user' "$line" 'holds 5'
 has 'info with a user' "$("$BELLJAR" cache info disks)" ', 5 in use'
 "$BELLJAR" cache clear || bad 'clear'
 has 'clear with a user' "$("$BELLJAR" cache info disks)" '  5 blocks of disk images, '
 echo >&"${COPROC[1]}"
-wait "$COPROC_PID" || bad 'what was held is not what it was'
+wait "$user" || bad 'what was held is not what it was'
 "$BELLJAR" cache clear disks || bad 'clear'
 has 'clear' "$("$BELLJAR" cache info disks)" '  0 blocks of disk images, '
 [ "$(du -k "$disks/blocks" | cut -f1)" -lt 64 ] || bad 'clear gives nothing back'
