@@ -125,14 +125,6 @@ static int act(struct mount_job *j, const struct row *row)
     return result;
 }
 
-// A file just made is open until it is known whether its maker opens it.
-static void close_made(struct mount_state *s, const struct mount_request *q)
-{
-    struct node *n = s->made ? node_get(s, s->made) : NULL;
-    if (n && n->made && !(q->op == MOUNT_OPEN && q->node == s->made)) node_drop_io(s, n);
-    s->made = 0;
-}
-
 // False: the link is of no use any more.
 static bool answer(struct mount_state *s, struct packets *p, size_t n, int link)
 {
@@ -141,10 +133,7 @@ static bool answer(struct mount_state *s, struct packets *p, size_t n, int link)
     const struct row *row = NULL;
     *r = (struct mount_reply){0};
     r->result = take_apart(&j, p, n, &row);
-    if (!r->result) {
-        close_made(s, &j.q);
-        r->result = act(&j, row);
-    }
+    if (!r->result) r->result = act(&j, row);
     if (row && row->flags & NO_REPLY) return true;
     if (r->result < 0) *r = (struct mount_reply){.result = r->result};
     return !host_link_send(link, p->out, sizeof *r + r->data);

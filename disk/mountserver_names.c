@@ -68,12 +68,10 @@ static int make_file(struct mount_job *j, int dir, const char *name)
     int err = io < 0 ? io : found(j, name, reopen(j->s, io, O_PATH));
     if (io < 0) return err;
     struct node *n = err ? NULL : node_get(j->s, j->r->node);
-    if (n) {
-        node_give_io(j->s, n, io);
-        j->s->made = n->id;
-    } else {
+    if (n)
+        err = node_give_io(j->s, n, io);
+    else
         close(io);
-    }
     return err;
 }
 

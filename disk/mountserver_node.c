@@ -94,7 +94,6 @@ void node_drop_io(struct mount_state *s, struct node *n)
 {
     drop(s, &n->io[0]);
     drop(s, &n->io[1]);
-    n->made = false;
 }
 
 static void drop_all(struct mount_state *s, struct node *n)
@@ -326,11 +325,9 @@ int node_io(struct mount_state *s, struct node *n, bool write)
 int node_open_io(struct mount_state *s, struct node *n, unsigned how)
 {
     int got[2] = {-1, -1};
-    bool made = n->made;
     if (n->who.kind != S_IFREG) return n->who.kind == S_IFDIR ? -EISDIR : -ENXIO;
     if (n->opens == UINT32_MAX) return -ENFILE;
-    n->made = false;
-    for (unsigned k = 0; k < 2 && !made; k++) {
+    for (unsigned k = 0; k < 2; k++) {
         if (!(how & (k ? MOUNT_WRITING : MOUNT_READING))) continue;
         int fd = open_now(s, n, k);
         if (fd < 0) {
@@ -350,16 +347,18 @@ int node_open_io(struct mount_state *s, struct node *n, unsigned how)
     return 0;
 }
 
-void node_give_io(struct mount_state *s, struct node *n, int fd)
+int node_give_io(struct mount_state *s, struct node *n, int fd)
 {
-    int other = node_room(s) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int err = node_room(s), other = err ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (other < 0) {
         close(fd);
-        return;
+        return err ? err : -errno;
     }
     keep(s, n, &n->io[0], other);
     keep(s, n, &n->io[1], fd);
-    n->made = true;
+    n->opens++;
+    unlist(s, n);
+    return 0;
 }
 
 // ---------------------------------------------------------------- the whole

@@ -20,7 +20,6 @@ struct node {
     unsigned mount;
     int fd;           // O_PATH, or -1
     int io[2];        // for reading (of directories too), for writing; or -1
-    bool made;        // just created, with io: the first open needs no rights
     uint32_t opens;   // the worker's: for as long, io stays as it was opened
     uint32_t holds;   // ours, while its descriptors are in use
     uint64_t dir_pos; // where io[0] of a directory stands
@@ -43,7 +42,6 @@ struct mount_state {
     uint32_t nbuckets, count;
     struct node *newest, *oldest;
     unsigned files, most_files;
-    uint64_t made; // the node made by the request before
 };
 
 // All return 0 or a pointer, or fail with a negative errno (NULL).
@@ -66,7 +64,7 @@ void node_closed(struct mount_state *, struct node *); // the end of what node_o
 void node_drop_io(struct mount_state *, struct node *);
 // Room for a descriptor that the caller is about to open and to give to a node. 0 or -ENFILE.
 int node_room(struct mount_state *);
-void node_give_io(struct mount_state *, struct node *, int fd); // one that reads and writes, of a file just made
+int node_give_io(struct mount_state *, struct node *, int fd); // one that reads and writes: as node_open_io
 
 int open_beneath(int dir, const char *name, int flags, mode_t mode); // one component; a descriptor or -errno
 int reopen(const struct mount_state *, int fd, int flags);           // the file behind a descriptor

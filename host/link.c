@@ -24,16 +24,23 @@ int host_link_send(int fd, const void *packet, size_t n)
     return put < 0 ? -errno : 0;
 }
 
-int64_t host_link_take(int fd, void *packet, size_t n, bool wait)
+static bool is_ready(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    int ready;
+    int n;
     do {
-        ready = ppoll(&p, 1, wait ? NULL : &(struct timespec){0}, NULL);
-    } while (ready < 0 && errno == EINTR);
-    if (ready < 0) return -errno;
-    if (ready == 0) return -EAGAIN;
-    ssize_t got = read(fd, packet, n);
+        n = ppoll(&p, 1, &(struct timespec){0}, NULL);
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+int64_t host_link_take(int fd, void *packet, size_t n, bool wait)
+{
+    ssize_t got;
+    if (!wait && !is_ready(fd)) return -EAGAIN;
+    do {
+        got = read(fd, packet, n); // waits by itself
+    } while (got < 0 && errno == EINTR);
     if (got < 0 && errno == ECONNRESET) return 0; // gone, with something of ours unread
     return got < 0 ? -errno : got;
 }

@@ -3,7 +3,7 @@
 #include "vfs/hostfs_impl.h"
 #include <string.h>
 
-enum { V9FS_MAGIC = 0x01021997, NOBODY = 65534, FRESH_NS = 1000000 };
+enum { V9FS_MAGIC = 0x01021997, NOBODY = 65534 };
 
 // ---------------------------------------------------------------- calls
 
@@ -21,9 +21,18 @@ static int take_reply(struct hostfs *h, struct hostfs_packets *p)
     return h->gone ? -LX_EIO : r->result;
 }
 
+// A file was made and not opened (mknod): it is not to stay open at the server.
+static void close_made(struct hostfs *h)
+{
+    uint64_t node = h->made;
+    h->made = 0;
+    if (node) hostfs_tell(h, MOUNT_CLOSE, node);
+}
+
 int hostfs_call(struct hostfs *h, const struct mount_request *q, const char *name, const void *data)
 {
     size_t n = sizeof *q;
+    close_made(h);
     memcpy(h->packets->out, q, sizeof *q);
     if (q->name) memcpy(h->packets->out + n, name, q->name);
     n += q->name;
@@ -95,14 +104,18 @@ void hostfs_take_attr(struct hnode *n, const struct mount_attr *a)
     n->asked = vfs_now(i->fs->vfs);
 }
 
+bool hostfs_is_fresh(const struct hostfs *h, struct vtime asked)
+{
+    struct vtime now = vfs_now(h->fs->vfs);
+    int64_t ns = (now.sec - asked.sec) * 1000000000 + now.nsec - asked.nsec;
+    return now.sec - asked.sec < 2 && ns >= 0 && ns < HOSTFS_FRESH_NS;
+}
+
 // A lookup has brought the attributes just now: no need to ask for them again, unless times were set since, which
 // (inode_touch) are not the host's.
 static bool is_fresh(const struct hnode *n)
 {
-    if (n->i.flags & INODE_DIRTY) return false;
-    struct vtime now = vfs_now(n->i.fs->vfs);
-    int64_t ns = (now.sec - n->asked.sec) * 1000000000 + now.nsec - n->asked.nsec;
-    return now.sec - n->asked.sec < 2 && ns >= 0 && ns < FRESH_NS;
+    return !(n->i.flags & INODE_DIRTY) && hostfs_is_fresh(hostfs_of(&n->i), n->asked);
 }
 
 int hostfs_refresh(struct hnode *n)
@@ -293,6 +306,7 @@ static void inode_idle(struct inode *i)
     struct hnode *n = hnode(i), **at = bucket(h, n->node);
     if (n->dirty) (void)hostfs_flush(n);
     hostfs_drop_pages(n);
+    hostfs_forget_names(h, n);
     while (*at && *at != n) at = &(*at)->next;
     if (*at) {
         *at = n->next;
@@ -358,6 +372,7 @@ static void destroy(struct fs *fs)
     struct hostfs *h = fs->private;
     struct vfs *v = fs->vfs;
     kmem_free(v, h->table, h->nbuckets * sizeof *h->table);
+    kmem_free(v, h->ahead, sizeof *h->ahead);
     kmem_free(v, h->entries, MOUNT_DATA);
     kmem_free(v, h->packets, sizeof *h->packets);
     kmem_free(v, h->bulk, sizeof *h->bulk);
@@ -396,10 +411,11 @@ int hostfs_new(struct vfs *v, const struct hostfs_options *o, struct fs **out)
     *h = (struct hostfs){.fs = fs, .link = o->link, .uid = o->uid, .gid = o->gid};
     h->packets = kmem_new(v, sizeof *h->packets);
     h->bulk = kmem_new(v, sizeof *h->bulk);
+    h->ahead = kmem_new(v, sizeof *h->ahead);
     h->entries = kmem_new(v, MOUNT_DATA);
     // Times of access are the host's to keep.
     fs->mount_flags = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOATIME | (o->writable ? 0 : MOUNT_RDONLY);
-    int err = h->packets && h->bulk && h->entries ? make_root(h, o->index) : -LX_ENOMEM;
+    int err = h->packets && h->bulk && h->ahead && h->entries ? make_root(h, o->index) : -LX_ENOMEM;
     if (err)
         fs_put(fs);
     else

@@ -6,7 +6,14 @@
 #include "vfs/mount_protocol.h"
 #include "vfs/pagemap.h"
 
-enum { HOSTFS_FORGET = 64 };
+enum {
+    HOSTFS_FORGET = 64,
+    HOSTFS_RECENT = 8,
+    HOSTFS_RECENT_NAME = 48,
+    // What the host said so long ago still counts: a program asks for a name's attributes and opens it, or opens a file
+    // and reads it. Less than it takes two processes to tell each other of a change.
+    HOSTFS_FRESH_NS = 100000,
+};
 
 struct hnode {
     struct inode i;     // first
@@ -18,6 +25,23 @@ struct hnode {
     struct pagemap pages;
     struct vtime pages_mtime, pages_ctime; // of the file when they were read, or were last known to be right
     uint64_t pages_size;
+};
+
+// A name that was looked up just now.
+struct hostfs_recent {
+    struct hnode *n; // NULL: none
+    uint64_t dir;
+    struct vtime asked;
+    uint32_t len;
+    char name[HOSTFS_RECENT_NAME];
+};
+
+// Bytes [from, to) of a file that have come with its opening; at the end of a file, none.
+struct hostfs_ahead {
+    uint64_t node, from, to; // node 0: none
+    bool end;                // the file ended there
+    struct vtime asked;
+    uint8_t bytes[MOUNT_AHEAD];
 };
 
 // A packet in each direction; what a call answered is good until the next one.
@@ -35,7 +59,11 @@ struct hostfs {
     uint64_t forget[HOSTFS_FORGET]; // told together
     unsigned nforget;
     struct hostfs_packets *packets, *bulk; // bulk: of hostfs_move
-    uint8_t *entries;                      // of the directory `listed`: what was not taken yet, MOUNT_DATA bytes
+    struct hostfs_recent recent[HOSTFS_RECENT];
+    unsigned next_recent;
+    uint64_t made; // the file just made, which is open at the server; its maker's open comes next
+    struct hostfs_ahead *ahead;
+    uint8_t *entries; // of the directory `listed`: what was not taken yet, MOUNT_DATA bytes
     uint32_t entries_at, entries_end;
     uint64_t listed, listed_pos; // listed_pos: of the entry at entries_at
 };
@@ -74,6 +102,7 @@ static inline struct mount_reply *moved_reply(const struct hostfs *h)
 }
 void hostfs_tell(struct hostfs *, enum mount_op, uint64_t node); // has no reply
 void hostfs_take_attr(struct hnode *, const struct mount_attr *);
+bool hostfs_is_fresh(const struct hostfs *, struct vtime asked);
 int hostfs_refresh(struct hnode *); // attributes as they are now
 int hostfs_inode(struct hostfs *, uint64_t node, const struct mount_attr *, struct inode **out);
 int hostfs_getattr(struct inode *, struct kstat *);
@@ -84,6 +113,7 @@ int hostfs_setxattr(struct inode *, const char *name, const void *value, size_t 
 int hostfs_listxattr(struct inode *, char *buf, size_t size);
 
 // hostfs_names.c
+void hostfs_forget_names(struct hostfs *, const struct hnode *); // those of a node, or (NULL) all: recent ones
 extern const struct inode_ops hostfs_dir_ops, hostfs_link_ops;
 extern const struct file_ops hostfs_dir_fops;
 

@@ -4,13 +4,46 @@
 
 // ---------------------------------------------------------------- finding and making
 
+void hostfs_forget_names(struct hostfs *h, const struct hnode *n)
+{
+    for (unsigned i = 0; i < HOSTFS_RECENT; i++)
+        if (!n || h->recent[i].n == n) h->recent[i].n = NULL;
+}
+
+static struct hnode *find_recent(struct hostfs *h, const struct inode *dir, const char *name, size_t len)
+{
+    for (unsigned i = 0; i < HOSTFS_RECENT; i++) {
+        const struct hostfs_recent *r = &h->recent[i];
+        if (r->n && r->dir == hnode((struct inode *)(uintptr_t)dir)->node && r->len == len &&
+            !memcmp(r->name, name, len))
+            return hostfs_is_fresh(h, r->asked) ? r->n : NULL;
+    }
+    return NULL;
+}
+
+static void note_recent(struct hostfs *h, struct inode *dir, const char *name, size_t len, struct inode *found)
+{
+    struct hostfs_recent *r = &h->recent[0];
+    if (len > HOSTFS_RECENT_NAME) return;
+    for (unsigned i = 0; i < HOSTFS_RECENT; i++) // one entry a name
+        if (h->recent[i].n == hnode(found)) h->recent[i].n = NULL;
+    r = &h->recent[h->next_recent++ % HOSTFS_RECENT];
+    *r = (struct hostfs_recent){
+        .n = hnode(found), .dir = hnode(dir)->node, .asked = hnode(found)->asked, .len = (uint32_t)len};
+    memcpy(r->name, name, len);
+}
+
 static int dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct hostfs *h = hostfs_of(dir);
     struct mount_request q = {.op = MOUNT_LOOKUP, .node = hnode(dir)->node, .name = (uint32_t)len};
+    struct hnode *known = find_recent(h, dir, name, len);
+    if (known) return *out = inode_get(&known->i), 0;
     int err = hostfs_call(h, &q, name, NULL);
     if (err == -LX_ENFILE && dcache_trim(dir->fs->vfs, 0)) err = hostfs_call(h, &q, name, NULL); // it has room now
-    return err ? err : hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+    if (!err) err = hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+    if (!err) note_recent(h, dir, name, len, *out);
+    return err;
 }
 
 static int dir_create(struct inode *dir, const char *name, size_t len, const struct inode *like, const char *target,
@@ -22,8 +55,11 @@ static int dir_create(struct inode *dir, const char *name, size_t len, const str
                               .mode = like->mode,
                               .name = (uint32_t)len,
                               .data = target ? (uint32_t)strlen(target) : 0};
+    hostfs_forget_names(h, NULL);
     int err = hostfs_call(h, &q, name, target);
-    return err ? err : hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+    if (!err) err = hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
+    if (!err && is_reg(*out)) h->made = hnode(*out)->node;
+    return err;
 }
 
 static int dir_link(struct inode *dir, const char *name, size_t len, struct inode *old)
@@ -31,6 +67,7 @@ static int dir_link(struct inode *dir, const char *name, size_t len, struct inod
     struct hostfs *h = hostfs_of(dir);
     struct mount_request q = {
         .op = MOUNT_LINK, .node = hnode(dir)->node, .other = hnode(old)->node, .name = (uint32_t)len};
+    hostfs_forget_names(h, NULL);
     int err = hostfs_call(h, &q, name, NULL);
     if (!err) hostfs_take_attr(hnode(old), &reply_of(h)->attr);
     return err;
@@ -40,6 +77,7 @@ static int dir_unlink(struct inode *dir, const char *name, size_t len, struct in
 {
     struct mount_request q = {
         .op = MOUNT_UNLINK, .node = hnode(dir)->node, .mode = victim->mode & LX_S_IFMT, .name = (uint32_t)len};
+    hostfs_forget_names(hostfs_of(dir), NULL);
     int err = hostfs_call(hostfs_of(dir), &q, name, NULL);
     if (err) return err;
     if (is_dir(victim)) {
@@ -60,6 +98,7 @@ static int dir_rename(struct inode *from, const char *fname, size_t flen, struct
                               .other = hnode(to)->node,
                               .name = (uint32_t)flen,
                               .data = (uint32_t)tlen};
+    hostfs_forget_names(hostfs_of(from), NULL);
     return hostfs_call(hostfs_of(from), &q, fname, tname);
 }
 

@@ -105,6 +105,7 @@ static void clear_from(struct hnode *n, uint64_t size)
 
 void hostfs_resized(struct hnode *n, uint64_t was)
 {
+    hostfs_of(&n->i)->ahead->node = 0;
     if (!n->pages.root) return;
     clear_from(n, n->i.size < was ? n->i.size : was);
     if (n->i.size < was) drop_from(n, pages_of(n->i.size));
@@ -138,6 +139,7 @@ static int write_run(struct hnode *n, uint32_t first)
     if (off >= n->i.size) return 0; // cut off meanwhile
     if (end > n->i.size) end = n->i.size;
     struct mount_request q = {.op = MOUNT_WRITE, .node = n->node, .offset = off, .data = (uint32_t)(end - off)};
+    h->ahead->node = 0;
     int put = hostfs_call(h, &q, NULL, request_data(h, 0));
     if (put < 0) return put;
     hostfs_take_attr(n, &reply_of(h)->attr);
@@ -237,19 +239,40 @@ static int reg_page(struct inode *i, uint32_t index, bool for_write, uint32_t *f
 
 // ---------------------------------------------------------------- open, read, write
 
+// The start of the file, or that there is nothing at `from`.
+static void note_ahead(struct hostfs *h, const struct hnode *n, uint64_t from, const uint8_t *bytes, uint32_t len,
+                       bool end)
+{
+    struct hostfs_ahead *a = h->ahead;
+    a->node = 0;
+    if (len > MOUNT_AHEAD) return;
+    memcpy(a->bytes, bytes, len);
+    a->node = n->node, a->from = from, a->to = from + len, a->end = end;
+    a->asked = vfs_now(h->fs->vfs);
+}
+
 static int file_open(struct file *f)
 {
     struct hnode *n = hnode(f->inode);
     struct hostfs *h = hostfs_of(f->inode);
+    f->private = n; // open on the server too
+    if (h->made == n->node) {
+        h->made = 0;
+        return 0;
+    }
+    f->private = NULL;
     struct mount_request q = {.op = MOUNT_OPEN,
                               .node = n->node,
+                              .size = f->flags & LX_O_DIRECT ? 0 : MOUNT_AHEAD,
                               .flags = (f->mode & FILE_READ ? MOUNT_READING : 0) |
                                        (f->mode & FILE_WRITE ? MOUNT_WRITING : 0)};
     int err = hostfs_call(h, &q, NULL, NULL);
-    if (err) return err;
+    if (err < 0) return err;
+    f->private = n;
     hostfs_take_attr(n, &reply_of(h)->attr);
+    uint32_t len = reply_of(h)->data;
+    if (err) note_ahead(h, n, 0, reply_data(h), len, len < MOUNT_AHEAD);
     check_pages(n);
-    f->private = n; // open on the server too
     return 0;
 }
 
@@ -261,11 +284,22 @@ static void file_release(struct file *f)
     hostfs_tell(hostfs_of(f->inode), MOUNT_CLOSE, n->node);
 }
 
+// From what came with the opening; true: that is all there is to be had now.
+static bool read_ahead(struct hostfs *h, const struct hnode *n, struct iob *io, uint64_t *pos)
+{
+    struct hostfs_ahead *a = h->ahead;
+    if (a->node != n->node || *pos < a->from || *pos > a->to || !hostfs_is_fresh(h, a->asked)) return false;
+    size_t got = iob_put(io, a->bytes + (*pos - a->from), a->to - *pos);
+    *pos += got;
+    return !io->left || (a->end && *pos == a->to);
+}
+
 static int file_read(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct hnode *n = hnode(f->inode);
     struct hostfs *h = hostfs_of(f->inode);
     if (n->dirty) (void)hostfs_flush(n);
+    if (read_ahead(h, n, io, pos)) return 0;
     while (io->left > 0 && *pos <= INT64_MAX - MOUNT_DATA) {
         size_t want = io->left < MOUNT_DATA ? io->left : MOUNT_DATA;
         struct mount_request q = {.op = MOUNT_READ, .node = n->node, .offset = *pos, .size = want};
@@ -276,7 +310,10 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
         size_t put = iob_put(io, h->bulk->in + sizeof(struct mount_reply), got);
         *pos += put;
         if (put < got) return -LX_EFAULT;
-        if (got < want) return 0;
+        if (got < want) {
+            note_ahead(h, n, *pos, h->ahead->bytes, 0, true);
+            return 0;
+        }
     }
     return 0;
 }
@@ -291,6 +328,7 @@ static void give_back(struct iob *io, size_t n)
 static void written(struct hnode *n, const struct mount_reply *r, const uint8_t *bytes, uint64_t was)
 {
     hostfs_take_attr(n, &r->attr);
+    hostfs_of(&n->i)->ahead->node = 0;
     if (!n->pages.root) return;
     if (r->value > was) clear_from(n, was);
     update_pages(n, r->value, bytes, (size_t)r->result);
@@ -352,6 +390,7 @@ static int reg_fallocate(struct inode *i, int mode, uint64_t off, uint64_t len)
         .op = MOUNT_ALLOCATE, .node = n->node, .mode = (uint32_t)mode, .offset = off, .size = len};
     if (!err) err = hostfs_call(h, &q, NULL, NULL);
     if (err) return err;
+    h->ahead->node = 0;
     hostfs_take_attr(n, &reply_of(h)->attr);
     if (mode & ~LX_FALLOC_FL_KEEP_SIZE)
         drop_from(n, 0);

@@ -7,22 +7,31 @@
 #pragma once
 #include <stdint.h>
 
-enum { MOUNT_MAX = 16, MOUNT_DATA = 65536, MOUNT_VALUE = 65280, MOUNT_NAME = 255, MOUNT_TEXT = 4095 };
+enum {
+    MOUNT_MAX = 16,
+    MOUNT_DATA = 65536,
+    MOUNT_AHEAD = 16384,
+    MOUNT_VALUE = 65280,
+    MOUNT_NAME = 255,
+    MOUNT_TEXT = 4095
+};
 
 // MOUNT_OP(name, takes, flags): what follows the request, and flags: NO_REPLY; CHANGES: EROFS in a mount that is read
 // only.
 #define MOUNT_OPS(MOUNT_OP)                                                                                            \
     MOUNT_OP(LOOKUP, NAME, 0)                                                                                          \
     MOUNT_OP(GETATTR, NOTHING, 0)                                                                                      \
-    MOUNT_OP(ACCESS, NOTHING, 0)         /* mode: R_OK, W_OK, X_OK */                                                  \
-    MOUNT_OP(READDIR, NOTHING, 0)        /* offset; data: struct mount_entry and names */                              \
-    MOUNT_OP(READLINK, NOTHING, 0)       /* data: the text */                                                          \
-    MOUNT_OP(CREATE, NAME_DATA, CHANGES) /* mode with its kind; data: a link's target. No name: O_TMPFILE */           \
-    MOUNT_OP(LINK, NAME, CHANGES)        /* a name in `node` for `other` */                                            \
+    MOUNT_OP(ACCESS, NOTHING, 0)   /* mode: R_OK, W_OK, X_OK */                                                        \
+    MOUNT_OP(READDIR, NOTHING, 0)  /* offset; data: struct mount_entry and names */                                    \
+    MOUNT_OP(READLINK, NOTHING, 0) /* data: the text */                                                                \
+    MOUNT_OP(CREATE, NAME_DATA,                                                                                        \
+             CHANGES)             /* mode with its kind; data: a link's target. No name: O_TMPFILE. Files are open */  \
+    MOUNT_OP(LINK, NAME, CHANGES) /* a name in `node` for `other` */                                                   \
     MOUNT_OP(UNLINK, NAME, CHANGES)      /* mode: a directory's kind for rmdir */                                      \
     MOUNT_OP(RENAME, NAME_DATA, CHANGES) /* to `other`, data: the name there; flags: RENAME_* of renameat2 */          \
     MOUNT_OP(SETATTR, NOTHING, CHANGES)  /* flags: MOUNT_SET_*; mode, size, times */                                   \
-    MOUNT_OP(OPEN, NOTHING, 0)           /* flags: MOUNT_READ, MOUNT_WRITE; each is closed once */                     \
+    MOUNT_OP(OPEN, NOTHING,                                                                                            \
+             0) /* flags: MOUNT_READING, _WRITING; size: how much of the start is wanted. Closed once */               \
     MOUNT_OP(CLOSE, NOTHING, NO_REPLY)                                                                                 \
     MOUNT_OP(READ, NOTHING, 0)     /* offset, size */                                                                  \
     MOUNT_OP(WRITE, DATA, CHANGES) /* offset, or flags: MOUNT_APPEND; the reply's value: where it went */              \
