@@ -46,6 +46,7 @@ struct belljar_box {
     struct path root;
     struct task *first; // of the program's process, until the run begins
     bool ran;
+    char damage[sizeof((struct belljar_result *)0)->damage]; // of the result
 };
 
 int belljar_fail(struct belljar_error *, enum belljar_code, const char *format, ...)

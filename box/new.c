@@ -52,6 +52,12 @@ static void unmap(void *ctx, struct inode *inode, uint32_t first, uint32_t count
     mm_unmap_inode(ctx, inode, first, count);
 }
 
+static void damaged(void *ctx, const char *what)
+{
+    struct belljar_box *b = (struct belljar_box *)ctx; // whose first member it is
+    if (!b->damage[0]) snprintf(b->damage, sizeof b->damage, "%s", what);
+}
+
 static int new_vfs(struct belljar_box *b)
 {
     struct vfs_host host = {.ctx = &b->box,
@@ -59,7 +65,8 @@ static int new_vfs(struct belljar_box *b)
                             .random = random_bytes,
                             .unmap = unmap,
                             .file_release = kernel_file_release,
-                            .notify = kernel_notify};
+                            .notify = kernel_notify,
+                            .damaged = damaged};
     b->box.vfs = vfs_new(&b->box.ram, &host,
                          b->options->memory / 8 +
                              (4 << 20)); // names, inodes and buffers: beside the frames, so that both are bounded

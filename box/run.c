@@ -122,6 +122,7 @@ int belljar_box_run(struct belljar_box *b, struct belljar_result *result, struct
     result->instructions = engine_counts(b) ? b->box.insn_count : 0;
     result->peak_memory = (uint64_t)ram_peak(&b->box.ram) * PAGE_BYTES;
     result->live_processes = count_live(&b->box);
+    memcpy(result->damage, b->damage, sizeof result->damage);
     return code;
 }
 

@@ -162,6 +162,7 @@ static void tell_end(struct broker *b, const struct belljar_result *r)
     b->phase = GETTING;
     b->result = *r;
     b->status = end_status(b->line, r);
+    if (r->damage[0]) fail(0, "%s: %s (e2fsck -fn tells more)", b->line->image, r->damage);
 }
 
 // ---------------------------------------------------------------- signals, waiting
@@ -339,6 +340,10 @@ static void serve_get(struct broker *b)
 
 static bool good_result(const struct belljar_result *r)
 {
+    size_t n = strnlen(r->damage, sizeof r->damage);
+    for (size_t k = 0; k < n; k++)
+        if (r->damage[k] < ' ' || r->damage[k] > '~') return false;
+    if (n == sizeof r->damage) return false;
     int least = r->end == BELLJAR_KILLED ? 1 : 0, most = r->end == BELLJAR_KILLED ? 64 : 255;
     return (unsigned)r->end <= BELLJAR_STOPPED && r->code >= least && r->code <= most;
 }

@@ -224,6 +224,7 @@ struct belljar_result {
     uint64_t instructions;   // with BELLJAR_INTERP or deterministic; else 0: translated code does not count them
     uint64_t peak_memory;    // bytes held at most
     unsigned live_processes; // background processes that were still there and were ended with the box
+    char damage[128];        // what of the image was damaged, and not read: the first that was met. "": nothing
 };
 
 struct belljar_box;

@@ -37,10 +37,11 @@ static int parse_entry(struct ext2 *e, const uint8_t *p, uint32_t left, lower_en
     bool has_type = ext2fs_has_feature_filetype(e->fs->super);
     if (left < 8) return -LX_EIO;
     uint32_t ino = ext2_le32(p), rec = entry_size(e, ext2_le16(p + 4)), len = p[6], type = p[7];
-    if (rec < 8 || rec & 3 || rec > left || len + 8 > rec) return -LX_EIO;
+    if (rec < 8 || rec & 3 || rec > left || len + 8 > rec) return ext2_damaged(e, "a directory is corrupt");
     if (ino == 0) return (int)rec;
     const char *name = (const char *)p + 8;
-    if (ino > e->inodes || !name_ok(name, len) || (!has_type && type != 0)) return -LX_EIO;
+    if (ino > e->inodes || !name_ok(name, len) || (!has_type && type != 0))
+        return ext2_damaged(e, "a directory is corrupt");
     if (is_dots(name, len)) return (int)rec;
     int err = sink(ctx, name, len, ino, has_type ? dt_of(type) : LX_DT_UNKNOWN);
     return err ? err : (int)rec;
@@ -69,6 +70,18 @@ static int inline_entries(struct ext2 *e, struct ext2_node *n, lower_entry *sink
     return err;
 }
 
+// Block k of them; those that follow it in the image will be wanted next.
+static int find_ahead(struct ext2 *e, struct ext2_node *n, uint64_t k, uint64_t blocks)
+{
+    const struct ext2_run *r = &n->run;
+    bool known = k >= r->logical && k - r->logical < r->count;
+    int err = ext2_find(e, n, k);
+    if (err || (known && k > 0) || !r->physical) return err;
+    uint64_t skip = k - r->logical, count = r->count - skip < blocks - k ? r->count - skip : blocks - k;
+    if (count > 1) blockdev_hint(e->dev, (r->physical + skip) * e->block_size, count * e->block_size);
+    return 0;
+}
+
 int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ctx)
 {
     struct ext2 *e = (struct ext2 *)l;
@@ -77,7 +90,7 @@ int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ctx)
     uint64_t blocks = n->size / e->block_size;
     if (blocks > DIRECTORY_MAX / e->block_size || blocks > e->blocks) return -LX_EIO;
     for (uint64_t k = 0; k < blocks; k++) {
-        int err = ext2_find(e, n, k);
+        int err = find_ahead(e, n, k, blocks);
         if (!err && !n->run.physical) err = -LX_EIO;
         const uint8_t *b = err ? NULL : ext2_meta(e, n->run.physical + (k - n->run.logical), EXT2_DIRECTORY, n);
         if (!err) err = b ? parse_entries(e, b, e->block_size, sink, ctx) : -LX_EIO;

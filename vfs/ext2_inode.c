@@ -7,8 +7,10 @@ const struct ext2_inode_large *ext2_read_inode(struct ext2 *e, uint64_t ino)
 {
     struct ext2_inode_large *in = (struct ext2_inode_large *)(void *)e->inode;
     if (ino == 0 || ino > e->inodes) return NULL;
-    if (ext2fs_read_inode_full(e->fs, (ext2_ino_t)ino, (struct ext2_inode *)in, (int)e->inode_size)) return NULL;
-    return in;
+    errcode_t err = ext2fs_read_inode_full(e->fs, (ext2_ino_t)ino, (struct ext2_inode *)in, (int)e->inode_size);
+    if (err == EXT2_ET_INODE_CSUM_INVALID)
+        ext2_damaged(e, "the checksum of inode %llu is wrong", (unsigned long long)ino);
+    return err ? NULL : in;
 }
 
 // ---------------------------------------------------------------- what it says
@@ -97,7 +99,8 @@ int ext2_inode_load(struct lower *l, uint64_t ino, struct lower_attr *a, void **
     struct ext2 *e = (struct ext2 *)l;
     if (ino != EXT2_ROOT_INO && ino < EXT2_FIRST_INO(e->fs->super)) return -LX_EIO;
     const struct ext2_inode_large *in = ext2_read_inode(e, ino);
-    if (!in || !inode_sane(in, size_of(in))) return -LX_EIO;
+    if (!in) return -LX_EIO;
+    if (!inode_sane(in, size_of(in))) return ext2_damaged(e, "inode %llu is corrupt", (unsigned long long)ino);
     *a = (struct lower_attr){.mode = in->i_mode,
                              .nlink = in->i_links_count,
                              .uid = in->i_uid | (uint32_t)in->osd2.linux2.l_i_uid_high << 16,

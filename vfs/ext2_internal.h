@@ -24,6 +24,7 @@ struct ext2 {
     uint32_t block_size, inode_size;
     bool sums; // metadata_csum
     uint64_t blocks, free_blocks, inodes, free_inodes;
+    bool told;      // of damage
     uint8_t *inode; // ext2_inode_room bytes: what ext2_read_inode gives
     struct ext2_kept kept[EXT2_KEPT];
 };
@@ -65,6 +66,8 @@ int ext2_open_fs(struct ext2 *, char *why, size_t why_size); // fs; 0, or -LX_EI
 // The block, valid until the next call; NULL: it cannot be read, its checksum is wrong, or it is outside.
 const uint8_t *ext2_meta(struct ext2 *, uint64_t block, enum ext2_kind, const struct ext2_node *);
 void ext2_meta_free(struct ext2 *);
+// Tells people what is wrong with the image, the first time. -LX_EIO.
+int ext2_damaged(struct ext2 *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // -- ext2_map.c
 int ext2_find(struct ext2 *, struct ext2_node *, uint64_t logical); // 0: node->run has that block; -LX_EIO

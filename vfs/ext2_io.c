@@ -1,6 +1,7 @@
 // libext2fs's way to our block device, and ours to the blocks of metadata that we parse ourselves: a few are kept, with
 // their checksums proven (kernel Documentation/filesystems/ext4/checksums.rst).
 #include "vfs/ext2_internal.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,20 @@ int ext2_open_fs(struct ext2 *e, char *why, size_t why_size)
     return err == EXT2_ET_NO_MEMORY ? -LX_ENOMEM : -LX_EINVAL;
 }
 
+int ext2_damaged(struct ext2 *e, const char *format, ...)
+{
+    struct vfs *v = e->lower.vfs;
+    char what[120];
+    va_list args;
+    if (e->told || !v->host.damaged) return -LX_EIO;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    e->told = true;
+    v->host.damaged(v->host.ctx, what);
+    return -LX_EIO;
+}
+
 // ---------------------------------------------------------------- checksums
 
 static bool sum_is(const uint8_t *at, uint32_t sum)
@@ -181,6 +196,7 @@ static bool proven(const struct ext2 *e, const struct ext2_kept *k, const struct
 
 const uint8_t *ext2_meta(struct ext2 *e, uint64_t block, enum ext2_kind kind, const struct ext2_node *n)
 {
+    static const char *const names[] = {"block pointers", "extents", "a directory", "attributes"};
     struct ext2_kept *k = &e->kept[block % EXT2_KEPT];
     uint32_t ino = n ? n->ino : 0;
     if (block == 0 || block >= e->blocks) return NULL;
@@ -190,7 +206,10 @@ const uint8_t *ext2_meta(struct ext2 *e, uint64_t block, enum ext2_kind kind, co
     k->block = 0;
     if (blockdev_read(e->dev, block * e->block_size, k->bytes, e->block_size)) return NULL;
     struct ext2_kept now = {block, ino, kind, k->bytes};
-    if (e->sums && !proven(e, &now, n)) return NULL;
+    if (e->sums && !proven(e, &now, n)) {
+        ext2_damaged(e, "the checksum of block %llu (%s) is wrong", (unsigned long long)block, names[kind]);
+        return NULL;
+    }
     *k = now;
     return k->bytes;
 }

@@ -130,7 +130,8 @@ int ext2_find(struct ext2 *e, struct ext2_node *n, uint64_t logical)
 {
     if (logical >= n->run.logical && logical - n->run.logical < n->run.count) return 0;
     n->run.count = 0;
-    return n->flags & EXT4_EXTENTS_FL ? find_extent(e, n, logical) : find_pointer(e, n, logical);
+    int err = n->flags & EXT4_EXTENTS_FL ? find_extent(e, n, logical) : find_pointer(e, n, logical);
+    return err ? ext2_damaged(e, "the block map of inode %u is corrupt", n->ino) : 0;
 }
 
 int ext2_read(struct ext2 *e, struct ext2_node *n, uint64_t offset, void *to, size_t count)

@@ -311,7 +311,7 @@ struct vfs_event {       // something happened to a file or to a name in a direc
     bool unlinked; // the name is not in the directory any more
 };
 
-struct vfs_host { // what the file systems ask of the box. All must be set but unmap, file_release and notify
+struct vfs_host { // what the file systems ask of the box. All must be set but unmap, file_release, notify and damaged
     void *ctx;
     struct vtime (*now)(void *ctx); // CLOCK_REALTIME
     void (*random)(void *ctx, void *buf, size_t n);
@@ -320,6 +320,7 @@ struct vfs_host { // what the file systems ask of the box. All must be set but u
                                    // end). 0 of them: it stops being pristine
     void (*file_release)(void *ctx, struct file *);      // a file is about to be released: drop its locks and watches
     void (*notify)(void *ctx, const struct vfs_event *); // for inodes with watches only, while vfs->watched is not 0
+    void (*damaged)(void *ctx, const char *what); // something of an image, once for each: a line without its name
 };
 
 struct vfs {

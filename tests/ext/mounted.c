@@ -1,5 +1,6 @@
 // mounted.h.
 #include "tests/ext/mounted.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +21,15 @@ static void no_unmap(void *ctx, struct inode *i, uint32_t first, uint32_t count)
     (void)ctx, (void)i, (void)first, (void)count;
 }
 
+static void damaged(void *ctx, const char *what)
+{
+    (void)ctx;
+    if (getenv("EXT_TELL")) fprintf(stderr, "damaged: %s\n", what);
+}
+
 int mounted_open(struct mounted *m, struct ram *ram, struct blockdev *dev, uint64_t kmem, char *why, size_t why_size)
 {
-    const struct vfs_host host = {.ctx = m, .now = now, .random = zeros, .unmap = no_unmap};
+    const struct vfs_host host = {.ctx = m, .now = now, .random = zeros, .unmap = no_unmap, .damaged = damaged};
     struct fs *fs;
     *m = (struct mounted){.ram = ram, .vfs = vfs_new(ram, &host, kmem)};
     if (!m->vfs) abort();
