@@ -68,7 +68,11 @@ int imageserver_start(struct imageserver *s, const struct command_line *l)
     if (s->table < 0) return failed("shared memory that can be sealed (Linux 5.1)");
     struct http_headers headers = {0};
     status = read_headers(&headers, l);
-    d.http = (struct http_options){.headers = (const char *const *)headers.line, .nheaders = headers.n, .netrc = true};
+    uint64_t stall = l->http_timeout_ns / 1000000000 + (l->http_timeout_ns % 1000000000 != 0);
+    d.http = (struct http_options){.headers = (const char *const *)headers.line,
+                                   .nheaders = headers.n,
+                                   .netrc = true,
+                                   .stall_seconds = stall < 86400 ? (unsigned)stall : 86400};
     int err = status ? 0 : fork_server(s, &d);
     http_headers_wipe(&headers); // the worker must not have them
     munmap(d.shared, DISK_BYTES);

@@ -160,6 +160,10 @@ static int take_timeout(struct command_line *l, char *v)
 {
     return time_option("timeout", v, &l->box.timeout_ns);
 }
+static int take_http_timeout(struct command_line *l, char *v)
+{
+    return time_option("http-timeout", v, &l->http_timeout_ns);
+}
 static int take_cpu_time(struct command_line *l, char *v)
 {
     return time_option("cpu-time", v, &l->box.cpu_time_ns);

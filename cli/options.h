@@ -34,6 +34,7 @@ struct command_line {
     unsigned nenv;
     const char *http_header[HTTP_HEADER_MAX]; // disk/http_headers.h
     unsigned nhttp_header;
+    uint64_t http_timeout_ns; // 0: disk/http.h's
     int record; // for image profile: the disk server writes here which chunks were needed (disk/diskserver.h); -1
     bool jail;  // the worker is in it
     bool done;  // --help, --version: nothing more to do

@@ -151,7 +151,7 @@ class Server:
             wishes.append(parts.pop(0)[1:])
         answer = self.good(request, "/".join(parts))
         number = self.count(request.target)
-        for wish in wishes:
+        for wish in wishes if answer.fd >= 0 else ():
             wrong.apply(wish, number, answer)
         return answer
 
