@@ -54,7 +54,7 @@ static int share_or_copy(struct process *p, const struct process *from, uint64_t
     return p->mm ? 0 : -LX_ENOMEM;
 }
 
-static void inherit(struct process *p, const struct process *from)
+static void inherit(struct process *p, const struct process *from, bool reset)
 {
     p->root = from->root;
     p->cwd = from->cwd;
@@ -67,7 +67,7 @@ static void inherit(struct process *p, const struct process *from)
     p->personality = from->personality;
     p->dumpable = from->dumpable;
     p->no_new_privs = from->no_new_privs;
-    p->nice = from->nice;
+    p->nice = reset && from->nice < 0 ? 0 : from->nice;
     p->oom_score_adj = from->oom_score_adj;
     p->thp_disabled = from->thp_disabled;
     p->membarriers = from->membarriers;
@@ -92,7 +92,7 @@ static int new_process(struct task *t, const struct lx_clone_args *c, struct tas
         undo_process(p);
         return err;
     }
-    inherit(p, from);
+    inherit(p, from, t->attrs.reset_on_fork);
     if (c->flags & LX_CLONE_FS) process_fs_share(p, from);
     p->parent_tid = c->flags & LX_CLONE_PARENT ? from->parent_tid : t->tid;
     p->exit_signal = c->flags & LX_CLONE_PARENT ? from->exit_signal : (int)c->exit_signal;
@@ -154,7 +154,6 @@ static int64_t do_clone(struct task *t, const struct lx_clone_args *c)
     if (err) return err;
     set_registers(child, c);
     rseq_forked(child, t, c->flags & LX_CLONE_VM);
-    child->timer_slack = t->timer_slack;
     store_tids(t, child, c);
     err = store_pidfd(t, child, c);
     int tid = child->tid;

@@ -56,7 +56,7 @@ int futex_queue(struct box *box, struct futex_waiter *w)
 {
     struct futex_waiter **at = bucket(box, &w->key);
     if (!at) return -LX_ENOMEM;
-    while (*at && (*at)->task->rt_priority >= w->task->rt_priority) at = &(*at)->next;
+    while (*at && (*at)->task->attrs.rt_priority >= w->task->attrs.rt_priority) at = &(*at)->next;
     w->next = *at;
     w->prev = at;
     if (w->next) w->next->prev = &w->next;

@@ -119,10 +119,14 @@ struct task {
     gaddr clear_child_tid, robust_list, rseq;
     uint32_t rseq_len, rseq_sig;
     uint8_t rseq_event; // RSEQ_*: rseq.c looks before guest code goes on
-    uint64_t timer_slack;
     char comm[16];
-    int policy, rt_priority;
-    uint8_t mempolicy; // syscalls/mempolicy.c
+    struct task_attrs {    // what a new thread or process has of who made it
+        uint64_t timer_slack;
+        int policy, rt_priority;
+        bool reset_on_fork; // but then no policy in real time
+        uint8_t mempolicy;  // syscalls/mempolicy.c
+        uint16_t ioprio;    // syscalls/ioprio.c
+    } attrs;
     uint64_t start_ns;
     struct trace_line *trace_line; // trace.c: of the call under way
     struct task *reap_next;        // box->dead_tasks

@@ -55,7 +55,7 @@ int64_t sys_set_mempolicy(struct task *t, const uint64_t a[6])
     bool node0;
     int err = get_nodes(t, a[1], a[2], &node0), mode = err ? err : check_mode(a[0], node0);
     if (mode < 0) return mode;
-    t->mempolicy = (uint8_t)mode;
+    t->attrs.mempolicy = (uint8_t)mode;
     return 0;
 }
 
@@ -90,7 +90,7 @@ static int put_nodes(struct task *t, gaddr to, uint64_t maxnode, bool node0)
 // What MPOL_F_ADDR and MPOL_F_NODE ask: the mode, or a node. Negative: -errno.
 static int asked_policy(struct task *t, gaddr addr, uint64_t flags)
 {
-    int mode = t->mempolicy;
+    int mode = t->attrs.mempolicy;
     if (flags & MPOL_F_ADDR) {
         addr = mem_low(t->proc->mm->mem, addr);
         struct vma *v = addr < MEM_TOP ? vma_at(t->proc->mm, (uint32_t)(addr >> PAGE_SHIFT)) : NULL;

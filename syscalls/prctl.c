@@ -200,10 +200,10 @@ static int64_t prctl_thread(struct task *t, const uint64_t a[6])
     enum { TSC_ENABLE = 1, TIMING_STATISTICAL = 0, MCE_KILL_DEFAULT = 2 };
     switch ((int)a[0]) {
     case LX_PR_SET_TIMERSLACK: // remembered: every timer here is as sharp as the slices
-        t->timer_slack = (int64_t)a[1] <= 0 ? 0 : a[1];
+        t->attrs.timer_slack = (int64_t)a[1] <= 0 ? 0 : a[1];
         return 0;
     case LX_PR_GET_TIMERSLACK:
-        return t->timer_slack ? (int64_t)t->timer_slack : DEFAULT_SLACK_NS;
+        return t->attrs.timer_slack ? (int64_t)t->attrs.timer_slack : DEFAULT_SLACK_NS;
     case PR_GET_TIMING:
         return TIMING_STATISTICAL;
     case PR_SET_TIMING:

@@ -159,6 +159,8 @@ int64_t sys_sched_get_priority_min(struct task *t, const uint64_t a[6])
     return (void)t, priority_range(a[0], 1);
 }
 
+enum { RESET_ON_FORK_POLICY = 0x40000000 }; // SCHED_RESET_ON_FORK, beside a policy
+
 static int set_policy(struct task *t, uint64_t tid, int policy, gaddr param, bool keep)
 {
     int32_t priority;
@@ -167,15 +169,16 @@ static int set_policy(struct task *t, uint64_t tid, int policy, gaddr param, boo
     if (err) return err;
     struct task *u = named(t, tid);
     if (!u) return -LX_ESRCH;
-    if (keep) policy = u->policy;
-    policy &= ~0x40000000; // SCHED_RESET_ON_FORK
+    bool reset = keep ? u->attrs.reset_on_fork : policy & RESET_ON_FORK_POLICY;
+    policy = keep ? u->attrs.policy : policy & ~RESET_ON_FORK_POLICY;
     if (policy != LX_SCHED_OTHER && policy != LX_SCHED_BATCH && policy != LX_SCHED_IDLE && !realtime(policy))
         return -LX_EINVAL;
     if (realtime(policy) ? priority < 1 || priority > 99 : priority != 0) return -LX_EINVAL;
     bool any = cred_has_cap(&t->proc->cred, LX_CAP_SYS_NICE);
     if (!any && realtime(policy) && (uint64_t)priority > u->proc->rlimit[LX_RLIMIT_RTPRIO].rlim_cur) return -LX_EPERM;
-    u->policy = policy;
-    u->rt_priority = priority;
+    u->attrs.policy = policy;
+    u->attrs.rt_priority = priority;
+    u->attrs.reset_on_fork = reset;
     return 0;
 }
 
@@ -193,7 +196,7 @@ int64_t sys_sched_getscheduler(struct task *t, const uint64_t a[6])
     struct task *u = named(t, a[0]);
     if ((int)a[0] < 0) return -LX_EINVAL;
     if (is_reaper(t, a[0])) return LX_SCHED_OTHER;
-    return u ? u->policy : -LX_ESRCH;
+    return u ? u->attrs.policy | (u->attrs.reset_on_fork ? RESET_ON_FORK_POLICY : 0) : -LX_ESRCH;
 }
 
 int64_t sys_sched_getparam(struct task *t, const uint64_t a[6])
@@ -201,7 +204,7 @@ int64_t sys_sched_getparam(struct task *t, const uint64_t a[6])
     struct task *u = named(t, a[0]);
     if ((int)a[0] < 0 || !a[1]) return -LX_EINVAL;
     if (!u && !is_reaper(t, a[0])) return -LX_ESRCH;
-    int32_t priority = u ? u->rt_priority : 0;
+    int32_t priority = u ? u->attrs.rt_priority : 0;
     return copy_to_user(t, a[1], &priority, sizeof priority);
 }
 
@@ -210,9 +213,11 @@ int64_t sys_sched_rr_get_interval(struct task *t, const uint64_t a[6])
     struct task *u = named(t, a[0]);
     if ((int)a[0] < 0) return -LX_EINVAL;
     if (!u) return -LX_ESRCH;
-    struct lx_timespec ts = {0, u->policy == LX_SCHED_FIFO ? 0 : 100000000};
+    struct lx_timespec ts = {0, u->attrs.policy == LX_SCHED_FIFO ? 0 : 100000000};
     return copy_to_user(t, a[1], &ts, sizeof ts);
 }
+
+enum { RESET_ON_FORK = 1, KEEP_POLICY = 8, KEEP_PARAMS = 16, UTIL_CLAMP = 0x60, KNOWN_ATTR_FLAGS = 0x7f, DEADLINE = 6 };
 
 int64_t sys_sched_getattr(struct task *t, const uint64_t a[6])
 {
@@ -220,9 +225,10 @@ int64_t sys_sched_getattr(struct task *t, const uint64_t a[6])
     if (!a[1] || a[2] < 48 || a[2] > LX_PAGE_SIZE || a[3]) return -LX_EINVAL;
     if (!u) return -LX_ESRCH;
     struct lx_sched_attr attr = {.size = a[2] < sizeof attr ? 48 : sizeof attr,
-                                 .sched_policy = (uint32_t)u->policy,
+                                 .sched_policy = (uint32_t)u->attrs.policy,
+                                 .sched_flags = u->attrs.reset_on_fork ? RESET_ON_FORK : 0,
                                  .sched_nice = u->proc->nice,
-                                 .sched_priority = (uint32_t)u->rt_priority,
+                                 .sched_priority = (uint32_t)u->attrs.rt_priority,
                                  .util_max = 1024};
     return copy_to_user(t, a[1], &attr, attr.size);
 }
@@ -250,8 +256,6 @@ static int get_attr(struct task *t, gaddr at, struct lx_sched_attr *attr)
     if (attr->sched_nice > NICE_MAX) attr->sched_nice = NICE_MAX;
     return 0;
 }
-
-enum { RESET_ON_FORK = 1, KEEP_POLICY = 8, KEEP_PARAMS = 16, UTIL_CLAMP = 0x60, KNOWN_ATTR_FLAGS = 0x7f, DEADLINE = 6 };
 
 static bool valid_policy(int policy)
 {
@@ -282,9 +286,9 @@ int64_t sys_sched_setattr(struct task *t, const uint64_t a[6])
     if ((int)attr.sched_policy < 0) return -LX_EINVAL;
     struct task *u = named(t, a[0]);
     if (!u) return -LX_ESRCH;
-    if (attr.sched_flags & (KEEP_POLICY | KEEP_PARAMS)) attr.sched_policy = (uint32_t)u->policy;
+    if (attr.sched_flags & (KEEP_POLICY | KEEP_PARAMS)) attr.sched_policy = (uint32_t)u->attrs.policy;
     if (attr.sched_flags & KEEP_PARAMS) {
-        attr.sched_priority = (uint32_t)u->rt_priority;
+        attr.sched_priority = (uint32_t)u->attrs.rt_priority;
         attr.sched_nice = u->proc->nice;
     }
     int policy = (int)attr.sched_policy;
@@ -294,20 +298,9 @@ int64_t sys_sched_setattr(struct task *t, const uint64_t a[6])
     if ((err = may_schedule(t, u, &attr))) return err;
     if (attr.sched_flags & UTIL_CLAMP) return -LX_EOPNOTSUPP; // as without CONFIG_UCLAMP_TASK
     if (policy == DEADLINE) return -LX_EBUSY;
-    u->policy = policy;
-    u->rt_priority = (int)attr.sched_priority;
+    u->attrs.policy = policy;
+    u->attrs.rt_priority = (int)attr.sched_priority;
+    u->attrs.reset_on_fork = attr.sched_flags & RESET_ON_FORK;
     if (!realtime(policy) && policy != LX_SCHED_IDLE) u->proc->nice = attr.sched_nice;
     return 0;
-}
-
-// ---------------------------------------------------------------- io priorities: kept nowhere, every request is served
-// in order
-
-int64_t sys_ioprio_get(struct task *t, const uint64_t a[6])
-{
-    return (void)t, (void)a, 0;
-}
-int64_t sys_ioprio_set(struct task *t, const uint64_t a[6])
-{
-    return (void)t, (a[2] >> 13) > 3 ? -LX_EINVAL : 0;
 }

@@ -174,8 +174,7 @@ int64_t sys_sendto(struct task *t, const uint64_t a[6])
     struct sending o;
     int err = begin_send(t, &o, (int)a[0], a[3]);
     if (!err) err = find_target(t, &o, a[4], a[5]);
-    if (!err)
-        err = iob_user_init(&o.u, t, a[1], a[2]);
+    if (!err) err = iob_user_init(&o.u, t, a[1], a[2]);
     return err ? err : send_now(t, &o);
 }
 

@@ -167,6 +167,11 @@ struct task *task_new(struct process *p, const struct task *like)
         t->cpu = like->cpu;
         t->sigmask = like->restore_sigmask ? like->saved_sigmask : like->sigmask;
         memcpy(t->comm, like->comm, sizeof t->comm);
+        t->attrs = like->attrs;
+        bool reset = like->attrs.reset_on_fork && like->attrs.rt_priority; // sched_fork: policies in real time
+        if (reset) t->attrs.policy = LX_SCHED_OTHER;
+        if (reset) t->attrs.rt_priority = 0;
+        t->attrs.reset_on_fork = false;
     } else {
         cpu_init(&t->cpu, box->level);
     }

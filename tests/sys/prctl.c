@@ -1,4 +1,4 @@
-// prctl's smaller settings and sched_setattr: what is accepted, what is remembered, and the errors.
+// prctl's smaller settings, sched_setattr, I/O priorities: what is accepted, what is remembered, and the errors.
 #include "check.h"
 #include <linux/prctl.h>
 #include <pthread.h>
@@ -126,13 +126,85 @@ static void test_sched(void)
     _exit(check_result());
 }
 
+static void *policy_of_thread(void *arg)
+{
+    *(int *)arg = sched_getscheduler(0);
+    return arg;
+}
+
+static int policy_of_child(void)
+{
+    int status;
+    pid_t child = fork();
+    if (!child) _exit(sched_getscheduler(0) | (getpriority(PRIO_PROCESS, 0) < 0 ? 64 : 0));
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// A policy passes to threads and children; one in real time may have to be left behind.
+static void test_inherited(void)
+{
+    struct sched_param none = {0};
+    pthread_t thread;
+    int seen = -1;
+    CHECK(sched_setscheduler(0, SCHED_BATCH, &none) == 0 && policy_of_child() == SCHED_BATCH);
+    pthread_create(&thread, NULL, policy_of_thread, &seen);
+    pthread_join(thread, NULL);
+    CHECK(seen == SCHED_BATCH);
+    CHECK(sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none) == 0);
+    CHECK(sched_getscheduler(0) == (SCHED_BATCH | SCHED_RESET_ON_FORK) && policy_of_child() == SCHED_BATCH);
+    if (!getuid()) {
+        struct sched_param some = {.sched_priority = 3};
+        CHECK(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &some) == 0 && policy_of_child() == SCHED_OTHER);
+        CHECK(sched_setscheduler(0, SCHED_FIFO, &some) == 0 && policy_of_child() == SCHED_FIFO);
+    }
+    CHECK(sched_setscheduler(0, SCHED_OTHER, &none) == 0 && sched_getscheduler(0) == SCHED_OTHER);
+}
+
+static long io_get(int which, int who)
+{
+    return syscall(SYS_ioprio_get, which, who);
+}
+static long io_set(int which, int who, int prio)
+{
+    return syscall(SYS_ioprio_set, which, who, prio);
+}
+
+static void test_io_priority(void)
+{
+    enum { NONE, RT, BE, IDLE, SHIFT = 13 };
+    int status;
+    CHECK(setpgid(0, 0) == 0 || getpgrp() == getpid());
+    CHECK(io_set(1, 0, BE << SHIFT | 6) == 0 && io_get(1, 0) == (BE << SHIFT | 6));
+    CHECK(io_get(1, getpid()) == (BE << SHIFT | 6) && io_get(2, 0) == (BE << SHIFT | 6));
+    pid_t child = fork();
+    if (!child) _exit(io_get(1, 0) == (BE << SHIFT | 6) && io_set(1, 0, IDLE << SHIFT) == 0 ? 0 : 1);
+    CHECK(waitpid(child, &status, 0) == child && status == 0 && io_get(1, 0) == (BE << SHIFT | 6));
+    CHECK(io_set(2, 0, IDLE << SHIFT) == 0 && io_get(1, 0) == IDLE << SHIFT && io_get(2, getpgrp()) == IDLE << SHIFT);
+    CHECK(io_set(1, 0, NONE) == 0 && io_get(2, 0) == (BE << SHIFT | (getpriority(PRIO_PROCESS, 0) + 20) / 5));
+    CHECK_FAILS(io_set(1, 0, NONE << SHIFT | 3), EINVAL);
+    CHECK_FAILS(io_set(1, 0, 5 << SHIFT), EINVAL);
+    CHECK_FAILS(io_set(4, 0, BE << SHIFT), EINVAL);
+    CHECK_FAILS(io_get(0, 0), EINVAL);
+    CHECK_FAILS(io_get(1, 99999999), ESRCH);
+    CHECK_FAILS(io_set(2, 99999999, BE << SHIFT), ESRCH);
+    if (getuid() || fork()) return;
+    CHECK(setuid(65534) == 0);
+    CHECK_FAILS(io_set(1, 0, RT << SHIFT), EPERM);
+    CHECK_FAILS(io_set(1, getppid(), BE << SHIFT), EPERM);
+    _exit(check_result());
+}
+
 int main(void)
 {
     int status = 0;
     test_slack();
     test_thread();
     test_memory();
+    test_inherited();
     test_sched();
+    wait(&status);
+    CHECK(status == 0);
+    test_io_priority();
     wait(&status);
     CHECK(status == 0);
     return check_result();
