@@ -26,6 +26,11 @@ enum {
     SWEEP_CHUNKS = 8192,  // an image with more is sought only where it is used
     CHECK_AFTER_MS = 100, // the start itself goes first
     CHECK_SECONDS = 10,   // how long after the command's end
+    // Chunks that may be needed come few at once, so that what somebody waits for has most of the line.
+    MAYBE_RANGES = 256,
+    MAYBE_BUSY = 4, // while somebody waits
+    MAYBE_IDLE = 6,
+    MAYBE_RUN = 2,
 };
 
 struct serving {
@@ -36,12 +41,16 @@ struct serving {
     int link;
     uint32_t *table;
     uint32_t chunks;
-    uint8_t *sought;                 // a bit per group
-    uint8_t *looked;                 // a bit per chunk: sought alone
-    uint8_t *urgent;                 // a bit per chunk: the worker waits for it
-    uint32_t swept;                  // groups
-    bool opened, ended, gone, noted; // noted: opened from the pool's notes, so to be checked
-    uint64_t check_at;               // 0: no check is due
+    uint8_t *sought;                      // a bit per group
+    uint8_t *looked;                      // a bit per chunk: sought alone
+    uint8_t *urgent;                      // a bit per chunk: the worker waits for it
+    uint32_t swept;                       // groups
+    bool opened, ended, gone, noted;      // noted: opened from the pool's notes, so to be checked
+    uint64_t check_at;                    // 0: no check is due
+    struct disk_want maybe[MAYBE_RANGES]; // the last is the next
+    unsigned nmaybe;
+    uint8_t *guessed;          // a bit per chunk: asked for as one of these
+    uint32_t guesses, awaited; // chunks under way: of these; that the worker waits for
     struct hotlist hot;
     char *hot_text;
     size_t hot_bytes;
@@ -238,6 +247,44 @@ static void ask_for_hot(struct serving *s)
 
 // ---------------------------------------------------------------- the worker's packets
 
+// Ranges that find no room are forgotten, the oldest first.
+static void guess(struct serving *s, const struct disk_want *w)
+{
+    if (s->nmaybe == MAYBE_RANGES) memmove(s->maybe, s->maybe + 1, --s->nmaybe * sizeof *s->maybe);
+    s->maybe[s->nmaybe++] = *w;
+}
+
+// The next of them that is missing, and its neighbours.
+static uint32_t next_guess(struct serving *s, uint32_t *first)
+{
+    while (s->nmaybe) {
+        struct disk_want *w = &s->maybe[s->nmaybe - 1];
+        uint32_t n = 0;
+        for (; w->count && !is_missing(s, w->first); w->count--) w->first++;
+        for (*first = w->first; n < MAYBE_RUN && w->count && is_missing(s, w->first); n++, w->count--) w->first++;
+        if (n) return n;
+        s->nmaybe--;
+    }
+    return 0;
+}
+
+static void ask_for_guesses(struct serving *s)
+{
+    uint32_t first, n;
+    while (!s->ended && s->guesses < (s->awaited ? MAYBE_BUSY : MAYBE_IDLE) && (n = next_guess(s, &first))) {
+        for (uint32_t c = first; c < first + n; c++) s->guesses += !test_and_set(s->guessed, c);
+        want(s, first, n, SOURCE_AHEAD);
+    }
+}
+
+// Something has come, or never will.
+static void settled(struct serving *s, uint32_t chunk)
+{
+    s->guesses -= test(s->guessed, chunk);
+    s->awaited -= test(s->urgent, chunk);
+    if (test(s->urgent, chunk)) tell_news(s);
+}
+
 static void record(const struct serving *s, const struct disk_want *w)
 {
     for (uint32_t c = w->first; c < w->first + w->count; c++) dprintf(s->d->record, "%" PRIu32 "\n", c);
@@ -250,11 +297,15 @@ static void serve_want(struct serving *s, const struct disk_want *w)
     if (s->d->record >= 0 && !now) return;
     if (s->d->record >= 0) record(s, w);
     for (uint32_t c = w->first; now && c < w->first + w->count; c++) {
-        test_and_set(s->urgent, c);
-        there |= !is_missing(s, c);
-        if (is_missing(s, c)) ask_for_hot(s);
+        bool missing = is_missing(s, c);
+        if (missing && !test_and_set(s->urgent, c)) s->awaited++;
+        if (missing) ask_for_hot(s);
+        there |= !missing;
     }
-    want(s, w->first, w->count, now ? SOURCE_NOW : SOURCE_AHEAD);
+    if (w->urgency == DISK_MAYBE)
+        guess(s, w);
+    else
+        want(s, w->first, w->count, now ? SOURCE_NOW : SOURCE_AHEAD);
     if (there) tell_news(s);
 }
 
@@ -293,7 +344,8 @@ static void on_opened(void *ctx)
     s->sought = calloc(1, s->chunks / GROUP / 8 + 1);
     s->urgent = calloc(1, s->chunks / 8 + 1);
     s->looked = calloc(1, s->chunks / 8 + 1);
-    if (!s->sought || !s->urgent || !s->looked) {
+    s->guessed = calloc(1, s->chunks / 8 + 1);
+    if (!s->sought || !s->urgent || !s->looked || !s->guessed) {
         end(s, "not enough memory");
         return;
     }
@@ -319,7 +371,7 @@ static void on_chunk(void *ctx, uint32_t chunk, const void *bytes)
     }
     s->d->shared->fetched++;
     set(s, chunk, slot);
-    if (test(s->urgent, chunk)) tell_news(s);
+    settled(s, chunk);
 }
 
 static void on_failed(void *ctx, uint32_t chunk, const char *why)
@@ -329,7 +381,7 @@ static void on_failed(void *ctx, uint32_t chunk, const char *why)
     if (!s->d->shared->problem[0]) copy_line(s->d->shared->problem, why);
     __atomic_store_n(&s->d->shared->failed, s->d->shared->failed + 1, __ATOMIC_RELEASE);
     set(s, chunk, DISK_FAILED);
-    if (test(s->urgent, chunk)) tell_news(s);
+    settled(s, chunk);
 }
 
 static void on_ended(void *ctx, const char *why)
@@ -401,6 +453,7 @@ static void loop(struct serving *s)
         if (http_run(s->http, &s->link, 1, wait_ms(s))) take_packets(s);
         count(s);
         if (s->opened) sweep(s);
+        if (s->opened) ask_for_guesses(s);
         if (s->check_at && now_ms() >= s->check_at) check(s);
     }
 }

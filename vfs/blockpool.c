@@ -18,7 +18,7 @@
 
 #define SLOT_BYTES (1ull << 46) // of slots that 32 bits can number, and less than a table's marks
 
-enum { STREAMS = 8, MOST_AHEAD = 32, CHUNK_PAGES = DISK_CHUNK / 4096 };
+enum { STREAMS = 8, FIRST_AHEAD = 1, MOST_AHEAD = 32, CHUNK_PAGES = DISK_CHUNK / 4096 };
 
 struct stream {         // of chunks, in order
     uint32_t next, end; // the chunk to come; all below `end` have been asked for
@@ -78,7 +78,7 @@ static void add_want(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
 static void ask(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
 {
     if (disk_load(&p->table[chunk]) != DISK_ABSENT) return;
-    if (how == DISK_AHEAD && test_and_set(p->asked, chunk)) return;
+    if (how != DISK_NOW && test_and_set(p->asked, chunk)) return;
     if (how == DISK_NOW && test_and_set(p->urgent, chunk)) return;
     if (how == DISK_NOW) test_and_set(p->asked, chunk);
     add_want(p, chunk, how);
@@ -97,11 +97,11 @@ static struct stream *find_stream(struct blockpool *p, uint32_t chunk)
     return oldest;
 }
 
-static void go_ahead(struct blockpool *p, struct stream *s)
+static void go_ahead(struct blockpool *p, struct stream *s, enum disk_urgency how)
 {
     uint32_t end = p->chunks - s->next > s->window ? s->next + s->window : p->chunks;
     if (s->end < s->next) s->end = s->next;
-    for (; s->end < end; s->end++) ask(p, s->end, DISK_AHEAD);
+    for (; s->end < end; s->end++) ask(p, s->end, how);
 }
 
 // A chunk is looked at: where does it belong, and what is to be asked for now?
@@ -113,12 +113,13 @@ static void touch(struct blockpool *p, uint32_t chunk)
     s->used = ++p->time;
     s->next = chunk + 1;
     if (!s->window) {
-        s->window = 1;
+        s->window = FIRST_AHEAD;
+        go_ahead(p, s, DISK_MAYBE);
         return;
     }
     if (s->end > s->next + s->window / 2) return; // still enough
     if (s->window < MOST_AHEAD) s->window *= 2;
-    go_ahead(p, s);
+    go_ahead(p, s, DISK_AHEAD);
 }
 
 // ---------------------------------------------------------------- waiting
@@ -176,7 +177,7 @@ static int pool_ready(struct blockdev *d, uint64_t offset, size_t n, struct wait
     if (!blockdev_has(d, offset, n)) return -LX_EIO;
     for (uint64_t chunk = offset / DISK_CHUNK; n && chunk <= (offset + n - 1) / DISK_CHUNK; chunk++) {
         uint32_t slot = d->stalls && wait ? wait_for(p, (uint32_t)chunk)
-                                          : look_up(p, (uint32_t)chunk, wait ? DISK_NOW : DISK_AHEAD);
+                                          : look_up(p, (uint32_t)chunk, wait ? DISK_NOW : DISK_MAYBE);
         if (slot == DISK_FAILED) return -LX_EIO;
         if (slot == DISK_ABSENT) result = -LX_EPARK;
     }
@@ -234,9 +235,9 @@ static uint32_t pool_frame(struct blockdev *d, uint64_t offset)
 static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n)
 {
     struct blockpool *p = pool_of(d);
-    if (p->gone) return;
-    for (uint64_t c = offset / DISK_CHUNK; n && c <= (offset + n - 1) / DISK_CHUNK; c++)
-        ask(p, (uint32_t)c, DISK_AHEAD);
+    if (p->gone || !n) return;
+    for (uint64_t c = offset / DISK_CHUNK; c <= (offset + n - 1) / DISK_CHUNK; c++) ask(p, (uint32_t)c, DISK_MAYBE);
+    send_wants(p);
 }
 
 static void pool_close(struct blockdev *d)

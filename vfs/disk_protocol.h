@@ -31,7 +31,8 @@ struct disk_head {
 };
 _Static_assert(sizeof(struct disk_head) <= DISK_TABLE, "");
 
-enum disk_urgency { DISK_NOW, DISK_AHEAD };
+// Somebody waits; it will be needed soon; it might be, and comes when nothing else does, the last want first.
+enum disk_urgency { DISK_NOW, DISK_AHEAD, DISK_MAYBE };
 struct disk_want { // a packet: one or more of them, DISK_WANTS at most
     uint32_t first, count, urgency;
 };

@@ -77,6 +77,7 @@ static int make_fs(struct ext2 *e, int link, struct fs **out, char *why, size_t 
         ext2_close(&e->lower);
         return err;
     }
+    ext2_ahead_open(e);
     err =
         delta ? memfs_new_delta(v, "ext2", &e->lower, delta, &facts, out) : memfs_new(v, "ext2", &e->lower, 0, 0, out);
     if (err)

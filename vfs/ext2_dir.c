@@ -89,6 +89,7 @@ int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ctx)
     if (n->flags & EXT4_INLINE_DATA_FL) return inline_entries(e, n, sink, ctx);
     uint64_t blocks = n->size / e->block_size;
     if (blocks > DIRECTORY_MAX / e->block_size || blocks > e->blocks) return -LX_EIO;
+    ext2_ahead_directory(e, n);
     for (uint64_t k = 0; k < blocks; k++) {
         int err = find_ahead(e, n, k, blocks);
         if (!err && !n->run.physical) err = -LX_EIO;

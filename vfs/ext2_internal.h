@@ -39,6 +39,7 @@ struct ext2_node {
     uint32_t mode, flags, seed; // seed: what the checksums of its blocks begin with
     uint64_t size;
     bool xattrs;                 // it has some
+    bool ahead;                  // what lies below it has been told (ext2_ahead.c)
     uint8_t map[EXT2_MAP_BYTES]; // i_block: block pointers, the top of the extents, or a short link
     struct ext2_run run;         // found last
 };
@@ -95,3 +96,8 @@ int ext2_target(struct lower *, void *node, char *buf, size_t size);
 // -- ext2_page.c
 int ext2_page(struct lower *, void *node, uint32_t index, uint32_t *frame);
 bool ext2_has_page(struct lower *, void *node, uint32_t index);
+
+// -- ext2_ahead.c
+void ext2_ahead_open(struct ext2 *);
+void ext2_ahead_directory(struct ext2 *, struct ext2_node *);
+void ext2_ahead_program(struct ext2 *, const struct ext2_node *, uint32_t frame, uint64_t at);

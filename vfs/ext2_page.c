@@ -118,6 +118,7 @@ int ext2_page(struct lower *l, void *node, uint32_t index, uint32_t *frame)
     err = blocks_ready(e, &b);
     if (err) return err;
     *frame = mapped_frame(e, n, index, &b);
+    if (*frame && index == 0) ext2_ahead_program(e, n, *frame, b.at[0]);
     return *frame ? 0 : read_page(e, n, index, &b, frame);
 }
 
