@@ -152,7 +152,7 @@ static int open_new(const char *path, char **other)
 
 static int finish(struct looking *l, int err, const char *path, const char *other)
 {
-    if (!err && (fsync(l->fd) || rename(other, path))) {
+    if (!err && rename(other, path)) {
         cannot_write(&l->reader);
         err = -1;
     }

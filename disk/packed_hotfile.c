@@ -107,7 +107,7 @@ static int write_file(struct hot_maker *m, const char *hot)
     }
     m->fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     int err = m->fd < 0 ? refuse(m, "cannot write", other) : put_all(m);
-    if (!err && (fsync(m->fd) || rename(other, hot))) err = refuse(m, "cannot write", hot);
+    if (!err && rename(other, hot)) err = refuse(m, "cannot write", hot);
     if (m->fd >= 0) close(m->fd);
     if (err && m->fd >= 0) unlink(other);
     free(other);

@@ -313,7 +313,8 @@ static int write_manifest(struct maker *m, const char *name)
     if (!bytes) return refuse(m, "cannot pack", m->options->image);
     memcpy(bytes, h, sizeof *h);
     memcpy(bytes + sizeof *h, m->manifest.chunk, n - sizeof *h);
-    if (syncfs(m->dir) || (errno = -write_file(m->dir, name, 0, bytes, n)) || syncfs(m->dir))
+    // What it names is on the disk before it is there.
+    if ((m->counts.made && syncfs(m->dir)) || (errno = -write_file(m->dir, name, 0, bytes, n)))
         refuse(m, "cannot write to", m->options->directory);
     free(bytes);
     return m->failed ? -1 : 0;
