@@ -54,7 +54,7 @@ static int help(FILE *out)
 {
     fputs("Usage: belljar image COMMAND ...      (belljar image COMMAND --help tells more)\n", out);
     for (unsigned i = 0; i < USES; i++)
-        fprintf(out, "  %-8s %-28s %s\n", uses[i]->name, uses[i]->arguments, uses[i]->what);
+        fprintf(out, "  %s %s\n      %s\n", uses[i]->name, uses[i]->arguments, uses[i]->what);
     return 0;
 }
 

@@ -115,12 +115,14 @@ static bool is_url(const char *name)
     return !strncmp(name, "http://", 7) || !strncmp(name, "https://", 8);
 }
 
-static int open_http(struct image_reader *r)
+int image_open_http(struct http **http, const char *name, char why[HTTP_WHY])
 {
     struct http_headers headers = {0};
-    int err = http_headers_add_environment(&headers, r->why);
+    *http = NULL;
+    if (!is_url(name)) return 0;
+    int err = http_headers_add_environment(&headers, why);
     struct http_options options = {.headers = (const char *const *)headers.line, .nheaders = headers.n, .netrc = true};
-    if (!err) err = http_open(&r->http, &options, r->why);
+    if (!err) err = http_open(http, &options, why);
     http_headers_wipe(&headers);
     return err;
 }
@@ -128,7 +130,7 @@ static int open_http(struct image_reader *r)
 int image_read(struct image_reader *r)
 {
     const struct source_events events = {r, on_opened, on_chunk, on_failed, on_ended};
-    if (is_url(r->name) && open_http(r)) return -1;
+    if (image_open_http(&r->http, r->name, r->why)) return -1;
     r->source = r->http ? source_packed(r->http, NULL, r->name, &events) : source_packed_directory(r->name, &events);
     if (r->source) run(r);
     if (!r->source) snprintf(r->why, sizeof r->why, "no memory");

@@ -23,3 +23,5 @@ struct image_reader {
 // Calls the functions for all chunks that are no zeros, in any order. 0: all were told of; -1 with r->why: it could not
 // be opened, or a function has ended it (and then `why` is what that has put there).
 int image_read(struct image_reader *);
+// For a URL, with the user's headers and netrc; of anything else *http is NULL, and that is none. -1: a line in `why`.
+int image_open_http(struct http **http, const char *name, char why[HTTP_WHY]);

@@ -1,5 +1,6 @@
 // belljar image verify, belljar image unpack: packed images read as a whole, each chunk verified (image_reader.h).
 #include "cli/image.h"
+#include "cli/image_hot.h"
 #include "cli/image_progress.h"
 #include "cli/image_reader.h"
 #include <errno.h>
@@ -53,6 +54,7 @@ static bool verify_failed(struct image_reader *r, uint32_t index, const char *wh
 static int verify(int argc, char **argv, const char *const *value)
 {
     struct looking l = {.doing = "verifying"};
+    char why[MANIFEST_WHY];
     (void)argc;
     (void)value;
     l.reader = (struct image_reader){.name = argv[0],
@@ -65,14 +67,16 @@ static int verify(int argc, char **argv, const char *const *value)
     image_progress_end(&l.progress);
     if (err) return fail(STATUS_FAILED, "image verify: %s", l.reader.why);
     if (l.wrong) return fail(STATUS_FAILED, "image verify: %u of %u chunks are wrong", l.wrong, l.reader.wanted);
-    printf("%s: %u chunks are there and right\n", argv[0], l.reader.wanted);
+    int hot = image_hot_verify(argv[0], why);
+    if (hot < 0) return fail(STATUS_FAILED, "image verify: the hot file: %s", why);
+    printf("%s: %u chunks are there and right%s\n", argv[0], l.reader.wanted, hot ? ", the hot file too" : "");
     return 0;
 }
 
 const struct image_use image_verify_use = {
     .name = "verify",
     .arguments = "MANIFEST|URL",
-    .what = "Reads all of a packed image and says which chunks are missing or wrong.",
+    .what = "Reads all of a packed image and tells which chunks are missing or wrong.",
     .about = "MANIFEST is the file that image pack made (DIR/manifest). The exit status is 125 if anything is wrong.\n",
     .min = 1,
     .max = 1,

@@ -145,6 +145,14 @@ has 'a profile' "$(cat err)" 'python/hot: '
 first=$(stat -c %s python/hot)
 image profile --add python/manifest -- --env A=B python3 -c 'import json' 2>err || bad "profile --add: $(cat err)"
 is 'a profile, added' $(($(stat -c %s python/hot) > first)) 1
+has 'verify of a hot file' "$(image verify python/manifest)" 'the hot file too'
+cp python/hot hot
+printf 'x' | dd of=python/hot bs=1 seek=300000 conv=notrunc status=none
+refused 'a damaged hot file' 'of the hot list ' image verify python/manifest
+cp hot python/hot && truncate -s -1 python/hot
+refused 'a hot file cut off' 'of the hot list is damaged' image verify python/manifest
+(cat hot && printf x) >python/hot
+refused 'more behind a hot file' 'there is more behind' image verify python/manifest
 image profile python/manifest -- bash -c 'exit 3' 2>err || bad "profile of a program that fails: $(cat err)"
 is 'a profile made anew' $(($(stat -c %s python/hot) < first)) 1
 image profile python/manifest -- no-such-program 2>err
