@@ -34,7 +34,7 @@ static int note_child(void *ctx, const char *name, size_t len, uint64_t ino, uns
     struct children *c = ctx;
     (void)name, (void)len;
     if (dt != LX_DT_DIR) return 0;
-    if (c->n == CHILDREN) return 1; // most of so many are not needed
+    if (c->n == CHILDREN) return -LX_E2BIG; // most of so many are not needed
     c->ino[c->n++] = ino;
     return 0;
 }
