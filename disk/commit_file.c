@@ -122,8 +122,23 @@ struct writing {
     ext2_ino_t ino;
     ext2_file_t file;
     uint64_t size; // of the file
+    struct hole {  // blocks to be given back, where there are no extents
+        uint64_t first, end;
+    } * hole;
+    size_t holes, given; // given: blocks
     int err;
 };
+
+static int close_file(struct writing *w, int err)
+{
+    errcode_t closed = ext2fs_file_close(w->file);
+    return err ? err : commit_ext2(w->c, closed, "a file's content");
+}
+
+static int open_file(struct writing *w, struct ext2_inode *in)
+{
+    return commit_ext2(w->c, ext2fs_file_open2(w->c->fs, w->ino, in, EXT2_FILE_WRITE, &w->file), "a file");
+}
 
 static int write_at(struct writing *w, uint64_t at, const void *bytes, size_t n)
 {
@@ -156,6 +171,17 @@ static int zero_part(struct writing *w, uint64_t from, uint64_t to)
     return err;
 }
 
+static int note_hole(struct writing *w, uint64_t first, uint64_t end)
+{
+    if ((w->holes & (w->holes - 1)) == 0) { // grows at powers of two
+        struct hole *more = realloc(w->hole, (w->holes ? w->holes * 2 : 1) * sizeof *more);
+        if (!more) return layers_failed(&w->c->l, -ENOMEM, "out of memory");
+        w->hole = more;
+    }
+    w->hole[w->holes++] = (struct hole){first, end};
+    return 0;
+}
+
 // Blocks that lie whole in it are given back.
 static int make_hole(struct writing *w, uint64_t from, uint64_t to)
 {
@@ -166,8 +192,49 @@ static int make_hole(struct writing *w, uint64_t from, uint64_t to)
     if (!err) err = commit_ext2(w->c, ext2fs_file_flush(w->file), "a file's content");
     if (err || first == end) return err;
     struct ext2_inode *in = ext2fs_file_get_inode(w->file);
+    if (!(in->i_flags & EXT4_EXTENTS_FL)) return note_hole(w, first, end);
     errcode_t error = ext2fs_punch(w->c->fs, w->ino, in, NULL, first, end - 1);
     return commit_ext2(w->c, error, "a file's blocks");
+}
+
+static bool is_hole(const struct writing *w, uint64_t block)
+{
+    size_t low = 0, high = w->holes;
+    while (low < high) {
+        size_t at = (low + high) / 2;
+        if (w->hole[at].end <= block)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low < w->holes && w->hole[low].first <= block;
+}
+
+static int give_back(ext2_filsys fs, blk64_t *block, e2_blkcnt_t at, blk64_t by, int offset, void *ctx)
+{
+    struct writing *w = ctx;
+    (void)by, (void)offset;
+    if (at < 0 || !is_hole(w, (uint64_t)at)) return 0;
+    ext2fs_block_alloc_stats2(fs, *block, -1);
+    *block = 0;
+    w->given++;
+    return BLOCK_CHANGED;
+}
+
+// ext2fs_punch takes blocks behind a hole, too, where they are named by blocks of blocks of numbers (1.47.0, ind_punch:
+// its count is not the part of the hole that lies in each). The file is opened anew: it has an inode of its own.
+static int give_holes_back(struct writing *w)
+{
+    struct ext2_inode in;
+    if (w->holes == 0) return 0;
+    int err = close_file(w, 0);
+    w->file = NULL;
+    errcode_t error = err ? 0 : ext2fs_block_iterate3(w->c->fs, w->ino, BLOCK_FLAG_DATA_ONLY, NULL, give_back, w);
+    if (!error) error = ext2fs_read_inode(w->c->fs, w->ino, &in);
+    if (!error) error = ext2fs_iblk_sub_blocks(w->c->fs, &in, w->given);
+    if (!error) error = ext2fs_write_inode(w->c->fs, w->ino, &in);
+    if (!err) err = commit_ext2(w->c, error, "a file's blocks");
+    return err ? err : open_file(w, &in);
 }
 
 static int put_holes(void *ctx, const struct delta_chunk *chunk)
@@ -220,7 +287,8 @@ static int write_pages(struct writing *w, const struct delta_inode *i)
 {
     struct deltafile *d = w->c->l.delta;
     int got = deltafile_chunks(d, i->ino, 0, false, put_holes, w);
-    if (!got) got = deltafile_chunks(d, i->ino, 0, true, put_data, w);
+    if (!got) w->err = give_holes_back(w);
+    if (!got && !w->err) got = deltafile_chunks(d, i->ino, 0, true, put_data, w);
     if (w->err) return w->err;
     return got < 0 ? layers_delta(&w->c->l, got) : 0;
 }
@@ -238,17 +306,6 @@ static int outline_file(struct commit *c, ext2_ino_t ino, struct ext2_inode *in,
     err = commit_ext2(c, ext2fs_inline_data_get(c->fs, ino, in, *bytes, n), "a file in its inode");
     if (*n > EXT2_I_SIZE(in)) *n = EXT2_I_SIZE(in);
     return err ? err : commit_outline(c, ino, in);
-}
-
-static int close_file(struct writing *w, int err)
-{
-    errcode_t closed = ext2fs_file_close(w->file);
-    return err ? err : commit_ext2(w->c, closed, "a file's content");
-}
-
-static int open_file(struct writing *w, struct ext2_inode *in)
-{
-    return commit_ext2(w->c, ext2fs_file_open2(w->c->fs, w->ino, in, EXT2_FILE_WRITE, &w->file), "a file");
 }
 
 // What was in the inode, into blocks. The file is opened anew behind it: sizes are set on the disk, past its buffer.
@@ -273,7 +330,8 @@ static int write_file(struct commit *c, ext2_ino_t ino, const struct delta_inode
     if (err) return err;
     err = set_sizes(&w, EXT2_I_SIZE(&in), i);
     if (!err) err = write_pages(&w, i);
-    return close_file(&w, err);
+    free(w.hole);
+    return w.file ? close_file(&w, err) : err;
 }
 
 // ---------------------------------------------------------------- links and devices

@@ -93,10 +93,22 @@ static struct deltafile *open_delta(const char *image, const char *path, ext2_fi
     return d;
 }
 
+static bool same_diff(const char *belljar, const char *dir, const struct model *was, const struct model *is)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/wanted", dir);
+    FILE *out = fopen(path, "w");
+    if (!out) return false;
+    model_diff(was, is, out);
+    fclose(out);
+    return run("cd %s && %s image diff image delta >log && cmp wanted log && test -s log", dir, belljar) == 0 ||
+           run("diff %s/wanted %s/log | head -n 20", dir, dir) > 1;
+}
+
 static bool check(const char *belljar, const char *dir, const struct kind *k, struct rng *r, unsigned changes)
 {
     char image[300], delta[300], result[300];
-    struct model m, got;
+    struct model was, m, got;
     snprintf(image, sizeof image, "%s/image", dir);
     snprintf(delta, sizeof delta, "%s/delta", dir);
     snprintf(result, sizeof result, "%s/result", dir);
@@ -104,6 +116,7 @@ static bool check(const char *belljar, const char *dir, const struct kind *k, st
             image, k->block_size > 4096 ? "200M" : "64M", dir))
         return run("cat %s/log", dir), false;
     ext2_filsys fs = open_image(image);
+    model_read(&was, fs);
     model_read(&m, fs);
     struct deltafile *d = open_delta(image, delta, fs);
     ext2fs_close_free(&fs);
@@ -120,7 +133,8 @@ static bool check(const char *belljar, const char *dir, const struct kind *k, st
     fs = open_image(result);
     model_read(&got, fs);
     ext2fs_close_free(&fs);
-    bool same = model_same(&m, &got, k->coarse);
+    bool same = model_same(&m, &got, k->coarse) && same_diff(belljar, dir, &was, &m);
+    model_free(&was);
     model_free(&m);
     model_free(&got);
     return same;
@@ -128,10 +142,10 @@ static bool check(const char *belljar, const char *dir, const struct kind *k, st
 
 int main(int argc, char **argv)
 {
-    char directory[] = "/tmp/belljar-commit-XXXXXX";
+    char directory[] = "/tmp/belljar-commit-XXXXXX", *belljar = argc > 1 ? realpath(argv[1], NULL) : NULL;
     const char *keep = NULL, *only = NULL;
     uint64_t seed = 1, rounds = 1, changes = 300;
-    if (argc < 2) return 2;
+    if (!belljar) return 2;
     for (int i = 2; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--seed")) seed = strtoull(argv[i + 1], NULL, 0);
         if (!strcmp(argv[i], "--rounds")) rounds = strtoull(argv[i + 1], NULL, 0);
@@ -146,7 +160,7 @@ int main(int argc, char **argv)
         for (unsigned k = 0; k < KINDS && good; k++) {
             if (only && strcmp(only, kinds[k].name)) continue;
             struct rng r = {.state = seed * 1000003 + round * 1009 + k};
-            good = check(argv[1], directory, &kinds[k], &r, (unsigned)changes);
+            good = check(belljar, directory, &kinds[k], &r, (unsigned)changes);
             if (!good)
                 fprintf(stderr, "%s, --seed %llu, round %llu\n", kinds[k].name, (unsigned long long)seed,
                         (unsigned long long)round);
@@ -156,5 +170,6 @@ int main(int argc, char **argv)
     else
         run("mv %s %s", directory, keep);
     if (good) printf("%llu images\n", (unsigned long long)(only ? rounds : rounds * KINDS));
+    free(belljar);
     return good ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 // See model.h: the model, what reads it from an image, and what compares two. Changes are in model_change.c.
 #include "model_internal.h"
+#include "cli/image_path.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,8 +244,9 @@ void model_read(struct model *m, ext2_filsys fs)
 static bool differs(const struct model_file *f, const char *path, const char *what, uint64_t a, uint64_t b)
 {
     if (a == b) return false;
-    fprintf(stderr, "%s (inode %llu): %s: %llu, is %llu\n", path, (unsigned long long)f->ino, what,
-            (unsigned long long)a, (unsigned long long)b);
+    if (path)
+        fprintf(stderr, "%s (inode %llu): %s: %llu, is %llu\n", path, (unsigned long long)f->ino, what,
+                (unsigned long long)a, (unsigned long long)b);
     return true;
 }
 
@@ -358,4 +360,73 @@ bool model_same(const struct model *a, const struct model *b, bool coarse)
     free(todo);
     free(met);
     return same;
+}
+
+// ---------------------------------------------------------------- what `belljar image diff` should say
+
+static void say(FILE *out, char what, const char *path)
+{
+    fprintf(out, "%c ", what);
+    image_path_print(out, path);
+    putc('\n', out);
+}
+
+static bool same_times(struct delta_time a, struct delta_time b)
+{
+    return a.sec == b.sec && a.nsec == b.nsec;
+}
+
+// Without a path the comparisons are silent.
+static char change_of(const struct model_file *a, const struct model_file *b)
+{
+    const struct delta_inode *x = &a->is, *y = &b->is;
+    if (LINUX_S_ISLNK(x->mode) && strcmp(a->target, b->target)) return 'M';
+    if (x->rdev != y->rdev) return 'M';
+    if (LINUX_S_ISREG(x->mode) && (x->size != y->size || content_differs(a, b, NULL))) return 'M';
+    if (x->mode != y->mode || x->uid != y->uid || x->gid != y->gid) return 'm';
+    if (!LINUX_S_ISDIR(x->mode) && !same_times(x->mtime, y->mtime)) return 'm';
+    return xattrs_differ(a, b, NULL) ? 'm' : 0;
+}
+
+struct side {
+    const struct model *m;
+    uint64_t dir; // 0: none
+    size_t at;
+};
+
+static const struct model_name *name_at(const struct side *s)
+{
+    return s->dir && s->at < s->m->names && s->m->name[s->at].dir == s->dir ? &s->m->name[s->at] : NULL;
+}
+
+static void diff_directory(FILE *out, struct side a, struct side b, const char *path)
+{
+    char below[8192];
+    a.at = a.dir ? first_of(a.m, a.dir) : 0;
+    b.at = b.dir ? first_of(b.m, b.dir) : 0;
+    for (;;) {
+        const struct model_name *x = name_at(&a), *y = name_at(&b);
+        if (!x && !y) return;
+        int c = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
+        snprintf(below, sizeof below, "%s/%s", path, c <= 0 ? x->name : y->name);
+        const struct model_file *f = c <= 0 ? model_find(a.m, x->ino) : NULL,
+                                *g = c >= 0 ? model_find(b.m, y->ino) : NULL;
+        bool kinds = f && g && (f->is.mode ^ g->is.mode) & LINUX_S_IFMT;
+        if (f && (!g || kinds)) say(out, 'D', below);
+        if (g && (!f || kinds)) say(out, 'A', below);
+        char what = f && g && !kinds ? change_of(f, g) : 0;
+        if (what) say(out, what, below);
+        struct side p = {a.m, f && LINUX_S_ISDIR(f->is.mode) ? f->ino : 0, 0};
+        struct side q = {b.m, g && LINUX_S_ISDIR(g->is.mode) ? g->ino : 0, 0};
+        if (p.dir || q.dir) diff_directory(out, p, q, below);
+        a.at += c <= 0;
+        b.at += c >= 0;
+    }
+}
+
+void model_diff(const struct model *a, const struct model *b, FILE *out)
+{
+    char what = change_of(model_find(a, EXT2_ROOT_INO), model_find(b, EXT2_ROOT_INO));
+    if (what) say(out, what, "/");
+    diff_directory(out, (struct side){a, EXT2_ROOT_INO, 0}, (struct side){b, EXT2_ROOT_INO, 0}, "");
 }

@@ -4,6 +4,7 @@
 #include "disk/deltafile.h"
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
+#include <stdio.h>
 
 struct model_page {
     uint32_t index;
@@ -50,3 +51,5 @@ void model_change(struct model *, struct deltafile *, struct rng *, unsigned cou
 // Is b what a is? Numbers of inodes may differ. Says what is not, and gives false. coarse: times have whole seconds of
 // 32 bits.
 bool model_same(const struct model *a, const struct model *b, bool coarse);
+// What `belljar image diff` says of an image (a) and a delta that makes it b.
+void model_diff(const struct model *a, const struct model *b, FILE *);
