@@ -131,6 +131,17 @@ int64_t sys_madvise(struct task *t, const uint64_t a[6])
     return r ? r : whole ? 0 : -LX_ENOMEM;
 }
 
+static int sync_files(const struct mm *mm, uint32_t start, uint32_t end)
+{
+    int err = 0;
+    for (unsigned i = vma_index_from(mm, start); i < mm->nvma && mm->vma[i]->start < end && !err; i++) {
+        const struct vma *v = mm->vma[i];
+        bool file = v->file && (v->inode->mode & LX_S_IFMT) == LX_S_IFREG;
+        if (file && v->flags & LX_MAP_SHARED) err = vfs_fsync(v->file);
+    }
+    return err;
+}
+
 int64_t sys_msync(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
@@ -139,8 +150,9 @@ int64_t sys_msync(struct task *t, const uint64_t a[6])
     int err = mm_range(t->proc->mm, a[0], a[1], &start, &end);
     if (err) return err;
     if (a[2] & LX_MS_INVALIDATE && any(t->proc->mm, start, end, is_locked)) return -LX_EBUSY;
-    // Shared mappings show the file's own pages: nothing to write back.
-    return mm_all_mapped(t->proc->mm, start, end) ? 0 : -LX_ENOMEM;
+    // Shared mappings show the file's own pages: to be written back is what their file system keeps elsewhere.
+    if (a[2] & LX_MS_SYNC) err = sync_files(t->proc->mm, start, end);
+    return err ? err : mm_all_mapped(t->proc->mm, start, end) ? 0 : -LX_ENOMEM;
 }
 
 int64_t sys_mincore(struct task *t, const uint64_t a[6])

@@ -75,6 +75,7 @@ static int64_t stopped(struct transfer *x, int64_t err)
     uint64_t done = t->sys.done;
     if (err == -LX_EPIPE && x->write) send_sigpipe(t);
     if (err == -LX_EFAULT && x->u->error) err = x->u->error;
+    if (err == -LX_EIO && x->write && x->f->flags & LX_O_DSYNC) return err; // written, but not where it lasts
     if (err == -LX_EPARK) {
         if (x->nowait) return done ? (int64_t)done : -LX_EAGAIN;
         fd_hold(t, x->f);
@@ -130,7 +131,7 @@ static int check_request(const struct request *r, struct file *f)
     return 0;
 }
 
-// An RWF_APPEND write is one to a file that is O_APPEND for the moment.
+// An RWF_APPEND write is one to a file that is O_APPEND for the moment, and so with RWF_DSYNC.
 static int64_t transfer(struct task *t, const struct request *r, struct iob_user *u, struct file *f)
 {
     uint64_t pos = r->offset + t->sys.done;
@@ -142,6 +143,7 @@ static int64_t transfer(struct task *t, const struct request *r, struct iob_user
                          .nowait = r->flags & LX_RWF_NOWAIT};
     uint32_t flags = f->flags;
     if (r->flags & LX_RWF_APPEND) f->flags |= LX_O_APPEND;
+    if (r->flags & (LX_RWF_DSYNC | LX_RWF_SYNC)) f->flags |= LX_O_DSYNC;
     int64_t n = run_transfer(&x);
     f->flags = flags;
     return n;

@@ -20,6 +20,14 @@ int vfs_read(struct file *f, struct iob *io, uint64_t *pos)
     return err;
 }
 
+// generic_write_sync: O_SYNC contains O_DSYNC.
+static int written(struct file *f)
+{
+    inode_drop_suid(f->inode, f->cred);
+    inode_touch(f->inode, ATTR_MTIME);
+    return f->flags & LX_O_DSYNC ? vfs_fsync(f) : 0;
+}
+
 int vfs_write(struct file *f, struct iob *io, uint64_t *pos)
 {
     int err = io_allowed(f, FILE_WRITE);
@@ -30,10 +38,8 @@ int vfs_write(struct file *f, struct iob *io, uint64_t *pos)
     if (*pos > INT64_MAX) return -LX_EINVAL;
     size_t before = io->done;
     err = f->ops->write(f, io, pos);
-    if (io->done > before && is_reg(f->inode)) {
-        inode_drop_suid(f->inode, f->cred);
-        inode_touch(f->inode, ATTR_MTIME);
-    }
+    int unsafe = io->done > before && is_reg(f->inode) ? written(f) : 0;
+    if (unsafe) err = unsafe;
     if (io->done > before) notify_file(f, LX_IN_MODIFY);
     return err;
 }

@@ -76,7 +76,7 @@ static int take_inode(struct mnode *n, const struct deltalink_inode *r, const st
                            .btime = time_of(&r->btime)};
     uint64_t shown = n->lower ? pages_of(image->size) : 0;
     if (shown > r->image_pages) shown = r->image_pages;
-    a.blocks = image->blocks < shown * 8 ? image->blocks : shown * 8;
+    a.blocks = shown == pages_of(image->size) || image->blocks < shown * 8 ? image->blocks : shown * 8;
     if ((r->mode & LX_S_IFMT) == LX_S_IFDIR) a.blocks = pages_of(r->size) * 8;
     memfs_take_attr(n, &a);
     n->lower_pages = (uint32_t)shown;
