@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { VICTIMS = 64, SHRINK = 16, PAUSE = 64 };
+enum { VICTIMS = 64, SHRINK = 16, PAUSE = 64, OPENING = 64 };
 
 struct victim { // was used longest ago when it was looked for
     uint32_t slot;
@@ -106,91 +106,6 @@ static uint32_t memory_add(struct pool *p, const uint8_t key[POOL_KEY], const vo
     if (pwrite(m->fd, chunk, POOL_CHUNK, (off_t)m->used * POOL_CHUNK) != POOL_CHUNK) return 0;
     index_put(&m->index, m->used, key, no_proof);
     return first_slot(p) + m->used++;
-}
-
-// ---------------------------------------------------------------- opening
-
-// -ENOTDIR with an empty line: none is wanted.
-static int open_files(struct pool *p, const char *directory, char why[POOL_WHY])
-{
-    *why = 0;
-    if (directory && !strcmp(directory, "none")) return -ENOTDIR;
-    int dir = files_directory(directory, true, why);
-    if (dir < 0) return dir;
-    int err = files_open(&p->files, dir, FILES_USE, why);
-    close(dir);
-    return err;
-}
-
-int pool_open(struct pool **out, const char *directory, uint64_t limit, char why[POOL_WHY])
-{
-    struct pool *p = calloc(1, sizeof *p);
-    if (!p) return snprintf(why, POOL_WHY, "out of memory"), -ENOMEM;
-    p->limit = limit ? limit : POOL_LIMIT;
-    p->chunks = p->limit >= BLOCKS_BYTES ? POOL_SLOTS - 1 : (uint32_t)(p->limit / POOL_CHUNK);
-    if (!p->chunks) p->chunks = 1;
-    p->memory = (struct memory){.fd = -1, .ro = -1};
-    int err = open_files(p, directory, why);
-    p->shared = !err;
-    if (p->shared) p->files.index.head->limit = p->limit;
-    if (err && (!directory || !*why) && !memory_open(p)) err = 0;
-    if (!err) {
-        *out = p;
-        return 0;
-    }
-    if (!*why) snprintf(why, POOL_WHY, "no memory for blocks of images: %s", strerror(errno));
-    pool_close(p);
-    return err;
-}
-
-void pool_close(struct pool *p)
-{
-    if (!p) return;
-    if (p->shared) files_close(&p->files);
-    memory_close(&p->memory);
-    if (p->hash.library) sha256_close(&p->hash);
-    free(p);
-}
-
-int pool_blocks(const struct pool *p)
-{
-    return p->shared ? p->files.blocks_ro : p->memory.ro;
-}
-
-int pool_pins(const struct pool *p)
-{
-    return p->shared ? p->files.pins : -1;
-}
-
-unsigned pool_descriptors(const struct pool *p, int fd[POOL_FDS])
-{
-    const int all[] = {p->memory.fd,    p->memory.ro,       p->files.index_fd,
-                       p->files.blocks, p->files.blocks_ro, p->files.pins};
-    unsigned n = 0;
-    for (unsigned i = 0; i < (p->shared ? 6 : 2); i++)
-        if (all[i] >= 0) fd[n++] = all[i];
-    return n;
-}
-
-void pool_lend(struct pool *p)
-{
-    struct memory *m = &p->memory;
-    if (p->shared) files_lend(&p->files);
-    if (m->index.head) munmap(m->index.head, INDEX_BYTES);
-    m->index.head = NULL;
-    close_fd(&m->fd);
-}
-
-uint64_t pool_bytes(const struct pool *p)
-{
-    return p->shared ? BLOCKS_BYTES : (uint64_t)p->memory.slots * POOL_CHUNK;
-}
-
-int pool_spare(struct pool *p, uint64_t *bytes)
-{
-    if (!p->shared || (p->memory.ro < 0 && memory_open(p))) return -1;
-    *bytes = (uint64_t)p->memory.slots * POOL_CHUNK;
-    return p->memory.ro;
 }
 
 // ---------------------------------------------------------------- finding
@@ -353,8 +268,6 @@ static uint32_t take(struct pool *p)
     return slot ? slot : take_free(p); // beyond the limit, as everything is in use
 }
 
-// ---------------------------------------------------------------- keeping
-
 static void punch(const struct pool_files *f, uint32_t slot, uint32_t n)
 {
     // Where this cannot be done, the space is used again with the slot.
@@ -362,7 +275,7 @@ static void punch(const struct pool_files *f, uint32_t slot, uint32_t n)
                     (off_t)n * POOL_CHUNK);
 }
 
-// Boxes that needed more than the limit have ended: their share is given back bit by bit.
+// Boxes that needed more than the limit, or had a larger one, have ended: their share is given back bit by bit.
 static void shrink(struct pool *p)
 {
     struct pool_files *f = &p->files;
@@ -375,6 +288,8 @@ static void shrink(struct pool *p)
         pins_drop(f, slots[i]);
     }
 }
+
+// ---------------------------------------------------------------- keeping
 
 // The slot has its content. Somebody may have been faster. Without the lock the content is for this process alone.
 static uint32_t publish(struct pool *p, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF])
@@ -415,6 +330,92 @@ uint32_t pool_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk
     uint32_t slot = pool_find(p, key);
     if (!slot) slot = shared_add(p, key, chunk);
     return slot ? slot : memory_add(p, key, chunk);
+}
+
+// ---------------------------------------------------------------- opening
+
+// -ENOTDIR with an empty line: none is wanted.
+static int open_files(struct pool *p, const char *directory, char why[POOL_WHY])
+{
+    *why = 0;
+    if (directory && !strcmp(directory, "none")) return -ENOTDIR;
+    int dir = files_directory(directory, true, why);
+    if (dir < 0) return dir;
+    int err = files_open(&p->files, dir, FILES_USE, why);
+    close(dir);
+    return err;
+}
+
+int pool_open(struct pool **out, const char *directory, uint64_t limit, char why[POOL_WHY])
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (!p) return snprintf(why, POOL_WHY, "out of memory"), -ENOMEM;
+    p->limit = limit ? limit : POOL_LIMIT;
+    p->chunks = p->limit >= BLOCKS_BYTES ? POOL_SLOTS - 1 : (uint32_t)(p->limit / POOL_CHUNK);
+    if (!p->chunks) p->chunks = 1;
+    p->memory = (struct memory){.fd = -1, .ro = -1};
+    int err = open_files(p, directory, why);
+    p->shared = !err;
+    if (p->shared) p->files.index.head->limit = p->limit;
+    for (int i = 0; i < OPENING && p->shared; i++) shrink(p);
+    if (err && (!directory || !*why) && !memory_open(p)) err = 0;
+    if (!err) {
+        *out = p;
+        return 0;
+    }
+    if (!*why) snprintf(why, POOL_WHY, "no memory for blocks of images: %s", strerror(errno));
+    pool_close(p);
+    return err;
+}
+
+void pool_close(struct pool *p)
+{
+    if (!p) return;
+    if (p->shared) files_close(&p->files);
+    memory_close(&p->memory);
+    if (p->hash.library) sha256_close(&p->hash);
+    free(p);
+}
+
+int pool_blocks(const struct pool *p)
+{
+    return p->shared ? p->files.blocks_ro : p->memory.ro;
+}
+
+int pool_pins(const struct pool *p)
+{
+    return p->shared ? p->files.pins : -1;
+}
+
+unsigned pool_descriptors(const struct pool *p, int fd[POOL_FDS])
+{
+    const int all[] = {p->memory.fd,    p->memory.ro,       p->files.index_fd,
+                       p->files.blocks, p->files.blocks_ro, p->files.pins};
+    unsigned n = 0;
+    for (unsigned i = 0; i < (p->shared ? 6 : 2); i++)
+        if (all[i] >= 0) fd[n++] = all[i];
+    return n;
+}
+
+void pool_lend(struct pool *p)
+{
+    struct memory *m = &p->memory;
+    if (p->shared) files_lend(&p->files);
+    if (m->index.head) munmap(m->index.head, INDEX_BYTES);
+    m->index.head = NULL;
+    close_fd(&m->fd);
+}
+
+uint64_t pool_bytes(const struct pool *p)
+{
+    return p->shared ? BLOCKS_BYTES : (uint64_t)p->memory.slots * POOL_CHUNK;
+}
+
+int pool_spare(struct pool *p, uint64_t *bytes)
+{
+    if (!p->shared || (p->memory.ro < 0 && memory_open(p))) return -1;
+    *bytes = (uint64_t)p->memory.slots * POOL_CHUNK;
+    return p->memory.ro;
 }
 
 // ---------------------------------------------------------------- notes

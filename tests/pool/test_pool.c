@@ -191,6 +191,18 @@ static void keeps_what_is_pinned(void **state)
     end(&b);
 }
 
+static void shrinks_to_a_smaller_limit(void **state)
+{
+    (void)state;
+    struct place b = begin(50);
+    add_all(b.p, 0, 50);
+    again(&b, 10);
+    assert_int_equal(look(&b).chunks, 10);
+    assert_true(look(&b).bytes < 11 * POOL_CHUNK + (2 << 20));
+    assert_int_equal(count(b.p, 40, 10), 10);
+    end(&b);
+}
+
 // A pin lasts as long as any process has the descriptor.
 static void pins_are_inherited(void **state)
 {
@@ -589,6 +601,7 @@ int main(void)
         cmocka_unit_test(finds_all_at_once),
         cmocka_unit_test(goes_by_last_use),
         cmocka_unit_test(keeps_what_is_pinned),
+        cmocka_unit_test(shrinks_to_a_smaller_limit),
         cmocka_unit_test(pins_are_inherited),
         cmocka_unit_test(lends),
         cmocka_unit_test(clears),
