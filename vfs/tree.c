@@ -229,7 +229,6 @@ static int do_rename(struct renaming *r)
 {
     struct inode *from = path_inode(&r->from), *to = path_inode(&r->to);
     struct inode *a = path_inode(&r->a.cur), *b = path_inode(&r->b.cur);
-    if (from == to && !(r->flags & LX_RENAME_EXCHANGE)) return 0; // two names of one file: nothing happens
     if (is_mounted(r, &r->from) || is_mounted(r, &r->to)) return -LX_EBUSY;
     if (!a->ops->rename) return -LX_EPERM;
     int err = a->ops->rename(a, r->a.name, r->a.len, b, r->b.name, r->b.len, r->flags);
@@ -248,6 +247,12 @@ static int do_rename(struct renaming *r)
     return 0;
 }
 
+static int rename_found(struct renaming *r)
+{
+    int err = check_rights(r);
+    return err ? err : do_rename(r);
+}
+
 int vfs_rename(struct vfs *v, const struct vfs_at *from, const char *old, const struct vfs_at *to, const char *path,
                unsigned flags)
 {
@@ -258,8 +263,8 @@ int vfs_rename(struct vfs *v, const struct vfs_at *from, const char *old, const 
     if (!err) err = walk_start(&r.b, v, to, path, 0);
     if (!err) err = find_both(&r);
     if (!err) err = check_shape(&r);
-    if (!err) err = check_rights(&r);
-    if (!err) err = do_rename(&r);
+    // Two names of one file, or one: nothing happens, and nobody asks for rights (vfs_rename() in Linux).
+    if (!err && path_inode(&r.from) != path_inode(&r.to)) err = rename_found(&r);
     path_put(&r.from);
     path_put(&r.to);
     walk_end(&r.a);

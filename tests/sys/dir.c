@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 static void put(const char *name, const char *text)
 {
@@ -59,6 +60,33 @@ static void test_rename(void)
     CHECK(rename("e/in", "in") == 0 && rename("d", "e") == 0);
     CHECK(link("a", "a2") == 0 && rename("a", "a2") == 0 && access("a", F_OK) == 0); // two names of one file
     CHECK(unlink("a") == 0 && unlink("a2") == 0 && unlink("b") == 0 && rmdir("e") == 0 && rmdir("in") == 0);
+}
+
+static void exchange_of_one_file(const char *from, const char *to, uid_t uid)
+{
+    pid_t pid = fork();
+    int status;
+    if (pid == 0) {
+        if (chdir("d") || (uid && setuid(uid))) _exit(2);
+        _exit(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 2) != 0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+// Names of one file, or one name twice: nothing is changed, also with an exchange, and no rights are needed.
+static void test_rename_to_itself(void)
+{
+    struct timespec t[2] = {{1000, 0}, {1000, 0}};
+    struct stat st;
+    CHECK(mkdir("d", 0755) == 0);
+    put("d/a", "A");
+    CHECK(link("d/a", "d/b") == 0 && utimensat(AT_FDCWD, "d", t, 0) == 0);
+    exchange_of_one_file("a", "b", 0);
+    exchange_of_one_file("a", "a", 0);
+    if (getuid() == 0) exchange_of_one_file("a", "b", 4711);
+    CHECK(rename("d/a", "d/a") == 0 && rename("d/a", "d/b") == 0);
+    CHECK(stat("d", &st) == 0 && st.st_mtim.tv_sec == 1000);
+    CHECK(unlink("d/a") == 0 && unlink("d/b") == 0 && rmdir("d") == 0);
 }
 
 static void test_links(void)
@@ -166,6 +194,7 @@ int main(void)
     check_enter(dir);
     test_dirs();
     test_rename();
+    test_rename_to_itself();
     test_links();
     test_names();
     test_list();
