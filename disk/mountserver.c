@@ -157,6 +157,7 @@ int mount_server_run(void *ctx, int link)
     int64_t n = 0;
     give_up();
     int err = nodes_open(&s, ctx);
+    if (!err && !s.server->unfenced) mount_fence(s.server);
     if (err) fprintf(stderr, "belljar: --mount: no /proc here, or no memory: %s\n", strerror(-err));
     while (p && !err && (n = host_link_take(link, p->in, LINK_PACKET, true)) > 0)
         if (!answer(&s, p, (size_t)n, link)) break;

@@ -17,6 +17,7 @@ struct mount_server {
     struct mount_dir dirs[MOUNT_MAX]; // node i + 1 is dirs[i]
     unsigned ndirs;
     unsigned most_files; // descriptors at most; 0: what the host allows, within reason. For tests
+    bool unfenced;       // without landlock(7): for tests of what is checked before
 };
 
 // Opens a directory of the host and adds it. 0; or -1 with one line in `why`.

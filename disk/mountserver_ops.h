@@ -17,6 +17,8 @@ int job_attr(struct mount_job *, const struct statx *); // into the reply
 int job_attr_of(struct mount_job *, struct node *);
 bool mount_good_name(const char *, size_t n); // one component that is neither "." nor ".."; n bytes, then a NUL
 
+void mount_fence(const struct mount_server *); // mountserver_fence.c; needs no_new_privs
+
 // 0 or a count, or -errno. mountserver_names.c, mountserver_files.c.
 #define MOUNT_OP(name, takes, flags) int mount_do_##name(struct mount_job *);
 MOUNT_OPS(MOUNT_OP)

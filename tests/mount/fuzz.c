@@ -2,10 +2,11 @@
 //
 //     mount-fuzz [--seed N] [--first N] [--cases N] [--seconds S]
 //
-// A case is a fresh server, in a thread of this process, with a directory given for writing and one given read-only,
-// and a few thousand requests, a function of the seed and the case's number: mostly about files that the server has
-// named, with names, numbers and sizes that matter, some with bytes changed, cut or added. Meanwhile another thread
-// swaps a directory for a link that leads out (so what comes of a case differs from run to run). After each case
+// A case is a fresh server (mostly without its second fence, which would hide what is wrong in the first), in a thread
+// of this process, with a directory given for writing and one given read-only, and a few thousand requests, a function
+// of the seed and the case's number: mostly about files that the server has named, with names, numbers and sizes that
+// matter, some with bytes changed, cut or added. Meanwhile another thread swaps a directory for a link that leads out
+// (so what comes of a case differs from run to run). After each case
 //   - every descriptor of the process is of a file in one of the two directories, or was there before;
 //   - of those only regular files and directories have been opened; no device and no set-user-ID program was made;
 //   - the directory given read-only and the one outside are what they were, times of change included;
@@ -371,7 +372,7 @@ static void one_request(struct worker *w)
 static void run_case(struct world *w, uint64_t seed, uint64_t number, struct counts *c)
 {
     static struct worker k;
-    struct serving s = {.m = {.most_files = number % 2 ? 12 : 100}};
+    struct serving s = {.m = {.most_files = number % 2 ? 12 : 100, .unfenced = number % 4 < 3}};
     char why[PATH];
     pthread_t server, swapper;
     int pair[2];
