@@ -357,14 +357,24 @@ static void hostfs_finish(struct fs *fs)
     (void)flush_all(fs->private);
 }
 
-static uint32_t reclaim(struct fs *fs)
+static uint32_t reclaim_all(struct hostfs *h, bool mapped)
 {
-    struct hostfs *h = fs->private;
     uint32_t dropped = 0;
     for (uint32_t k = 0; k < h->nbuckets; k++)
         for (struct hnode *n = h->table[k]; n; n = n->next)
-            if (is_reg(&n->i)) dropped += hostfs_reclaim(n);
+            if (is_reg(&n->i)) dropped += hostfs_reclaim(n, mapped);
     return dropped;
+}
+
+static uint32_t reclaim(struct fs *fs)
+{
+    return reclaim_all(fs->private, false);
+}
+
+static uint32_t reclaim_mapped(struct fs *fs)
+{
+    (void)flush_all(fs->private);
+    return reclaim_all(fs->private, true);
 }
 
 static void destroy(struct fs *fs)
@@ -384,6 +394,7 @@ static const struct fs_ops hostfs_fs_ops = {.inode_idle = inode_idle,
                                             .sync = hostfs_sync,
                                             .finish = hostfs_finish,
                                             .reclaim = reclaim,
+                                            .reclaim_mapped = reclaim_mapped,
                                             .destroy = destroy};
 
 bool fs_is_hostfs(const struct fs *fs)

@@ -123,4 +123,4 @@ extern const struct file_ops hostfs_fops;
 int hostfs_flush(struct hnode *);                  // what mappings changed goes to the host; the first error
 void hostfs_resized(struct hnode *, uint64_t was); // the size is another one now
 void hostfs_drop_pages(struct hnode *);
-uint32_t hostfs_reclaim(struct hnode *);
+uint32_t hostfs_reclaim(struct hnode *, bool mapped); // mapped: takes them from mappings first

@@ -47,10 +47,11 @@ static bool next_page(struct hnode *n, uint64_t from, uint32_t *index, uint32_t 
     return pagemap_next(&n->pages, from, index, frame, own);
 }
 
-uint32_t hostfs_reclaim(struct hnode *n)
+uint32_t hostfs_reclaim(struct hnode *n, bool mapped)
 {
     uint32_t index, frame, dropped = 0;
     bool own;
+    if (mapped && n->pages.root) unmap(n, 0, UINT32_MAX);
     for (uint64_t from = 0; next_page(n, from, &index, &frame, &own); from = (uint64_t)index + 1) {
         if (own || ram_refs(ram_of(n), frame) != 1) continue;
         pagemap_cut(n->i.fs->vfs, &n->pages, index, (uint64_t)index + 1, drop_frame, n);

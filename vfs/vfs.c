@@ -109,6 +109,8 @@ uint32_t vfs_reclaim(struct vfs *v)
     uint32_t n = 0;
     for (struct mount *m = v->mounts; m; m = m->next)
         if (m->fs->ops->reclaim) n += m->fs->ops->reclaim(m->fs);
+    for (struct mount *m = v->mounts; m && !n; m = m->next)
+        if (m->fs->ops->reclaim_mapped) n += m->fs->ops->reclaim_mapped(m->fs);
     return n;
 }
 

@@ -296,10 +296,11 @@ struct fs_ops {
         struct inode *); // the last reference went: free it, or keep it cached (it may come back by lookup)
     int (*statfs)(struct fs *, struct kstatfs *); // absent: ENOSYS
     int (*sync)(struct fs *);                     // absent: 0
-    void (*finish)(struct fs *);      // the run has ended: what is kept back goes where it lasts. Absent: nothing
-    void (*unsaved)(struct inode *);  // it changes: INODE_UNSAVED may be set. Absent: never
-    uint32_t (*reclaim)(struct fs *); // gives back frames that can be read again; how many. Absent: none
-    void (*destroy)(struct fs *);     // the last mount went: all dentries are gone and `root` was put
+    void (*finish)(struct fs *);     // the run has ended: what is kept back goes where it lasts. Absent: nothing
+    void (*unsaved)(struct inode *); // it changes: INODE_UNSAVED may be set. Absent: never
+    uint32_t (*reclaim_mapped)(struct fs *); // when that gave none: also what guests map now. Absent: none
+    uint32_t (*reclaim)(struct fs *);        // gives back frames that can be read again; how many. Absent: none
+    void (*destroy)(struct fs *);            // the last mount went: all dentries are gone and `root` was put
 };
 
 // ---------------------------------------------------------------- the box's vfs
@@ -447,8 +448,8 @@ int vfs_fallocate(struct file *, int mode, uint64_t off,
 int vfs_ftruncate(struct file *, uint64_t size); // EINVAL unless open for writing
 int vfs_sync(struct vfs *);
 void vfs_finish(struct vfs *);      // after the run: nothing more will be written
-uint32_t vfs_reclaim(struct vfs *); // memory is short: drops cached pages that nobody maps and that can be read again.
-                                    // How many frames came free
+uint32_t vfs_reclaim(struct vfs *); // memory is short: drops cached pages that can be read again; those that nobody
+                                    // maps, else those that are mapped, too. How many frames came free
 
 // One page of a file for mmap: a frame, with a reference added (give it back with ram_unref). for_write: the page
 // becomes the file's own (private copy of a lower page), and what is stored in the frame is the file's content. Beyond

@@ -109,6 +109,7 @@ lacks proc "$out" status
 # ---- what the host does meanwhile is seen
 mkfifo "$dir/told"
 coproc timeout 60 "$BELLJAR" --mount "$dir/in:/m" sh -c 'read -r _; cat /m/now; read -r _; cat /m/now; ls /m/sub; read -r _; ls /m/now 2>&1; echo end'
+pid=$COPROC_PID
 echo one >"$dir/in/now"
 echo >&"${COPROC[1]}"
 read -r line <&"${COPROC[0]}"
@@ -125,7 +126,7 @@ echo >&"${COPROC[1]}"
 is "renamed meanwhile" "$line" renamed
 read -r line <&"${COPROC[0]}"
 has "removed meanwhile" "$line" "No such file"
-wait "$COPROC_PID" || true
+wait "$pid" || true
 
 # ---- a directory that becomes a link, and back, thousands of times
 mkdir -p "$dir/race/swapped/deep"
