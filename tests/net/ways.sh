@@ -69,4 +69,18 @@ SSL_CERT_FILE=$work/cert ends 'from TLS to none' 'FAILED *is redirected from htt
 SSL_CERT_FILE=$work/cert https_proxy=$proxy ends 'TLS through a proxy' 'OK *' "$url/f"
 has 'what the proxy is asked' "$(cat "$proxy_log")" "CONNECT ${url#https://} - proxy"
 SSL_CERT_FILE=$work/none ends 'no such file' 'FAILED *' "$url/f"
+
+# HTTP/2: all requests through one connection, many at once.
+command -v node >/dev/null || { echo 'no node: HTTP/2 is left out'; exit $failed; }
+coproc node "$BELLJAR_SOURCE/tests/net/http2.js" "$work/cert" "$work/key" "$work/files"
+servers+=("$COPROC_PID")
+read -r -t 10 url <&"${COPROC[0]}" || bad 'no HTTP/2 server'
+SSL_CERT_FILE=$work/cert ends 'HTTP/2' 'OK *' --ranges 1 --check "$url/f"
+SSL_CERT_FILE=$work/cert ends 'HTTP/2, much at once' 'OK *' --ranges 60 --together 40 "$url/f"
+exec {COPROC[1]}>&-
+read -r -t 10 said <&"${COPROC[0]}"
+echo "$said"
+connections=${said#connections } connections=${connections%% *}
+((${said##* } > 12)) || bad "HTTP/2: $said"
+((connections <= 7)) || bad "HTTP/2: $said"
 exit $failed
