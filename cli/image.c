@@ -47,7 +47,7 @@ const struct image_use image_info_use = {
 
 static const struct image_use *const uses[] = {
     &image_info_use,    &image_pack_use,   &image_verify_use, &image_unpack_use,
-    &image_profile_use, &image_commit_use, &image_diff_use,
+    &image_profile_use, &image_commit_use, &image_diff_use,   &image_export_use,
 };
 enum { USES = sizeof uses / sizeof *uses };
 
