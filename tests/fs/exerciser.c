@@ -7,7 +7,10 @@
 // one, on file systems that can do the same. Exit status 1: something is wrong, with a line that says what, and when.
 //
 // --journal FD: "synced N" is written to FD after each fsync: what N operations have made is promised to be there after
-// a loss of power. "begun" before the first. The tree is not removed.
+// a loss of power. "begun" before the first. The tree is not removed; nor is it with --keep 1.
+//
+// --from N: the tree is there, as N operations have left it (in an image, say: with --operations N --from N --keep 1 it
+// is made); it is compared, and all goes on from there.
 //
 //     fs-exerciser --root DIR --verify N ...the same options
 //
@@ -25,9 +28,9 @@
 
 struct options {
     const char *root;
-    uint64_t seed, operations, files, every, verify;
+    uint64_t seed, operations, files, every, from, verify;
     int journal; // -1: none
-    bool verifies;
+    bool verifies, keep;
 };
 
 enum { UNSEEN = 3 }; // fsyncs that may have been done without anybody having read of them
@@ -58,7 +61,10 @@ static void promise(int fd, const char *what, uint64_t n)
 
 static void exercise(struct run *r, const struct options *o)
 {
-    if (o->journal >= 0) promise(o->journal, "begun", 0);
+    bool there = o->from && o->from < o->operations;
+    while (there && r->operation < o->from) run_operation(r);
+    if (there) compare(r);
+    if (o->journal >= 0) promise(o->journal, "begun", r->operation);
     r->live = true;
     while (r->operation < o->operations) {
         run_operation(r);
@@ -110,7 +116,8 @@ static void remove_tree(struct run *r, const char *root)
 static void enter(const struct run *r, const struct options *o)
 {
     umask(0);
-    if (!o->verifies && mkdir(o->root, 0755) && (o->journal < 0 || errno != EEXIST))
+    bool there = o->verifies || (o->from && o->from < o->operations);
+    if (!there && mkdir(o->root, 0755) && (o->journal < 0 || errno != EEXIST))
         wrong(r, "cannot make %s: %s", o->root, strerror(errno));
     if (chdir(o->root)) wrong(r, "cannot enter %s: %s", o->root, strerror(errno));
 }
@@ -130,7 +137,7 @@ static void probe(struct run *r, const struct options *o)
 static int usage(void)
 {
     fprintf(stderr, "usage: fs-exerciser --root DIR [--seed N] [--operations N] [--files N] [--every N] [--journal FD] "
-                    "[--verify N]\n");
+                    "[--keep 1] [--from N] [--verify N]\n");
     return 2;
 }
 
@@ -149,6 +156,10 @@ static bool take_options(struct options *o, int argc, char **argv)
             o->files = n;
         else if (!strcmp(argv[i], "--every"))
             o->every = n;
+        else if (!strcmp(argv[i], "--from"))
+            o->from = n;
+        else if (!strcmp(argv[i], "--keep"))
+            o->keep = n;
         else if (!strcmp(argv[i], "--journal"))
             o->journal = (int)n;
         else if (!strcmp(argv[i], "--verify"))
@@ -167,6 +178,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     r.seed = o.seed;
     r.files = (unsigned)o.files;
+    r.from = o.from;
     model_open(&r.model);
     probe(&r, &o);
     enter(&r, &o);
@@ -179,7 +191,7 @@ int main(int argc, char **argv)
     printf("fs-exerciser: seed %llu: %llu operations, good%s%s%s%s\n", (unsigned long long)o.seed,
            (unsigned long long)o.operations, r.xattrs ? "" : ", no xattrs", r.zero_range ? "" : ", no ZERO_RANGE",
            r.punch ? "" : ", no holes punched", r.exchange ? "" : ", no RENAME_EXCHANGE");
-    if (o.journal < 0) remove_tree(&r, o.root);
+    if (o.journal < 0 && !o.keep) remove_tree(&r, o.root);
     model_close(&r.model);
     return 0;
 }

@@ -166,6 +166,7 @@ static void op_link(struct run *r)
     struct place from = any_place(r), to = new_place(r);
     int want = !from.node ? ENOENT : to.node ? EEXIST : from.node->kind == DIRECTORY ? EPERM : 0;
     if (from.node && from.node->links > 60) return;
+    if (r->operation < r->from && from.node && from.node->kind == LINK) return; // mke2fs -d takes names for copies
     if (r->live) expect(r, "link", to.path, link(from.path, to.path) != 0, want);
     if (!want) model_link(&r->model, to.dir, to.name, from.node);
 }
@@ -371,6 +372,7 @@ static void op_times(struct run *r)
     struct place p = any_place(r);
     struct timespec t[2] = {{(time_t)draw(r, 2000000000), (long)draw(r, 1000000000)},
                             {(time_t)draw(r, 2000000000), (long)draw(r, 1000000000)}};
+    if (r->operation < r->from) t[1].tv_nsec = 0; // mke2fs -d knows seconds
     if (!p.node) return;
     if (r->live) expect(r, "utimensat", p.path, utimensat(AT_FDCWD, p.path, t, AT_SYMLINK_NOFOLLOW) != 0, 0);
     p.node->mtime = t[1];
@@ -470,7 +472,7 @@ void run_operation(struct run *r)
     unsigned i = 0;
     for (; x >= all[i].weight; i++) x -= all[i].weight;
     all[i].run(r);
-    r->operation++;
+    if (++r->operation == r->from) run_close_handles(r);
 }
 
 // ---------------------------------------------------------------- what there is

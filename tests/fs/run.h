@@ -14,6 +14,7 @@ struct run {
     struct model model;
     struct handle handle[HANDLES];
     uint64_t seed, random, operation;                      // operation: how many have been done
+    uint64_t from;                                         // the tree was there after so many
     unsigned files;                                        // so many at most, directories and links included
     bool live;                                             // false: only the model changes
     bool xattrs, zero_range, punch, preallocate, exchange; // what the file system can do
