@@ -15,8 +15,10 @@ static void image_facts(const struct ext2_info *e, struct belljar_image_info *ou
                                        .block_size = e->block_size,
                                        .inodes = (uint32_t)e->inodes,
                                        .free_inodes = (uint32_t)e->free_inodes,
+                                       .direct = e->direct,
                                        .mountable = e->mountable};
     snprintf(out->type, sizeof out->type, "%s", e->type);
+    snprintf(out->journal, sizeof out->journal, "%s", e->journal);
     snprintf(out->label, sizeof out->label, "%s", e->label);
     snprintf(out->uuid, sizeof out->uuid, "%s", e->uuid);
     snprintf(out->features, sizeof out->features, "%s", e->features);

@@ -12,6 +12,12 @@ static void show(const char *path, const struct belljar_image_info *i)
     if (i->label[0]) printf("  label         %s\n", i->label);
     printf("  uuid          %s\n", i->uuid);
     printf("  features      %s\n", i->features);
+    printf("  journal       %s\n", i->journal);
+    if (i->direct)
+        printf("  pages         shown to programs as they lie in the image\n");
+    else
+        printf("  pages         mostly copied for programs, which takes time and memory: with blocks of 4096 bytes\n"
+               "                (mke2fs -b 4096) they would not be\n");
     printf("  belljar       %s%s\n",
            i->mountable ? "can mount it" : "cannot mount it: ", i->mountable ? "" : i->why_not);
 }

@@ -79,6 +79,8 @@ struct belljar_image_info {
     char features[512]; // as dumpe2fs names them, separated by blanks
     uint64_t bytes, file_system_bytes, free_bytes;
     uint32_t block_size, inodes, free_inodes;
+    bool direct;      // pages of files can be shown from the image as they lie there (blocks of 4096 bytes or more)
+    char journal[24]; // "none", "clean", "must be replayed", "on another device"
     bool mountable;
     char why_not[256]; // when it is not
 };
