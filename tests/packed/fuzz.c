@@ -69,7 +69,9 @@ static void make_chunks(struct fuzz *f)
 static void make_file(struct fuzz *f)
 {
     manifest_digest(&f->sha256, &f->manifest, f->manifest.head.digest);
-    f->file = copy(&f->manifest.head, (size_t)manifest_size(&f->manifest.head));
+    f->file.n = (size_t)manifest_size(&f->manifest.head);
+    must((f->file.at = malloc(f->file.n)) != NULL);
+    memcpy(f->file.at, &f->manifest.head, sizeof f->manifest.head);
     memcpy(f->file.at + sizeof f->manifest.head, f->manifest.chunk, f->file.n - sizeof f->manifest.head);
 }
 

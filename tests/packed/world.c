@@ -59,7 +59,8 @@ static void make_manifest(struct world *w)
     sha256_close(&s);
     free(w->manifest.at);
     w->manifest.n = (size_t)manifest_size(&m.head);
-    w->manifest.at = copy(&m.head, w->manifest.n);
+    must((w->manifest.at = malloc(w->manifest.n)) != NULL);
+    memcpy(w->manifest.at, &m.head, sizeof m.head);
     memcpy(w->manifest.at + sizeof m.head, chunk, w->manifest.n - sizeof m.head);
 }
 
@@ -149,6 +150,7 @@ void world_free(struct world *w)
 enum { URLS = 64, REQUESTS = 64 };
 
 struct http_resource {
+    struct http_resource *next;
     struct http *http;
     char *url;
     struct http_pin pin;
@@ -168,6 +170,7 @@ struct http {
     struct world *w;
     struct asked asked[REQUESTS];
     unsigned busy, count;
+    struct http_resource *resources;
     char *seen[URLS]; // URLs that were answered
 };
 
@@ -186,17 +189,17 @@ unsigned world_asked(const struct http *h)
 
 static void free_resource(struct http_resource *f)
 {
+    struct http_resource **at = &f->http->resources;
+    while (*at != f) at = &(*at)->next;
+    *at = f->next;
     free(f->url);
     free(f);
 }
 
 void http_close(struct http *h)
 {
-    for (unsigned i = 0; i < h->busy; i++) {
-        struct http_resource *f = h->asked[i].f;
-        free(h->asked[i].body.at);
-        if (f->forgotten && !--f->requests) free_resource(f);
-    }
+    for (unsigned i = 0; i < h->busy; i++) free(h->asked[i].body.at);
+    while (h->resources) free_resource(h->resources);
     for (unsigned i = 0; i < URLS; i++) free(h->seen[i]);
     free(h);
 }
@@ -205,7 +208,8 @@ struct http_resource *http_resource(struct http *h, const char *url)
 {
     struct http_resource *f = calloc(1, sizeof *f);
     must(f);
-    *f = (struct http_resource){.http = h, .url = strdup(url)};
+    *f = (struct http_resource){.next = h->resources, .http = h, .url = strdup(url)};
+    h->resources = f;
     return f;
 }
 
