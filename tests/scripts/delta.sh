@@ -26,6 +26,7 @@ for step in first second names; do
 done
 
 # More than the box may hold in memory.
+# shellcheck disable=SC2016 # for the shell in the box
 box --memory 48M sh -c 'for i in 1 2 3; do dd if=/dev/zero bs=1M count=40 2>/dev/null | tr "\0" $i >/big$i; done' || bad "more than --memory"
 is "more than --memory" "$(box --memory 48M sh -c 'cat /big1 /big2 /big3' | sha256sum)" \
     "$(for i in 1 2 3; do head -c 40M /dev/zero | tr '\0' $i; done | sha256sum)"
