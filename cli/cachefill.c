@@ -60,7 +60,7 @@ static bool is_recent(int64_t then, int64_t now)
 
 // What stat says, which nobody can keep who changes the image. NULL, or why that does not hold for this one: of a block
 // device stat tells nothing of what is on it. A time of modification may be any, also one that is still to come.
-static const char *name_image(int fd, uint8_t to[16])
+const char *cachefill_name_file(int fd, uint8_t to[16])
 {
     struct stat st;
     struct timespec now;
@@ -159,7 +159,7 @@ int cachefill_open(struct cachefill *c, const struct command_line *l, int image)
     c->dir = codecache_directory(l->code_cache, true, why);
     if (c->dir < 0 && l->code_cache && *why) return fail(STATUS_FAILED, "--code-cache: %s", why);
     if (c->dir < 0) return not_used(c, o, *why ? why : "switched off");
-    lacks = image < 0 ? NULL : name_image(image, c->cache.image);
+    lacks = image < 0 ? NULL : cachefill_name_file(image, c->cache.image);
     if (!lacks && !make_key(c, l)) lacks = "this program has no build ID";
     if (lacks) {
         close(c->dir);

@@ -36,3 +36,6 @@ void cachefill_end(struct cachefill *, const struct command_line *, int image, c
 bool cachefill_possible(char why[CODECACHE_WHY]);
 // The worker has died: of the cache's file having been cut off? Then a line is out that says so.
 bool cachefill_tell_cut_off(const struct cachefill *);
+// Names what is in a regular file by what stat says, which nobody can keep who changes it. NULL; else why that does not
+// hold for this one.
+const char *cachefill_name_file(int fd, uint8_t to[16]);

@@ -1,11 +1,38 @@
 // See deltakeep.h.
 #include "cli/deltakeep.h"
+#include "cli/cachefill.h"
 #include "disk/digest.h"
+#include "disk/pool.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+// What is known of a file by these facts. It takes a second for a gigabyte to read it; the pool remembers.
+static bool note_name(const struct deltakeep *k, char name[64])
+{
+    uint8_t facts[16];
+    if (cachefill_name_file(k->image, facts)) return false;
+    int n = snprintf(name, 64, "digest of file ");
+    for (unsigned i = 0; i < sizeof facts; i++) n += snprintf(name + n, 64 - (size_t)n, "%02x", facts[i]);
+    return true;
+}
+
+static int digest_of_file(const struct deltakeep *k, uint64_t bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
+{
+    char name[64], again[64], ignored[POOL_WHY];
+    struct pool *pool = NULL;
+    bool known = note_name(k, name) && !pool_open(&pool, k->line->pool, k->line->cache_size, ignored);
+    if (known && pool_note(pool, name, digest, 32) == 32) {
+        pool_close(pool);
+        return 0;
+    }
+    int err = image_digest(k->image, bytes, digest, NULL, NULL, why, DELTASERVER_WHY);
+    if (!err && known && note_name(k, again) && !strcmp(name, again)) pool_set_note(pool, name, digest, 32);
+    if (pool) pool_close(pool);
+    return err;
+}
 
 // In the server, while nobody waits but the worker.
 static int base_of_file(const struct deltakeep *k, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
@@ -16,7 +43,7 @@ static int base_of_file(const struct deltakeep *k, uint64_t *bytes, uint8_t dige
         return -EIO;
     }
     *bytes = (uint64_t)end;
-    return image_digest(k->image, *bytes, digest, NULL, NULL, why, DELTASERVER_WHY);
+    return digest_of_file(k, *bytes, digest, why);
 }
 
 static int base_of_server(const struct disk_head *head, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY])
@@ -42,7 +69,7 @@ static int base(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASE
 int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk)
 {
     if (!l->delta) return 0;
-    *k = (struct deltakeep){.image = image, .head = disk->head};
+    *k = (struct deltakeep){.line = l, .image = image, .head = disk->head};
     k->options = (struct deltaserver){
         .path = l->delta, .limit = l->delta_size ? l->delta_size : DELTA_LIMIT, .base = base, .ctx = k};
     if (!server_start(&k->server, deltaserver_run, &k->options, &image, image >= 0)) return 0;

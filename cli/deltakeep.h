@@ -10,6 +10,7 @@
 struct deltakeep {
     struct server server; // none without --delta
     struct deltaserver options;
+    const struct command_line *line;
     int image;                    // a local one, open
     const struct disk_head *head; // or what is known of another
 };

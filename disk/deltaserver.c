@@ -4,11 +4,13 @@
 #include "host/link.h"
 #include "vfs/delta_protocol.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert((int)DELTALINK_PACKET == (int)LINK_PACKET && (int)DELTALINK_PAGES == (int)DELTA_CHUNK_PAGES, "");
 _Static_assert((int)DELTALINK_XATTRS == (int)DELTA_XATTRS, "");
@@ -26,7 +28,9 @@ struct keeper {
     bool began;  // a transaction
     bool failed; // for good: what is put is lost
     char why[DELTALINK_WHY];
-    size_t put; // bytes of records in `out`
+    int disk;           // the file once more, for write_out
+    unsigned unwritten; // chunks since that was called
+    size_t put;         // bytes of records in `out`
     union packet in, out;
 };
 
@@ -124,6 +128,8 @@ static int open_file(struct keeper *k, uint64_t image_inodes)
     int err = k->options->base(k->options->ctx, &base.bytes, base.digest, k->why);
     if (!err) err = deltafile_open(&k->file, k->options->path, DELTA_WRITE, &base, k->why);
     if (err) return err;
+    // To close it ends the locks that SQLite has on the file (fcntl(2)): not before that is closed.
+    k->disk = open(k->options->path, O_RDONLY | O_CLOEXEC);
     err = deltafile_set_limit(k->file, limit + limit / 4 + (16 << 20));
     return err ? err : remove_orphans(k, image_inodes);
 }
@@ -266,10 +272,20 @@ static int take_xattr(struct keeper *k, const struct deltalink_xattr *r, size_t 
     return deltafile_put_xattr(k->file, r->r.ino, name, r->text + r->name_len, r->value_len);
 }
 
+// What SQLite has handed to the kernel goes to the disk at once, and not when the save waits for it.
+static void write_out(struct keeper *k)
+{
+    enum { OFTEN = 64 };
+    if (++k->unwritten < OFTEN) return;
+    k->unwritten = 0;
+    if (k->disk >= 0) (void)sync_file_range(k->disk, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static int take_chunk(struct keeper *k, const struct deltalink_chunk *r, size_t rest)
 {
     if ((size_t)__builtin_popcount(r->data) * DELTA_PAGE > rest) return -EINVAL;
     struct delta_chunk c = {r->r.ino, r->index, r->data, r->hole, r->bytes};
+    write_out(k);
     return deltafile_put_pages(k->file, &c);
 }
 
@@ -383,6 +399,7 @@ int deltaserver_run(void *ctx, int link)
     struct keeper *k = calloc(1, sizeof *k);
     if (!k) return 1;
     k->options = ctx;
+    k->disk = -1;
     k->link = link;
     while (!k->gone) {
         int64_t n = host_link_take(link, &k->in, sizeof k->in, true);
@@ -391,6 +408,7 @@ int deltaserver_run(void *ctx, int link)
     }
     int status = k->failed;
     deltafile_close(k->file); // what was not saved is not kept
+    if (k->disk >= 0) close(k->disk);
     free(k);
     return status;
 }
