@@ -177,7 +177,11 @@ void pool_find_all(struct pool *p, const uint8_t (*keys)[POOL_KEY], uint32_t n, 
     if (p->shared && files_lock(f)) {
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = index_find(&f->index, keys[i]);
-            slots[i] = slot && is_proven(&f->index, slot) ? use(f, slot) : 0;
+            if (!slot || !is_proven(&f->index, slot)) continue;
+            // An image that was used a moment ago has its order already, and its pages of the index stay as they are.
+            if (f->index.head->clock - f->index.entries[slot].used > n) index_touch(&f->index, slot);
+            pins_set(f, slot);
+            slots[i] = slot;
         }
         files_unlock(f);
     }

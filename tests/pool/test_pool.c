@@ -139,6 +139,13 @@ static void finds_all_at_once(void **state)
     pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, N, slots);
     for (uint64_t i = 0; i < N; i++) assert_true(i % 3 ? !slots[i] : content_is(b.p, slots[i], i));
     assert_int_equal(look(&b).pinned, N / 3);
+    // What is found so was used, too: others go first.
+    add_all(b.p, N, 100);
+    again(&b, 1000);
+    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, slots);
+    again(&b, 10);
+    assert_int_equal(count(b.p, 0, N + 100), 10);
+    for (uint64_t i = 0; i < 10; i += 3) assert_true(content_find(b.p, i));
     end(&b);
 }
 
