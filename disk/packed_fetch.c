@@ -204,6 +204,10 @@ static void want_one(struct packed_source *p, uint32_t index, enum source_want w
 {
     enum packed_chunk_state s = p->state[index];
     bool now = want == SOURCE_NOW;
+    if (now && p->remembered) {
+        p->remembered = false;
+        packed_hot_missing(p, index);
+    }
     if (s == CHUNK_HOT || s == CHUNK_HOT_WANTED)
         p->state[index] = s = now && packed_hot_is_late(p, index) ? CHUNK_IDLE : CHUNK_HOT_WANTED;
     bool idle = s == CHUNK_IDLE || s == CHUNK_GIVEN;

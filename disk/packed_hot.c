@@ -8,6 +8,7 @@
 
 enum {
     FIRST_BYTES = 256 << 10, // what a line of 100 Mbit/s brings in 20 ms: the next request is answered meanwhile
+    LIST_BYTES = 16 << 10,   // the list of some thousand chunks, when the pool has the most of them
     WHOLE_BYTES = 64 << 20,  // of a server without ranges
     GAP_BYTES = 128 << 10,   // that the pool has are fetched rather than asked around
     LATE_MS = 60,            // longer is not waited for a chunk of the hot file
@@ -146,11 +147,23 @@ static void expect(struct packed_source *p, uint32_t index)
     if (!pool_find(p->pool, key)) *state = CHUNK_HOT;
 }
 
+// Another program than those that were profiled may lack nothing of what is in it.
+static bool is_of_use(const struct packed_hot *h)
+{
+    for (uint32_t i = 0; h->cause && i < h->list.n; i++)
+        if (item(h, i).index == h->cause - 1) return true;
+    return !h->cause;
+}
+
 static bool take_list(struct packed_source *p)
 {
     struct packed_hot *h = &p->hot;
     char why[MANIFEST_WHY];
     if (manifest_hot_parse(&p->manifest, h->first, h->n, &h->list, why)) return false;
+    if (!is_of_use(h)) {
+        h->list.n = 0;
+        return false;
+    }
     uint64_t at = manifest_hot_front(&p->manifest, (const struct manifest_hot_head *)h->first);
     h->end = calloc(h->list.n, sizeof *h->end);
     if (!h->end) {
@@ -197,12 +210,12 @@ static bool go_on(struct packed_source *p)
     return !h->first_came || (h->list.n && (h->next == h->list.n || h->end[h->next] > h->limit));
 }
 
-static bool ask_for_first(struct packed_source *p, size_t limit);
+static bool ask_for_first(struct packed_source *p, size_t limit, bool whole);
 
 static bool end_first(struct packed_source *p, enum http_result result)
 {
     struct packed_hot *h = &p->hot;
-    if (result == HTTP_NO_RANGES && h->limit == FIRST_BYTES) return ask_for_first(p, WHOLE_BYTES);
+    if (result == HTTP_NO_RANGES && h->limit == FIRST_BYTES) return ask_for_first(p, WHOLE_BYTES, true);
     h->first_came = true;
     return result == HTTP_OK;
 }
@@ -227,7 +240,7 @@ static void take_first(void *ctx, uint64_t offset, const void *bytes, size_t n, 
 }
 
 // The first bytes, or all of them of a server that gives no ranges: more memory, but of what has come only.
-static bool ask_for_first(struct packed_source *p, size_t limit)
+static bool ask_for_first(struct packed_source *p, size_t limit, bool whole)
 {
     struct packed_hot *h = &p->hot;
     char *url = manifest_beside(p->url, NULL);
@@ -239,13 +252,19 @@ static bool ask_for_first(struct packed_source *p, size_t limit)
     h->n = 0;
     h->limit = limit;
     if (!h->first || !h->resource) return false;
-    if (limit == FIRST_BYTES) return !http_range(h->resource, 0, limit, take_first, p);
-    return !http_whole(h->resource, limit, take_first, p);
+    if (whole) return !http_whole(h->resource, limit, take_first, p);
+    return !http_range(h->resource, 0, limit, take_first, p);
 }
 
 void packed_hot_begin(struct packed_source *p)
 {
-    if (p->pool && !ask_for_first(p, FIRST_BYTES)) stop(p);
+    if (p->pool && !ask_for_first(p, FIRST_BYTES, false)) stop(p);
+}
+
+void packed_hot_missing(struct packed_source *p, uint32_t index)
+{
+    p->hot.cause = index + 1;
+    if (!ask_for_first(p, LIST_BYTES, false)) stop(p);
 }
 
 void packed_hot_opened(struct packed_source *p)

@@ -48,6 +48,7 @@ struct packed_hot {
     struct manifest_hot_list list; // in `first`; n 0: not known yet
     uint64_t *end;                 // of each chunk of the list: its end in the file
     uint32_t next;                 // the first of the list that `first` has not given
+    uint32_t cause;                // the chunk that was missing, and 1; 0: it is a cold start
     bool first_came, first_ended, rest_ended;
     struct packed_hot_run run;
     int64_t begun_ms; // when bytes came first; 0: none yet
@@ -63,6 +64,7 @@ struct packed_source {
     struct http_pin pin; // the manifest's
     uint8_t *bytes;      // of the manifest, as they come
     size_t n, room;
+    bool remembered;            // it was opened from the pool, and nothing was missing yet
     bool open, is_wrong, again; // again: asked for past caches
     struct manifest manifest;
     uint8_t *state;             // enum packed_chunk_state, of each chunk
@@ -83,6 +85,9 @@ void packed_fetch_pump(struct packed_source *);                  // asks for wha
 void packed_fetch_free(struct packed_source *);
 
 void packed_hot_begin(struct packed_source *);
+// The image was opened from the pool, and this is the first chunk that is not there: others of the hot file may be
+// missing, too.
+void packed_hot_missing(struct packed_source *, uint32_t index);
 void packed_hot_opened(struct packed_source *);                        // the manifest is known
 bool packed_hot_is_late(const struct packed_source *, uint32_t index); // CHUNK_HOT: it takes less to ask for it
 void packed_hot_free(struct packed_source *);

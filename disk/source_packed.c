@@ -293,6 +293,7 @@ struct source *source_packed(struct http *http, struct pool *pool, const char *u
     *p = (struct packed_source){.source = {.ops = &ops, .events = events}, .http = http, .pool = pool};
     p->url = strdup(url);
     if (p->url && pool && open_from_pool(p) && open_manifest(p)) {
+        p->remembered = true;
         events->opened(events->ctx);
         return &p->source;
     }

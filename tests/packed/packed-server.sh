@@ -74,6 +74,15 @@ cold
 same 'a server without ranges' "$url/~no-ranges/a/manifest"
 below 'requests of one without ranges' "$(counted requests)" $((without / 2))
 
+# A start that was cut off, or whose chunks are gone in part: the hot file brings what is missing.
+mv files/a/hot hot
+cold
+box "$url/a/manifest" -- true || bad 'true'
+mv hot files/a/hot
+same 'some of it is there' "$url/a/manifest"
+below 'requests when some of it is there' "$(counted requests)" $((without / 2))
+grep -q 'hot bytes=0-16383' "$log" || bad 'the list of the hot file was not asked for'
+
 # A hot file that is wrong, or of another image, is a slow one at most.
 cp files/a/hot hot
 size=$(stat -c %s hot)
