@@ -37,6 +37,14 @@ int image_device(const struct belljar_image *image, struct ram *ram, struct bloc
     return fd;
 }
 
+// A command that mends an image ends with IMAGE (vfs/ext2_info.c).
+static void name_image(struct belljar_image_info *i, const char *path)
+{
+    size_t n = strlen(i->why_not), word = strlen("IMAGE");
+    if (n < word || strcmp(i->why_not + n - word, "IMAGE") != 0) return;
+    snprintf(i->why_not + n - word, sizeof i->why_not - (n - word), "%s", path);
+}
+
 // What is in it, if that is a file system.
 static int look(const struct belljar_image *image, const char *path, struct belljar_image_info *out,
                 struct belljar_error *why)
@@ -50,6 +58,7 @@ static int look(const struct belljar_image *image, const char *path, struct bell
     blockdev_close(dev);
     if (!info.is_ext) return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: not an ext2, ext3 or ext4 image", path);
     image_facts(&info, out);
+    name_image(out, path);
     return BELLJAR_OK;
 }
 

@@ -57,8 +57,7 @@ static uint32_t bytes_in_page(const struct ext2_node *n, uint32_t index)
 
 static bool is_zero(const uint8_t *p, size_t n)
 {
-    while (n > 0 && *p == 0) p++, n--;
-    return n == 0;
+    return n == 0 || (*p == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
 static uint32_t mapped_frame(struct ext2 *e, const struct ext2_node *n, uint32_t index, const struct page_blocks *b)

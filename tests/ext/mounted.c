@@ -137,6 +137,6 @@ static const struct blockdev_ops bytes_ops = {
 
 struct blockdev *image_bytes(struct image_bytes *b, const void *bytes, uint64_t n)
 {
-    *b = (struct image_bytes){.dev = {&bytes_ops, n}, .bytes = bytes};
+    *b = (struct image_bytes){.dev = {.ops = &bytes_ops, .bytes = n}, .bytes = bytes};
     return &b->dev;
 }

@@ -29,10 +29,10 @@ debugfs -w -R "feature +needs_recovery" four 2>/dev/null >log
 out=$("$BELLJAR" image info four)
 is "info of a journal to replay: status" $? 1
 has "info of a journal to replay" "$out" "journal       must be replayed"
-has "info of a journal to replay" "$out" "cannot mount it: its journal must be replayed first: run e2fsck -fy IMAGE"
+has "info of a journal to replay" "$out" "cannot mount it: its journal must be replayed first: run e2fsck -fy four"
 out=$("$BELLJAR" --image four -- true 2>&1)
 is "a box from it: status" $? 125
-is "a box from it" "$out" "belljar: four: its journal must be replayed first: run e2fsck -fy IMAGE"
+is "a box from it" "$out" "belljar: four: its journal must be replayed first: run e2fsck -fy four"
 
 # Damage that a program meets: an error inside, one line outside, and the program's own status.
 cp --sparse=always "$BELLJAR_IMAGE" image
