@@ -45,7 +45,7 @@ for image in image packed/manifest; do
     is "$image, warm" "$(box "$cache" "$url/$image" --report "$work/report")" "$right"
     (($(count fetched) < cold / 20 + 5 && $(count cache_hits) >= cold && $(count failed) == 0)) ||
         bad "$image, warm: $cold before, then $(cat "$work/report")"
-    is "$image, no cache" "$(box none "$url/$image" --cache none)" "$right"
+    is "$image, no cache" "$(box none "$url/$image" --cache-size none)" "$right"
 done
 
 # A small cache serves boxes that use more than fits; two boxes at once, each with its own image, and one image twice.
