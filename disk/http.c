@@ -264,6 +264,16 @@ void http_hurry(struct http_resource *f, uint64_t offset)
             r->ahead = false;
 }
 
+bool http_lengthen(struct http_resource *f, const void *ctx, uint64_t n)
+{
+    for (struct http_request *r = f->http->waiting; r; r = r->next)
+        if (r->resource == f && r->ctx == ctx && r->kind == HTTP_RANGE && n < INT64_MAX - r->offset - r->n) {
+            r->n += n;
+            return true;
+        }
+    return false;
+}
+
 unsigned http_busy(const struct http *h)
 {
     return h->busy;

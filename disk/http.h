@@ -65,6 +65,8 @@ int http_range(struct http_resource *, uint64_t offset, uint64_t n, http_sink *,
 // The same, but what http_range asks for goes first, until http_hurry names a byte of it: then it is one of those.
 int http_range_ahead(struct http_resource *, uint64_t offset, uint64_t n, http_sink *, void *ctx);
 void http_hurry(struct http_resource *, uint64_t offset);
+// The range whose sink has this ctx becomes n bytes longer, if it is not under way. False: it is.
+bool http_lengthen(struct http_resource *, const void *ctx, uint64_t n);
 int http_whole(struct http_resource *, uint64_t max_bytes, http_sink *, void *ctx); // pinned by what comes
 // Is it still the pinned version? One request, for one byte. The sink is called once, with n = 0.
 int http_check(struct http_resource *, http_sink *, void *ctx);

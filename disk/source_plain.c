@@ -222,9 +222,24 @@ static void ask_some(struct plain *p)
     }
 }
 
+// What follows on a request that has not begun comes with it.
+static void lengthen(struct plain *p, uint32_t *first, uint32_t *n)
+{
+    struct fetch *f = p->fetches;
+    while (f && f->end != *first) f = f->next;
+    if (!f || !p->opened) return;
+    while (*n && *first < p->source.chunks && !wants_is_asked(&p->wants, *first) && f->end - f->chunk < MOST &&
+           http_lengthen(p->resource, f, POOL_CHUNK)) {
+        wants_ask(&p->wants, (*first)++);
+        f->end++;
+        --*n;
+    }
+}
+
 static void want(struct source *s, uint32_t first, uint32_t n, enum source_want urgency)
 {
     struct plain *p = (struct plain *)s;
+    lengthen(p, &first, &n);
     if (wants_add(&p->wants, first, n, urgency)) end(p, "no memory");
     for (uint32_t i = first; urgency == SOURCE_NOW && i < s->chunks && i - first < n; i++)
         if (wants_is_asked(&p->wants, i)) http_hurry(p->resource, (uint64_t)i * POOL_CHUNK);

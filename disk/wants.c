@@ -118,6 +118,11 @@ struct wants_run wants_next(struct wants *w, enum source_want urgency, uint32_t 
     return found;
 }
 
+void wants_ask(struct wants *w, uint32_t chunk)
+{
+    set(w->asked, chunk);
+}
+
 void wants_done(struct wants *w, uint32_t chunk)
 {
     unset(w->wanted[SOURCE_NOW], chunk);

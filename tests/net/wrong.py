@@ -60,6 +60,12 @@ def other_version_in_secret(answer):
     answer.headers.update({"ETag": '"another"', "Last-Modified": "Sat, 01 Jan 2000 00:00:00 GMT"})
 
 
+def silent(answer):
+    """What is the version that If-Range names need not be named again (RFC 9110, 15.3.7)."""
+    if answer.status == 206 and "if-range" in answer.request.headers:
+        answer.headers.update({"ETag": None, "Last-Modified": None})
+
+
 def shorter_version(answer):
     answer.total -= 1
     answer.headers.pop("Content-Length", None)
@@ -295,6 +301,7 @@ WRONG = {
     # Versions.
     "change": other_version,
     "change-secretly": other_version_in_secret,
+    "silent": silent,
     "change-length": shorter_version,
     "no-etag": header(ETag=None),
     "no-version": header(ETag=None, Last_Modified=None),

@@ -51,6 +51,9 @@ change@1                | --ranges 0 --check            | CHANGED *: has changed
 no-ranges@12            | --check                       | OK *
 no-etag                 | --check                       | OK *
 no-etag@4               |                               | CHANGED *: has changed on the server
+no-etag/~silent         |                               | OK *
+no-etag/~silent/~change@4 | --together 1                | CHANGED *: has changed on the server
+silent                  | --together 1                  | CHANGED *: has changed on the server
 no-version              |                               | NO_RANGES *: the server names no version of it (*
 no-version              | --ranges 0                    | OK *
 no-version@4            | --together 1                  | CHANGED *: has changed on the server
