@@ -359,7 +359,9 @@ static void maybe_start(struct broker *b)
 static void serve(struct broker *b, struct channel_message *m)
 {
     printable(m->text, sizeof m->text);
-    if (m->say == SAY_FAILED && imageserver_ended(&b->disk)) {
+    // A program that got an EIO for it may be at its end before the box is ended.
+    bool ends = m->say == SAY_FAILED || (m->say == SAY_END && b->phase == RUNNING);
+    if (ends && imageserver_ended(&b->disk)) {
         stop(b, imageserver_tell_end(&b->disk));
     } else if (m->say == SAY_FAILED && b->phase != GETTING) {
         stop(b, fail(status_of(m->code), "%s", m->text));

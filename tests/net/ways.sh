@@ -77,7 +77,8 @@ servers+=("$COPROC_PID")
 read -r -t 10 url <&"${COPROC[0]}" || bad 'no HTTP/2 server'
 SSL_CERT_FILE=$work/cert ends 'HTTP/2' 'OK *' --ranges 1 --check "$url/f"
 SSL_CERT_FILE=$work/cert ends 'HTTP/2, much at once' 'OK *' --ranges 60 --together 40 "$url/f"
-exec {COPROC[1]}>&-
+input=${COPROC[1]}
+exec {input}>&-
 read -r -t 10 said <&"${COPROC[0]}"
 echo "$said"
 connections=${said#connections } connections=${connections%% *}

@@ -1,12 +1,13 @@
 """What server.py can do wrong: a function each, that changes the answer which a good server gives.
 
-A name may have `=N`, for the first N requests only, and `@K`, not for the first K. What is sent in a wrong way is sent by
+A name may have `=N`, for the first N requests only, and `@K`, not for the first K; and `+BYTE`, only for ranges with that
+byte of the file in them. What is sent in a wrong way is sent by
 a function that takes (answer, connection).
 """
 import re
 import time
 
-WISH = re.compile(r"^([a-z0-9-]+?)(?:=(\d+))?(?:@(\d+))?$")
+WISH = re.compile(r"^([a-z0-9-]+?)(?:=(\d+))?(?:@(\d+))?(?:\+(\d+))?$")
 FOREVER = 3600  # seconds: longer than any client waits
 
 
@@ -15,7 +16,8 @@ def apply(wish, number, answer):
     if not match:
         raise ValueError(wish)
     name, times, start = match.group(1), match.group(2), int(match.group(3) or 0)
-    if number >= start and (times is None or number < start + int(times)):
+    byte = int(match.group(4) or answer.first)
+    if answer.first <= byte < answer.first + answer.n and number >= start and (times is None or number < start + int(times)):
         WRONG[name](answer)
 
 
