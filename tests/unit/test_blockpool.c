@@ -1,0 +1,236 @@
+// The worker's side of an image that comes from a server (vfs/blockpool.c): what it asks for, what it makes of the
+// table, and what it does not believe.
+#include "vfs/blockdev.h"
+#include "abi/errno.h"
+#include "host/link.h"
+#include "vfs/disk_protocol.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { CHUNKS = 100, SLOTS = 8, SPARE = 2 };
+
+struct server { // what the test plays
+    int table, blocks, spare, link[2];
+    struct disk_head *head;
+    uint32_t *slot;
+    struct ram ram;
+    struct blockdev *dev;
+    char why[100];
+};
+
+static int memory(uint64_t n)
+{
+    int fd = memfd_create("test", 0);
+    assert_true(fd >= 0 && !ftruncate(fd, (off_t)n));
+    return fd;
+}
+
+static void fill(int fd, uint32_t slots, char first)
+{
+    for (uint32_t i = 0; i < slots; i++) {
+        char *bytes = malloc(DISK_CHUNK);
+        memset(bytes, first + (int)i, DISK_CHUNK);
+        assert_int_equal(pwrite(fd, bytes, DISK_CHUNK, (off_t)i * DISK_CHUNK), DISK_CHUNK);
+        free(bytes);
+    }
+}
+
+static void set_up(struct server *s)
+{
+    *s = (struct server){0};
+    s->table = memory(DISK_TABLE + 4 * CHUNKS);
+    s->blocks = memory(SLOTS * DISK_CHUNK);
+    s->spare = memory(SPARE * DISK_CHUNK);
+    fill(s->blocks, SLOTS, 'a');
+    fill(s->spare, SPARE, 'A');
+    s->head = mmap(NULL, DISK_TABLE + 4 * CHUNKS, PROT_READ | PROT_WRITE, MAP_SHARED, s->table, 0);
+    assert_true(s->head != MAP_FAILED);
+    s->slot = (uint32_t *)(void *)((char *)s->head + DISK_TABLE);
+    *s->head = (struct disk_head){.state = DISK_OPEN, .chunks = CHUNKS, .bytes = CHUNKS * DISK_CHUNK - 100};
+    assert_int_equal(host_link_pair(s->link), 0);
+    assert_int_equal(ram_open(&s->ram, 64), 0);
+}
+
+static int open_device(struct server *s)
+{
+    struct blockpool_of of = {s->blocks, s->spare, s->table, s->link[0]};
+    return blockpool_open(&s->ram, &of, &s->dev, s->why, sizeof s->why);
+}
+
+static void tear_down(struct server *s)
+{
+    if (s->dev) blockdev_close(s->dev);
+    munmap(s->head, DISK_TABLE + 4 * CHUNKS);
+    ram_close(&s->ram);
+    close(s->table);
+    close(s->blocks);
+    close(s->spare);
+    close(s->link[0]);
+    if (s->link[1] >= 0) close(s->link[1]);
+}
+
+// The wants of one packet, as text.
+static const char *taken(const struct server *s)
+{
+    static char text[300];
+    struct disk_want w[DISK_WANTS];
+    int64_t n = host_link_take(s->link[1], w, sizeof w, false);
+    *text = 0;
+    for (int64_t i = 0; i < n / (int64_t)sizeof *w; i++)
+        sprintf(text + strlen(text), "%s%u+%u%c", i ? " " : "", w[i].first, w[i].count, "nam"[w[i].urgency % 3]);
+    return text;
+}
+
+static int ready(const struct server *s, uint32_t chunk, struct waitq **wait)
+{
+    return s->dev->ops->ready(s->dev, (uint64_t)chunk * DISK_CHUNK, 4096, wait);
+}
+
+static void test_waiting(void **state)
+{
+    struct server s;
+    struct waitq *wait = NULL;
+    char byte;
+    (void)state;
+    set_up(&s);
+    assert_int_equal(open_device(&s), 0);
+    s.dev->stalls = false;
+    assert_int_equal(ready(&s, 50, &wait), -LX_EPARK);
+    assert_non_null(wait);
+    assert_string_equal(taken(&s), "51+1m 50+1n");
+    assert_int_equal(ready(&s, 50, &wait), -LX_EPARK); // not asked for again
+    assert_string_equal(taken(&s), "");
+    assert_int_equal(ready(&s, 60, NULL), -LX_EPARK); // nobody waits
+    assert_string_equal(taken(&s), "60+1m");
+    s.slot[50] = 3;
+    assert_int_equal(ready(&s, 50, &wait), 0);
+    assert_int_equal(blockdev_read(s.dev, 50 * DISK_CHUNK + 7, &byte, 1), 0);
+    assert_int_equal(byte, 'd');
+    assert_int_equal(*ram_ptr(&s.ram, s.dev->ops->frame(s.dev, 50 * DISK_CHUNK + 4096)), 'd');
+    assert_int_equal(s.dev->ops->frame(s.dev, 51 * DISK_CHUNK), 0);
+    tear_down(&s);
+}
+
+static void test_news(void **state)
+{
+    struct server s;
+    struct waitq *wait = NULL;
+    struct waiter w = {0};
+    (void)state;
+    set_up(&s);
+    assert_int_equal(open_device(&s), 0);
+    s.dev->stalls = false;
+    assert_int_equal(blockdev_waits(s.dev), -1);
+    assert_int_equal(ready(&s, 1, &wait), -LX_EPARK);
+    waitq_add(wait, &w);
+    assert_int_equal(blockdev_waits(s.dev), s.link[0]);
+    waitq_remove(&w);
+    assert_int_equal(blockdev_waits(s.dev), -1);
+    for (int i = 0; i < 3; i++) assert_int_equal(host_link_send(s.link[1], "!", 1), 0);
+    s.dev->ops->news(s.dev); // takes them all
+    assert_int_equal(host_link_take(s.link[0], (char[1]){0}, 1, false), -LX_EAGAIN);
+    tear_down(&s);
+}
+
+static void test_readahead(void **state)
+{
+    struct server s;
+    struct waitq *wait;
+    char all[300] = "";
+    (void)state;
+    set_up(&s);
+    assert_int_equal(open_device(&s), 0);
+    s.dev->stalls = false;
+    for (uint32_t c = 10; c < 20; c++) {
+        (void)ready(&s, c, &wait);
+        sprintf(all + strlen(all), "%s;", taken(&s));
+        s.slot[c] = 1 + c % (SLOTS - 1);
+    }
+    assert_string_equal(all,
+                        "11+1m 10+1n;12+2a 11+1n;14+3a 12+1n;13+1n;17+6a 14+1n;15+1n;16+1n;17+1n;23+12a 18+1n;19+1n;");
+    (void)ready(&s, 99, &wait); // nothing beyond the end
+    assert_string_equal(taken(&s), "99+1n");
+    tear_down(&s);
+}
+
+static void test_odd_words(void **state)
+{
+    struct server s;
+    struct waitq *wait;
+    char bytes[4096];
+    (void)state;
+    set_up(&s);
+    s.slot[1] = SLOTS + 1; // in the spare memory
+    s.slot[2] = SLOTS + SPARE;
+    s.slot[3] = DISK_ZERO;
+    s.slot[4] = DISK_FAILED;
+    assert_int_equal(open_device(&s), 0);
+    assert_int_equal(blockdev_read(s.dev, DISK_CHUNK, bytes, sizeof bytes), 0);
+    assert_int_equal(bytes[5], 'B');
+    assert_int_equal(*ram_ptr(&s.ram, s.dev->ops->frame(s.dev, DISK_CHUNK)), 'B');
+    assert_int_equal(blockdev_read(s.dev, 2 * DISK_CHUNK, bytes, sizeof bytes), -LX_EIO);
+    assert_int_equal(s.dev->ops->frame(s.dev, 2 * DISK_CHUNK), 0);
+    assert_int_equal(blockdev_read(s.dev, 4 * DISK_CHUNK - 8, bytes, 4), 0);
+    assert_memory_equal(bytes, "\0\0\0", 4);
+    assert_int_equal(blockdev_read(s.dev, 4 * DISK_CHUNK - 8, bytes, 16), -LX_EIO);
+    assert_int_equal(ready(&s, 4, &wait), -LX_EIO);
+    assert_int_equal(ready(&s, CHUNKS, &wait), -LX_EIO);
+    assert_int_equal(blockdev_read(s.dev, s.dev->bytes - 1, bytes, 2), -LX_EIO);
+    tear_down(&s);
+}
+
+static void test_server_gone(void **state)
+{
+    struct server s;
+    struct waitq *wait;
+    char byte;
+    (void)state;
+    set_up(&s);
+    s.slot[1] = 2;
+    assert_int_equal(open_device(&s), 0);
+    s.dev->stalls = false;
+    assert_int_equal(ready(&s, 2, &wait), -LX_EPARK);
+    close(s.link[1]);
+    s.link[1] = -1;
+    s.dev->ops->news(s.dev);
+    assert_int_equal(ready(&s, 2, &wait), -LX_EIO);
+    assert_int_equal(blockdev_read(s.dev, 70 * DISK_CHUNK, &byte, 1), -LX_EIO);
+    assert_int_equal(blockdev_read(s.dev, DISK_CHUNK, &byte, 1), 0);
+    assert_int_equal(byte, 'c');
+    tear_down(&s);
+}
+
+static void test_refused(void **state)
+{
+    static const struct disk_head wrong[] = {
+        {.state = DISK_OPEN, .chunks = CHUNKS + 1, .bytes = 1},                   // more than the table has
+        {.state = DISK_OPEN, .chunks = CHUNKS, .bytes = CHUNKS * DISK_CHUNK + 1}, // more than the chunks have
+        {.state = DISK_OPEN, .chunks = DISK_MAX_CHUNKS + 1, .bytes = 1},
+        {.state = DISK_ENDED, .chunks = CHUNKS, .bytes = 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct server s;
+        set_up(&s);
+        *s.head = wrong[i];
+        assert_int_equal(open_device(&s), -LX_EIO);
+        assert_true(*s.why);
+        tear_down(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_waiting),   cmocka_unit_test(test_news),        cmocka_unit_test(test_readahead),
+        cmocka_unit_test(test_odd_words), cmocka_unit_test(test_server_gone), cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
