@@ -99,12 +99,12 @@ static void unite(struct commit *c)
 static int look_up(struct commit *c, struct commit_node *n)
 {
     struct ext2_inode in;
-    bool reserved = n->ino != EXT2_ROOT_INO && n->ino < EXT2_FIRST_INO(c->fs->super);
     if (commit_is_new(c, n)) return n->row ? 0 : commit_damaged(c, "a new file has no attributes");
-    if (reserved || n->ino > c->fs->super->s_inodes_count) return commit_damaged(c, "an inode's number");
+    if (n->ino > c->fs->super->s_inodes_count) return commit_damaged(c, "an inode's number");
     n->to = (ext2_ino_t)n->ino;
     int err = commit_ext2(c, ext2fs_read_inode(c->fs, n->to, &in), "an inode of the image");
     if (err) return err;
+    if (commit_is_own(c, n->to, &in)) return commit_damaged(c, "an inode that is no file's");
     if (!in.i_links_count || (n->row && (in.i_mode ^ n->mode) & LINUX_S_IFMT))
         return commit_damaged(c, "an inode of the image is of another kind");
     if (!n->row) n->mode = in.i_mode;

@@ -31,6 +31,14 @@ static inline bool commit_is_new(const struct commit *c, const struct commit_nod
     return n->ino > c->l.image_inodes;
 }
 
+// Inodes that the file system keeps for itself: no name leads to them, and none should.
+static inline bool commit_is_own(const struct commit *c, ext2_ino_t ino, const struct ext2_inode *in)
+{
+    const struct ext2_super_block *sb = c->fs->super;
+    return (ino != EXT2_ROOT_INO && ino < EXT2_FIRST_INO(sb)) || in->i_flags & EXT4_EA_INODE_FL ||
+           ino == sb->s_journal_inum || (ext2fs_has_feature_orphan_file(c->fs->super) && ino == sb->s_orphan_file_inum);
+}
+
 // commit_file.c
 int commit_free(struct commit *, ext2_ino_t);                  // the inode, its blocks and attributes
 int commit_empty(struct commit *, const struct commit_node *); // makes a new inode, without content

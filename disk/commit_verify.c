@@ -58,14 +58,6 @@ static int walk(struct tree *t)
     return t->err;
 }
 
-// Inodes that no name leads to, and none should.
-static bool is_own(struct commit *c, ext2_ino_t ino, const struct ext2_inode *in)
-{
-    struct ext2_super_block *sb = c->fs->super;
-    return in->i_flags & EXT4_EA_INODE_FL || ino == sb->s_journal_inum ||
-           (ext2fs_has_feature_orphan_file(sb) && ino == sb->s_orphan_file_inum);
-}
-
 static int check_links(struct tree *t, ext2_ino_t ino, const struct ext2_inode *in)
 {
     uint32_t names = t->names[ino];
@@ -96,7 +88,7 @@ static int check_all(struct tree *t)
         if (err) break;
         if (t->names[ino])
             err = check_links(t, ino, &in);
-        else if (!is_own(c, ino, &in))
+        else if (!commit_is_own(c, ino, &in))
             err = said_to_be(c, ino) ? commit_damaged(c, "a file has no name") : commit_free(c, ino);
     }
     if (!err) err = commit_ext2(c, ext2fs_read_inode(c->fs, EXT2_ROOT_INO, &in), "an inode");

@@ -66,6 +66,9 @@ static int system_failure(struct deltafile *d, const char *what)
 
 int delta_failed(struct deltafile *d, int rc)
 {
+    if (rc == SQLITE_READONLY_ROLLBACK)
+        return problem(d, -EROFS, "a box was killed while it wrote: opening the delta needs the right to write to it",
+                       "");
     switch (rc & 0xff) { // the rest is detail
     case SQLITE_NOMEM:
         return problem(d, -ENOMEM, "out of memory", "");
@@ -250,7 +253,8 @@ static int check_file(struct deltafile *d, enum delta_mode mode)
 
 static int open_database(struct deltafile *d, enum delta_mode mode)
 {
-    int flags = mode == DELTA_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    // To be written to also for reading, where that can be: a box that was killed may have left something to roll back.
+    int flags = SQLITE_OPEN_READWRITE | (mode == DELTA_WRITE ? SQLITE_OPEN_CREATE : 0);
     int rc = d->lib.open_v2(d->path, &d->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (rc != SQLITE_OK) return delta_failed(d, rc);
     static const int off[] = {SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW,
@@ -263,6 +267,7 @@ static int open_database(struct deltafile *d, enum delta_mode mode)
     // page_size is for a new file. The locks stay from the first transaction on.
     int err = execute(d, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; "
                          "PRAGMA page_size=8192; PRAGMA cache_size=-4096");
+    if (!err && mode == DELTA_READ) err = execute(d, "PRAGMA query_only=ON");
     if (!err && mode == DELTA_WRITE)
         err = execute(d, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=1048576");
     return err;

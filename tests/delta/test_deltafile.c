@@ -495,7 +495,7 @@ static void test_killed(void **state)
         for (promised = 0; read(pipe_fd[0], &n, sizeof n) == sizeof n;) promised = n;
         waitpid(pid, NULL, 0);
         close(pipe_fd[0]);
-        struct deltafile *d = opened(*state, DELTA_WRITE);
+        struct deltafile *d = opened(*state, round % 2 ? DELTA_READ : DELTA_WRITE);
         struct delta_inode i;
         if (promised) {
             assert_int_equal(deltafile_inode(d, 101, &i), 1);
@@ -512,6 +512,37 @@ static void test_killed(void **state)
         assert_int_equal(deltafile_check(d), 0);
         deltafile_close(d);
     }
+}
+
+// A transaction that does not fit into memory, and never ends.
+static void write_and_die(const struct place *p)
+{
+    struct deltafile *d = opened(p, DELTA_WRITE);
+    if (deltafile_begin(d)) _exit(1);
+    for (uint64_t k = 1; k <= 20; k++) put_chunk(d, 100 + k, 0, "o");
+    for (uint32_t k = 0; k < 600; k++) put_chunk(d, 300, k, "abcdefghijklmnop");
+    raise(SIGKILL);
+}
+
+static void test_rolled_back(void **state)
+{
+    const struct place *p = *state;
+    char journal[sizeof p->file + 16];
+    int status;
+    struct deltafile *d = opened(p, DELTA_WRITE);
+    for (uint64_t k = 1; k <= 20; k++) put_chunk(d, 100 + k, 0, "ABCDEFGHIJKLMNOP");
+    deltafile_close(d);
+    pid_t pid = fork();
+    if (pid == 0) write_and_die(p);
+    waitpid(pid, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    snprintf(journal, sizeof journal, "%s-journal", p->file);
+    assert_int_equal(access(journal, F_OK), 0);
+    d = opened(p, DELTA_READ); // a reader rolls back, too
+    for (uint64_t k = 1; k <= 20; k++) shows(d, 100 + k, 0, "ABCDEFGHIJKLMNOP");
+    shows(d, 300, 0, "................");
+    assert_int_equal(deltafile_check(d), 0);
+    deltafile_close(d);
 }
 
 int main(void)
@@ -533,6 +564,7 @@ int main(void)
         CASE(test_journal_of_another),
         CASE(test_changed_tables),
         CASE(test_killed),
+        CASE(test_rolled_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
