@@ -166,7 +166,7 @@ static int as_tar(struct image_tree *t, const struct layer_inode *top, const cha
     export_tar(&tar, t, fd);
     int err = walk_tree(t, top, &tar.to);
     export_tar_end(&tar);
-    tell(&tar.to, "sockets");
+    if (!err) tell(&tar.to, "sockets");
     if (path && close(fd) && !err) return no_output(path, errno);
     return err ? image_tree_failed(t) : 0;
 }
@@ -193,7 +193,7 @@ static int as_directory(struct image_tree *t, const struct layer_inode *top, con
     export_directory(&d, t, fd);
     int err = d.depth ? walk_tree(t, top, &d.to) : layers_failed(&t->layers, -ENOMEM, "out of memory");
     export_directory_end(&d);
-    tell(&d.to, "devices, pipes and sockets");
+    if (!err) tell(&d.to, "devices, pipes and sockets");
     return err ? image_tree_failed(t) : 0;
 }
 
@@ -232,8 +232,10 @@ static int as_file(struct image_tree *t, const struct layer_inode *i, const char
     if (fd < 0) return no_output(path, -fd);
     int err = export_content(&to, i, final, fd);
     if (close(fd) && !err) err = export_problem(&to, final, -errno);
-    if (err) unlink(final);
-    tell(&to, "");
+    if (err)
+        unlink(final);
+    else
+        tell(&to, "");
     return err ? image_tree_failed(t) : 0;
 }
 
