@@ -261,7 +261,8 @@ static int xattr_allowed(const struct path *p, const struct cred *c, const char 
     bool user = strncmp(name, "user.", 5) == 0, trusted = strncmp(name, "trusted.", 8) == 0;
     bool security = strncmp(name, "security.", 9) == 0;
     if (strlen(name) > 255) return -LX_ERANGE;
-    if (!user && !trusted && !security && (write || strncmp(name, "system.posix_acl_", 17) != 0)) return -LX_EOPNOTSUPP;
+    bool acl = !write && !is_lnk(i) && strncmp(name, "system.posix_acl_", 17) == 0;
+    if (!user && !trusted && !security && !acl) return -LX_EOPNOTSUPP;
     if (write && mount_writable(p)) return -LX_EROFS;
     if (trusted && !cred_has_cap(c, LX_CAP_SYS_ADMIN)) return write ? -LX_EPERM : -LX_ENODATA;
     if (security && write && !cred_has_cap(c, LX_CAP_SYS_ADMIN)) return -LX_EPERM;

@@ -279,6 +279,7 @@ int main(int argc, char **argv)
     if (blockfile_open(&ram, argv[2], &dev, why, sizeof why) ||
         mounted_open(&s.m, &ram, dev, 64 << 20, why, sizeof why)) {
         fprintf(stderr, "ext-view: %s\n", why);
+        ram_close(&ram);
         return 1;
     }
     print_all(&s, argc > 3);
