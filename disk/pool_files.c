@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -233,9 +234,35 @@ int files_directory(const char *directory, bool create, char why[POOL_WHY])
     return dir >= 0 ? dir : errno ? -errno : -ENOENT; // no home directory: no errno
 }
 
+// Two machines that map one file do not see each other's changes, and each has its own start.
+static bool is_shared_by_machines(int dir)
+{
+    static const unsigned types[] = {
+        0x6969,     // NFS
+        0x517b,     // SMB
+        0xff534d42, // CIFS
+        0xfe534d42, // SMB 2
+        0x01021997, // 9P
+        0x5346414f, // AFS
+        0x6b414653, // AFS of the kernel's own
+        0x00c36400, // Ceph
+        0x0bd00bd0, // Lustre
+        0x01161970, // GFS 2
+        0x7461636f, // OCFS 2
+        0x73757245, // Coda
+        0x47504653, // GPFS
+    };
+    struct statfs fs;
+    if (fstatfs(dir, &fs)) return true;
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
+        if ((unsigned)fs.f_type == types[i]) return true;
+    return false;
+}
+
 static const char *describe(int err)
 {
     return err == EPERM                         ? "not ours alone"
+           : err == EREMOTE                     ? "on a file system that machines share"
            : err == EUSERS                      ? "too many boxes use it"
            : err == EBUSY || err == EWOULDBLOCK ? "another process has locked it for too long"
                                                 : strerror(err);
@@ -247,8 +274,11 @@ int files_open(struct pool_files *f, int dir, enum files_how how, char why[POOL_
     struct rlimit limit;
     char path[128];
     *f = (struct pool_files){.index_fd = -1, .blocks = -1, .blocks_ro = -1, .pins = -1, .user = PINS_NOBODY};
-    // Who writes beyond it gets a signal.
-    int err = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < BLOCKS_BYTES ? EFBIG : open_all(&o);
+    int err = 0;
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < BLOCKS_BYTES)
+        err = EFBIG; // who writes beyond it gets a signal
+    if (!err && is_shared_by_machines(dir)) err = EREMOTE;
+    if (!err) err = open_all(&o);
     if (o.pins >= 0) close(o.pins);
     if (f->index_fd >= 0) files_unlock(f);
     if (!err) return 0;

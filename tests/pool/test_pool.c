@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <cmocka.h>
@@ -40,6 +41,17 @@ int __wrap_fallocate64(int fd, int mode, off_t at, off_t n)
     if (allocations_left || mode) return __real_fallocate64(fd, mode, at, n);
     errno = ENOSPC;
     return -1;
+}
+
+static long fs_type; // 0: what it is
+
+int __real_fstatfs64(int, struct statfs *);
+int __wrap_fstatfs64(int fd, struct statfs *);
+int __wrap_fstatfs64(int fd, struct statfs *to)
+{
+    int err = __real_fstatfs64(fd, to);
+    if (fs_type) to->f_type = fs_type;
+    return err;
 }
 
 // ---------------------------------------------------------------- a directory, a pool
@@ -553,6 +565,19 @@ static void notices_files_that_were_removed(void **state)
     }
 }
 
+static void is_for_one_machine(void **state)
+{
+    (void)state;
+    char why[POOL_WHY], path[64];
+    struct pool *p;
+    content_directory(path);
+    fs_type = 0x6969;
+    assert_int_equal(pool_open(&p, path, 0, why), -EREMOTE);
+    assert_non_null(strstr(why, "machines share"));
+    fs_type = 0;
+    assert_int_equal(rmdir(path), 0); // and nothing is made there
+}
+
 static void believes_only_its_own(void **state)
 {
     (void)state;
@@ -621,6 +646,7 @@ int main(void)
         cmocka_unit_test(survives_a_limit_on_files),
         cmocka_unit_test(does_not_wait_for_ever),
         cmocka_unit_test(notices_files_that_were_removed),
+        cmocka_unit_test(is_for_one_machine),
         cmocka_unit_test(believes_only_its_own),
         cmocka_unit_test(has_many_users),
     };
