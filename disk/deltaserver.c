@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 _Static_assert((int)DELTALINK_PACKET == (int)LINK_PACKET && (int)DELTALINK_PAGES == (int)DELTA_CHUNK_PAGES, "");
@@ -118,6 +119,18 @@ static int put_number(void *ctx, const struct delta_inode *i)
     return 0;
 }
 
+// A box that was killed has it for a moment longer than it lives.
+static int open_when_free(struct keeper *k, const struct delta_base *base)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int err = deltafile_open(&k->file, k->options->path, DELTA_WRITE, base, k->why);
+    for (int tries = 0; tries < 50 && err == -EBUSY; tries++) {
+        nanosleep(&pause, NULL);
+        err = deltafile_open(&k->file, k->options->path, DELTA_WRITE, base, k->why);
+    }
+    return err;
+}
+
 // Room for what is around the pages; the worker keeps the limit itself.
 static int open_file(struct keeper *k, uint64_t image_inodes)
 {
@@ -126,7 +139,7 @@ static int open_file(struct keeper *k, uint64_t image_inodes)
     if (k->file || image_inodes > UINT32_MAX) return -EINVAL;
     base.inodes = (uint32_t)image_inodes;
     int err = k->options->base(k->options->ctx, &base.bytes, base.digest, k->why);
-    if (!err) err = deltafile_open(&k->file, k->options->path, DELTA_WRITE, &base, k->why);
+    if (!err) err = open_when_free(k, &base);
     if (err) return err;
     // To close it ends the locks that SQLite has on the file (fcntl(2)): not before that is closed.
     k->disk = open(k->options->path, O_RDONLY | O_CLOEXEC);

@@ -67,6 +67,12 @@ int delta_will_have(struct delta *d, uint64_t ino)
     return 0;
 }
 
+void delta_expect(struct delta *d, uint64_t ino)
+{
+    uint64_t more = 2ull * d->cap * sizeof *d->numbers, left = d->vfs->kmem_limit - d->vfs->kmem;
+    if (d->nnumbers < d->cap / 2 || more < left) (void)delta_will_have(d, ino);
+}
+
 // ---------------------------------------------------------------- asking
 
 static void fail(struct delta *d, int err)
@@ -276,8 +282,10 @@ int delta_open(struct vfs *v, int link, uint64_t image_inodes, struct delta **ou
     d->vfs = v;
     d->link = link;
     d->image_inodes = image_inodes;
+    int err = grow_numbers(d);
     delta_ask(d, DELTALINK_OPEN, 0, image_inodes);
-    int err = take_numbers(d, facts);
+    int answer = take_numbers(d, facts);
+    if (!err) err = answer;
     if (err) {
         const char *text = err == -LX_ENOMEM ? "not enough memory for a delta" : "the delta's server answers wrongly";
         snprintf(why, why_size, "%s", *d->problem ? d->problem : text);

@@ -26,6 +26,8 @@ void delta_close(struct delta *); // what was not saved is lost
 // May the delta have something about this inode? It has nothing about those of the image of which it was never told.
 bool delta_has(const struct delta *, uint64_t ino);
 int delta_will_have(struct delta *, uint64_t ino); // before the inode is put. 0, -LX_ENOMEM
+// The same if memory is not short: so that there is less to be had when it is, and has to be saved for that.
+void delta_expect(struct delta *, uint64_t ino);
 
 void delta_ask(struct delta *, enum deltalink_op, uint64_t ino, uint64_t at);
 const struct deltalink_record *delta_next(struct delta *); // NULL: that was all, or an error

@@ -60,17 +60,25 @@ void memfs_node_free(struct memfs *m, struct mnode *n)
     kmem_free(v, n, sizeof *n);
 }
 
-// Named or changed inodes of the memory stay; unchanged ones of the lower can be read again.
+// Only the memory: it can be read again.
+static void evict(struct memfs *m, struct mnode *n)
+{
+    uint64_t pages = m->pages;
+    table_remove(m, n);
+    memfs_node_free(m, n);
+    m->pages = pages;
+}
+
+// Named or changed inodes of the memory stay; unchanged ones of the lower can be read again, and saved ones.
 static void inode_idle(struct inode *i)
 {
     struct memfs *m = memfs_of(i);
     bool keep = i->nlink > 0 && (!m->lower || i->flags & INODE_DIRTY);
-    if (keep && !(m->delta && memfs_can_read_again(mnode(i)))) return;
-    uint64_t pages = m->pages;
+    if (keep && m->delta && memfs_can_read_again(mnode(i))) evict(m, mnode(i));
+    if (keep) return;
     table_remove(m, mnode(i));
     if (i->nlink == 0) memfs_node_gone(m, mnode(i));
     memfs_node_free(m, mnode(i));
-    if (keep) m->pages = pages; // only the memory is free
 }
 
 // ---------------------------------------------------------------- making inodes
@@ -203,16 +211,24 @@ static int memfs_statfs(struct fs *fs, struct kstatfs *s)
     return 0;
 }
 
+// With a delta, all that is not in use goes, once it was saved: inodes too, whose memory may be what is short.
+static uint32_t reclaim_node(struct memfs *m, struct mnode *n, bool saved)
+{
+    if (!saved) return is_reg(&n->i) ? memfs_drop_clean(n) : 0;
+    uint32_t dropped = is_reg(&n->i) ? memfs_drop_clean(n) + memfs_drop_stored(n) : 0;
+    if (n->i.refs == 0 && memfs_can_read_again(n)) evict(m, n);
+    return dropped;
+}
+
 static uint32_t memfs_reclaim(struct fs *fs)
 {
     struct memfs *m = fs->private;
     uint32_t n = 0;
     bool saved = m->delta && memfs_sync(fs) == 0;
     for (uint32_t k = 0; m->lower && k < m->nbuckets; k++)
-        for (struct mnode *i = m->table[k]; i; i = i->next) {
-            if (!is_reg(&i->i)) continue;
-            n += memfs_drop_clean(i);
-            if (saved) n += memfs_drop_stored(i);
+        for (struct mnode *i = m->table[k], *next; i; i = next) {
+            next = i->next;
+            n += reclaim_node(m, i, saved);
         }
     return n;
 }

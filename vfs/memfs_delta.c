@@ -265,6 +265,7 @@ void memfs_unsaved(struct inode *i)
     n->unsaved_prev = &m->unsaved;
     if (m->unsaved) m->unsaved->unsaved_prev = &n->unsaved_next;
     m->unsaved = n;
+    delta_expect(m->delta, i->ino);
 }
 
 void memfs_forget_unsaved(struct mnode *n)

@@ -4,18 +4,17 @@
 #include <string.h>
 
 // Inodes that were saved can be read again.
-static void save_and_trim(struct vfs *v)
+static void save_and_drop(struct vfs *v)
 {
     for (struct mount *m = v->mounts; m; m = m->next)
-        if (m->fs->ops->unsaved && m->fs->ops->sync(m->fs)) return;
-    dcache_trim(v, 0);
+        if (m->fs->ops->unsaved) m->fs->ops->reclaim(m->fs);
 }
 
 void *kmem_resize(struct vfs *v, void *p, size_t old, size_t n)
 {
     if (n > old && n - old > v->kmem_limit - v->kmem) {
         dcache_trim(v, 0);
-        if (n - old > v->kmem_limit - v->kmem) save_and_trim(v);
+        if (n - old > v->kmem_limit - v->kmem) save_and_drop(v);
         if (n - old > v->kmem_limit - v->kmem) return NULL;
     }
     char *q = realloc(p, n);
