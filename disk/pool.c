@@ -32,6 +32,7 @@ struct pool {
     uint32_t chunks; // the same, at least one
     struct victim victim[VICTIMS];
     uint32_t nvictims, next_victim;
+    bool over;      // there were more than `chunks` lately
     uint32_t pause; // that many times there was nobody to be found
     struct sha256 hash;
     uint64_t pinned[PINS_WORDS]; // for the search for victims
@@ -284,8 +285,9 @@ static void shrink(struct pool *p)
 {
     struct pool_files *f = &p->files;
     uint32_t slots[SHRINK], n = 0;
-    if (f->index.head->chunks <= p->chunks || !files_lock(f)) return;
+    if (!files_lock(f)) return;
     while (n < SHRINK && f->index.head->chunks > p->chunks && (slots[n] = take_oldest(p))) n++;
+    p->over = n == SHRINK;
     files_unlock(f);
     for (uint32_t i = 0; i < n; i++) {
         punch(f, slots[i], 1);
@@ -308,6 +310,7 @@ static uint32_t publish(struct pool *p, uint32_t slot, const uint8_t key[POOL_KE
         if (other) index_remove(&f->index, other);
         index_put(&f->index, slot, key, proof);
     }
+    p->over = f->index.head->chunks > p->chunks;
     files_unlock(f);
     return slot;
 }
@@ -325,7 +328,7 @@ static uint32_t shared_add(struct pool *p, const uint8_t key[POOL_KEY], const vo
         return 0;
     }
     slot = publish(p, slot, key, proof);
-    shrink(p);
+    if (p->over) shrink(p);
     return slot;
 }
 
@@ -350,6 +353,15 @@ static int open_files(struct pool *p, const char *directory, char why[POOL_WHY])
     return err;
 }
 
+static void begin(struct pool *p)
+{
+    if (!files_lock(&p->files)) return;
+    p->files.index.head->limit = p->limit;
+    p->over = p->files.index.head->chunks > p->chunks;
+    files_unlock(&p->files);
+    for (int i = 0; i < OPENING && p->over; i++) shrink(p);
+}
+
 int pool_open(struct pool **out, const char *directory, uint64_t limit, char why[POOL_WHY])
 {
     struct pool *p = calloc(1, sizeof *p);
@@ -360,8 +372,7 @@ int pool_open(struct pool **out, const char *directory, uint64_t limit, char why
     p->memory = (struct memory){.fd = -1, .ro = -1};
     int err = open_files(p, directory, why);
     p->shared = !err;
-    if (p->shared) p->files.index.head->limit = p->limit;
-    for (int i = 0; i < OPENING && p->shared; i++) shrink(p);
+    if (p->shared) begin(p);
     if (err && (!directory || !*why) && !memory_open(p)) err = 0;
     if (!err) {
         *out = p;
