@@ -1,5 +1,6 @@
 // belljar image: its subcommands, and the one that tells what a disk image holds and whether belljar can use it.
 #include "cli/image.h"
+#include "disk/manifest.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static int info_one(const char *path)
 {
     struct belljar_image_info i;
     struct belljar_error why;
+    if (manifest_is_named(path)) return image_packed_info(path);
     if (belljar_image_info(path, &i, &why)) return fail(STATUS_FAILED, "%s", why.text);
     show(path, &i);
     return i.mountable ? 0 : 1;
@@ -44,7 +46,7 @@ static int info(int argc, char **argv, const char *const *value)
 
 const struct image_use image_info_use = {
     .name = "info",
-    .arguments = "FILE...",
+    .arguments = "FILE|MANIFEST|URL/manifest...",
     .what = "Tells what a disk image holds, and whether belljar can use it.",
     .about = "The exit status is 1 if it cannot.\n",
     .min = 1,

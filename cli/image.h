@@ -27,3 +27,5 @@ int image_run(const struct image_use *, int argc, char **argv);
 
 extern const struct image_use image_info_use, image_pack_use, image_verify_use, image_unpack_use, image_profile_use;
 extern const struct image_use image_commit_use, image_diff_use, image_export_use;
+
+int image_packed_info(const char *manifest); // path or URL of a packed image: the exit status of image info for it

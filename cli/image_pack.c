@@ -34,6 +34,7 @@ static void summary(const struct packed_options *o, const struct packed_counts *
            "written\n",
            o->directory, o->name ? o->name : "", o->name ? "." : "", c->chunks, c->zeros, c->shared,
            (double)c->bytes / 1e6, (double)c->made_bytes / 1e6);
+    if (c->hot_removed) puts("its hot file was of the image before, and has been removed: see belljar image profile");
 }
 
 static int pack(int argc, char **argv, const char *const *value)

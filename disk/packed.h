@@ -30,6 +30,7 @@ int64_t packed_read(int dir, const struct manifest_chunk *, void *stored); // ro
 struct packed_counts {
     uint32_t chunks, zeros, made, shared; // shared: were there already, in the image or the directory
     uint64_t bytes, made_bytes;           // of all chunks that are no zeros, of those made; compressed
+    bool hot_removed;                     // there was a hot file, of another image
 };
 struct packed_options {
     const char *image, *directory;

@@ -182,8 +182,9 @@ static bool next_chunk(struct packed_source *p, uint32_t *index)
 {
     struct packed_fetch *f = &p->fetch;
     if (f->under_way < PACKED_REQUESTS && pop(p, &f->now, CHUNK_NOW, index)) return true;
-    // The line is the hot file's as long as it comes: what it has is needed, these may be.
-    return !p->hot.first && f->under_way < AHEAD_REQUESTS && pop(p, &f->ahead, CHUNK_AHEAD, index);
+    // The line is the hot file's at first: what it has is needed, these may be.
+    if (f->under_way >= AHEAD_REQUESTS || packed_hot_is_alone(p)) return false;
+    return pop(p, &f->ahead, CHUNK_AHEAD, index);
 }
 
 void packed_fetch_pump(struct packed_source *p)

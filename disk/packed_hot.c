@@ -13,6 +13,7 @@ enum {
     GAP_BYTES = 128 << 10,   // that the pool has are fetched rather than asked around
     LATE_MS = 60,            // longer is not waited for a chunk of the hot file
     LATE_BYTES = 512 << 10,  // as long as the speed is not known
+    ALONE_MS = 2000,         // for so long nothing is fetched beside it that nobody waits for
 };
 _Static_assert(FIRST_BYTES > sizeof(struct manifest_hot_head) + MANIFEST_HOT_MAX * sizeof(struct manifest_hot),
                "the list is in the first bytes");
@@ -251,6 +252,7 @@ static bool ask_for_first(struct packed_source *p, size_t limit, bool whole)
     h->first = malloc(limit);
     h->n = 0;
     h->limit = limit;
+    h->asked_ms = packed_clock();
     if (!h->first || !h->resource) return false;
     if (whole) return !http_whole(h->resource, limit, take_first, p);
     return !http_range(h->resource, 0, limit, take_first, p);
@@ -291,6 +293,11 @@ static uint64_t position(const struct packed_hot *h, uint32_t i)
 {
     if (h->end[i] <= h->limit || h->run.next == h->list.n) return h->n;
     return start_of(h, h->run.next) + h->run.have;
+}
+
+bool packed_hot_is_alone(const struct packed_source *p)
+{
+    return p->hot.first && packed_clock() - p->hot.asked_ms < ALONE_MS;
 }
 
 bool packed_hot_is_late(const struct packed_source *p, uint32_t index)

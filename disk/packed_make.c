@@ -320,6 +320,25 @@ static int write_manifest(struct maker *m, const char *name)
     return m->failed ? -1 : 0;
 }
 
+// A hot file of what the manifest was before is of no use to anybody.
+static bool is_of_image(const struct maker *m, const char *hot)
+{
+    struct manifest_hot_head head;
+    int fd = openat(m->dir, hot, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    bool other = fd >= 0 && pread(fd, &head, sizeof head, 0) == sizeof head &&
+                 !memcmp(head.magic, MANIFEST_HOT_MAGIC, sizeof head.magic) &&
+                 memcmp(head.digest, m->manifest.head.digest, sizeof head.digest);
+    if (fd >= 0) close(fd);
+    return !other;
+}
+
+static void remove_old_hot(struct maker *m, const char *name)
+{
+    char *hot = manifest_beside(name, NULL);
+    if (hot && !is_of_image(m, hot)) m->counts.hot_removed = !unlinkat(m->dir, hot, 0);
+    free(hot);
+}
+
 static void count_zeros(struct maker *m)
 {
     m->counts.chunks = m->manifest.head.chunks;
@@ -333,7 +352,9 @@ static int make(struct maker *m, const char *name)
     make_chunks(m, n > THREADS ? THREADS : n);
     if (m->failed || has_changed(m)) return -1;
     count_zeros(m);
-    return write_manifest(m, name);
+    if (write_manifest(m, name)) return -1;
+    remove_old_hot(m, name);
+    return 0;
 }
 
 int packed_make(const struct packed_options *o, struct packed_counts *counts, char why[MANIFEST_WHY])

@@ -51,6 +51,7 @@ struct packed_hot {
     uint32_t cause;                // the chunk that was missing, and 1; 0: it is a cold start
     bool first_came, first_ended, rest_ended;
     struct packed_hot_run run;
+    int64_t asked_ms; // when it was asked for
     int64_t begun_ms; // when bytes came first; 0: none yet
     uint64_t came;    // bytes
 };
@@ -90,4 +91,5 @@ void packed_hot_begin(struct packed_source *);
 void packed_hot_missing(struct packed_source *, uint32_t index);
 void packed_hot_opened(struct packed_source *);                        // the manifest is known
 bool packed_hot_is_late(const struct packed_source *, uint32_t index); // CHUNK_HOT: it takes less to ask for it
+bool packed_hot_is_alone(const struct packed_source *);                // what nobody waits for has to wait for it
 void packed_hot_free(struct packed_source *);

@@ -157,6 +157,16 @@ image profile python/manifest -- bash -c 'exit 3' 2>err || bad "profile of a pro
 is 'a profile made anew' $(($(stat -c %s python/hot) < first)) 1
 image profile python/manifest -- no-such-program 2>err
 is 'a profile of no program' "$?: $(cat err)" '127: belljar: no-such-program: no such program in the image'
+has 'info' "$(image info python/manifest)" 'hot file      yes'
+cp --sparse=always "$BELLJAR_IMAGE" new.ext2
+printf new | dd of=new.ext2 bs=1 seek=120 conv=notrunc status=none # its label
+image pack -l 1 --replace new.ext2 python >out || bad "pack: $(cat out)"
+has 'a hot file of the image before' "$(cat out)" 'has been removed'
+has 'info' "$(image info python/manifest)" 'hot file      none'
+image pack -l 1 --replace new.ext2 python >out || bad "pack: $(cat out)"
+lacks 'no hot file' "$(cat out)" 'has been removed'
+cp one.img python/one.manifest
+refused 'info of no manifest' 'this is no manifest' image info python/one.manifest
 refused 'a profile of a URL' 'must be on this machine' image profile http://127.0.0.1:1/manifest -- true
 refused 'a profile of another image' 'no place here' image profile python/manifest -- --image "$BELLJAR_IMAGE" true
 cp --sparse=always "$BELLJAR_IMAGE" plain.ext2
