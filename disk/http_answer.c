@@ -272,7 +272,6 @@ static bool may_pass(long status)
 
 void http_judge(struct http_request *r, long status)
 {
-    r->retry_ms = 0;
     if (may_pass(status)) {
         http_again(r, "the server answers with status %ld", status);
         r->retry_ms = r->head.retry_ms;

@@ -100,7 +100,8 @@ struct http_request {
     void *ctx;
 
     // Of all tries.
-    unsigned failures;       // in a row, without progress
+    unsigned failures; // in a row, without progress
+    unsigned all_failures;
     unsigned redirects;      // since the resource's own URL
     uint64_t done_before;    // when the last try began
     int64_t not_before;      // ms of the clock

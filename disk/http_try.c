@@ -4,8 +4,9 @@
 #include <string.h>
 
 enum { REDIRECTS = 8 };
-enum { FIRST_WAIT = 100, LONGEST_WAIT = 10000 };         // ms
-enum { PROGRESS = 4096, SLOWEST = 64, IGNORED = 16384 }; // bytes; SLOWEST: a second
+enum { FIRST_WAIT = 100, LONGEST_WAIT = 10000 };          // ms
+enum { PROGRESS = 4096, SLOWEST = 512, IGNORED = 16384 }; // bytes; SLOWEST: a second
+enum { TOO_OFTEN = 8 };                                   // times the tries, however little comes with each
 
 // ---------------------------------------------------------------- libcurl's callbacks
 
@@ -157,7 +158,18 @@ static void reset_try(struct http_request *r)
     r->skip = r->left = r->ignored = 0;
     r->open_end = false;
     r->done_before = r->done;
+    r->retry_ms = 0;
     *r->error = *r->why = 0;
+}
+
+static void drop_transfer(struct http *h, struct http_request *r)
+{
+    if (!r->easy) return;
+    h->curl.multi_remove(h->multi, r->easy);
+    h->curl.easy_cleanup(r->easy);
+    h->curl.slist_free(r->headers);
+    r->easy = NULL;
+    r->headers = NULL;
 }
 
 // False: no memory.
@@ -176,24 +188,11 @@ bool http_start(struct http *h, struct http_request *r)
         h->counts.requests++;
         return true;
     }
-    h->curl.easy_cleanup(r->easy);
-    h->curl.slist_free(r->headers);
-    r->easy = NULL;
-    r->headers = NULL;
+    drop_transfer(h, r);
     return false;
 }
 
 // ---------------------------------------------------------------- ends of tries
-
-static void drop_transfer(struct http *h, struct http_request *r)
-{
-    if (!r->easy) return;
-    h->curl.multi_remove(h->multi, r->easy);
-    h->curl.easy_cleanup(r->easy);
-    h->curl.slist_free(r->headers);
-    r->easy = NULL;
-    r->headers = NULL;
-}
 
 void http_free_request(struct http *h, struct http_request *r)
 {
@@ -229,9 +228,11 @@ static int64_t with_jitter(struct http *h, int64_t ms)
 static void again(struct http *h, struct http_request *r)
 {
     if (r->done - r->done_before >= PROGRESS) r->failures = 0;
-    if (++r->failures >= h->tries) {
+    r->failures++;
+    if (r->failures >= h->tries || ++r->all_failures >= h->tries * TOO_OFTEN) {
         size_t n = strlen(r->why);
-        snprintf(r->why + n, sizeof r->why - n, " (tried %u times)", r->failures);
+        snprintf(r->why + n, sizeof r->why - n, " (tried %u times)",
+                 r->failures >= h->tries ? r->failures : r->all_failures);
         http_tell(h, r, HTTP_FAILED);
         return;
     }
@@ -262,7 +263,8 @@ static void follow(struct http *h, struct http_request *r)
         http_end(r, HTTP_FAILED, *r->head.location ? "redirects lead on and on" : "a redirect leads nowhere");
         return http_tell(h, r, r->result);
     }
-    enum http_placed placed = http_place(&h->curl, place_of(r), r->head.location, &to);
+    const struct http_place *from = r->place.url ? &r->place : &r->resource->place;
+    enum http_placed placed = http_place(&h->curl, from, r->head.location, &to);
     if (placed != HTTP_PLACED) {
         http_end(r, HTTP_FAILED,
                  placed == HTTP_LESS_SAFE  ? "is redirected from https to http, which anybody on the way can change"

@@ -173,6 +173,12 @@ def stall_body(answer, connection):
     time.sleep(FOREVER)
 
 
+def drips(answer, connection):
+    """A piece of each answer, and then nothing."""
+    connection.send(answer.head() + next(iter(answer.body()))[:5000])
+    answer.close = True
+
+
 def trickle(answer, connection):
     connection.send(answer.head())
     for piece in answer.body():
@@ -342,6 +348,7 @@ WRONG = {
     "reset-at-once": sending(reset_at_once),
     "stall-head": sending(stall_head),
     "stall-body": sending(stall_body),
+    "drips": sending(drips),
     "trickle": sending(trickle),
     # Heads.
     "garbage": sending(garbage),

@@ -119,6 +119,7 @@ stall-head              | --ranges 2                    | FAILED *: Operation to
 stall-body=2            |                               | OK * retries 2
 stall-body=1            | --ranges 0                    | OK requests 2 * retries 1
 stall-body              | --ranges 1 --most 10          | FAILED *: Operation too slow* (tried 3 times)
+drips                   | --ranges 0                    | FAILED *: * (tried 24 times)
 trickle                 | --ranges 1 --most 5000        | FAILED *: Operation too slow* (tried 3 times)
 
 garbage                 |                               | FAILED *: Received HTTP/0.9 when not allowed (tried 3 times)
