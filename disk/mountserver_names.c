@@ -129,14 +129,20 @@ int mount_do_UNLINK(struct mount_job *j)
     return unlinkat(dir, name, (j->q.mode & S_IFMT) == S_IFDIR ? AT_REMOVEDIR : 0) ? -errno : 0;
 }
 
-// A node whose file has this name now is looked for under it from here on.
-static void note_name(struct mount_job *j, struct node *in, int dir, const char *name)
+// The node of the file that has this name, if it has one.
+static struct node *named(struct mount_job *j, const struct node *in, int dir, const char *name)
 {
     struct statx st;
     struct node_identity who;
-    if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st)) return;
+    if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st)) return NULL;
     identity_of(&st, &who);
-    struct node *n = node_find(j->s, in->mount, &who);
+    return node_find(j->s, in->mount, &who);
+}
+
+// From here on it is looked for under this name.
+static void note_name(struct mount_job *j, struct node *in, int dir, const char *name)
+{
+    struct node *n = named(j, in, dir, name);
     if (n) node_named(j->s, n, in, name);
 }
 
@@ -147,7 +153,9 @@ int mount_do_RENAME(struct mount_job *j)
     if (j->other->who.kind != S_IFDIR) return -ENOTDIR;
     int dir = dir_of(j, name), dir2 = dir < 0 ? dir : node_fd(j->s, j->other);
     if (dir2 < 0) return dir2;
+    const struct node *replaced = j->q.flags ? NULL : named(j, j->other, dir2, to);
     if (renameat2(dir, name, dir2, to, j->q.flags)) return -errno;
+    j->r->node = replaced ? replaced->id : 0;
     note_name(j, j->other, dir2, to);
     if (j->q.flags) note_name(j, j->n, dir, name); // exchanged
     return 0;

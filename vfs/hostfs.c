@@ -273,18 +273,24 @@ static int table_grow(struct hostfs *h)
     return 0;
 }
 
+struct hnode *hostfs_known(const struct hostfs *h, uint64_t node)
+{
+    struct hnode *n = h->nbuckets ? *bucket(h, node) : NULL;
+    while (n && n->node != node) n = n->next;
+    return n;
+}
+
 int hostfs_inode(struct hostfs *h, uint64_t node, const struct mount_attr *a, struct inode **out)
 {
     struct mount_attr attr = *a; // of a packet that the next call writes over
+    struct hnode *n = hostfs_known(h, node);
     remember(h, node);
-    if (h->nbuckets)
-        for (struct hnode *n = *bucket(h, node); n; n = n->next)
-            if (n->node == node) {
-                hostfs_take_attr(n, &attr);
-                *out = inode_get(&n->i);
-                return 0;
-            }
-    struct hnode *n = h->count < h->nbuckets || !table_grow(h) ? kmem_new(h->fs->vfs, sizeof *n) : NULL;
+    if (n) {
+        hostfs_take_attr(n, &attr);
+        *out = inode_get(&n->i);
+        return 0;
+    }
+    n = h->count < h->nbuckets || !table_grow(h) ? kmem_new(h->fs->vfs, sizeof *n) : NULL;
     if (!n) {
         forget(h, node, false);
         return -LX_ENOMEM;

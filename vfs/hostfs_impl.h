@@ -105,6 +105,7 @@ void hostfs_take_attr(struct hnode *, const struct mount_attr *);
 bool hostfs_is_fresh(const struct hostfs *, struct vtime asked);
 int hostfs_refresh(struct hnode *); // attributes as they are now
 int hostfs_inode(struct hostfs *, uint64_t node, const struct mount_attr *, struct inode **out);
+struct hnode *hostfs_known(const struct hostfs *, uint64_t node); // NULL: not in memory
 int hostfs_getattr(struct inode *, struct kstat *);
 int hostfs_setattr(struct inode *, const struct setattr *);
 int hostfs_permission(struct inode *, const struct cred *, unsigned mask);

@@ -73,20 +73,25 @@ static int dir_link(struct inode *dir, const char *name, size_t len, struct inod
     return err;
 }
 
+// A name of it is gone.
+static void lost_name(struct inode *i)
+{
+    if (is_dir(i)) {
+        i->nlink = 0;
+        i->flags |= INODE_DEAD;
+    } else if (i->nlink) {
+        i->nlink--;
+    }
+}
+
 static int dir_unlink(struct inode *dir, const char *name, size_t len, struct inode *victim)
 {
     struct mount_request q = {
         .op = MOUNT_UNLINK, .node = hnode(dir)->node, .mode = victim->mode & LX_S_IFMT, .name = (uint32_t)len};
     hostfs_forget_names(hostfs_of(dir), NULL);
     int err = hostfs_call(hostfs_of(dir), &q, name, NULL);
-    if (err) return err;
-    if (is_dir(victim)) {
-        victim->nlink = 0;
-        victim->flags |= INODE_DEAD;
-    } else if (victim->nlink) {
-        victim->nlink--;
-    }
-    return 0;
+    if (!err) lost_name(victim);
+    return err;
 }
 
 static int dir_rename(struct inode *from, const char *fname, size_t flen, struct inode *to, const char *tname,
@@ -98,8 +103,12 @@ static int dir_rename(struct inode *from, const char *fname, size_t flen, struct
                               .other = hnode(to)->node,
                               .name = (uint32_t)flen,
                               .data = (uint32_t)tlen};
-    hostfs_forget_names(hostfs_of(from), NULL);
-    return hostfs_call(hostfs_of(from), &q, fname, tname);
+    struct hostfs *h = hostfs_of(from);
+    hostfs_forget_names(h, NULL);
+    int err = hostfs_call(h, &q, fname, tname);
+    struct hnode *replaced = err || !reply_of(h)->node ? NULL : hostfs_known(h, reply_of(h)->node);
+    if (replaced) lost_name(&replaced->i);
+    return err;
 }
 
 // ---------------------------------------------------------------- listing

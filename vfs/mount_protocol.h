@@ -27,9 +27,10 @@ enum {
     MOUNT_OP(CREATE, NAME_DATA,                                                                                        \
              CHANGES)             /* mode with its kind; data: a link's target. No name: O_TMPFILE. Files are open */  \
     MOUNT_OP(LINK, NAME, CHANGES) /* a name in `node` for `other` */                                                   \
-    MOUNT_OP(UNLINK, NAME, CHANGES)      /* mode: a directory's kind for rmdir */                                      \
-    MOUNT_OP(RENAME, NAME_DATA, CHANGES) /* to `other`, data: the name there; flags: RENAME_* of renameat2 */          \
-    MOUNT_OP(SETATTR, NOTHING, CHANGES)  /* flags: MOUNT_SET_*; mode, size, times */                                   \
+    MOUNT_OP(UNLINK, NAME, CHANGES) /* mode: a directory's kind for rmdir */                                           \
+    MOUNT_OP(RENAME, NAME_DATA,                                                                                        \
+             CHANGES) /* to `other`, data: the name there; flags: of renameat2. The reply's node: what it replaced */  \
+    MOUNT_OP(SETATTR, NOTHING, CHANGES) /* flags: MOUNT_SET_*; mode, size, times */                                    \
     MOUNT_OP(OPEN, NOTHING,                                                                                            \
              0) /* flags: MOUNT_READING, _WRITING; size: how much of the start is wanted. Closed once */               \
     MOUNT_OP(CLOSE, NOTHING, NO_REPLY)                                                                                 \
