@@ -125,6 +125,12 @@ static int act(struct mount_job *j, const struct row *row)
     return result;
 }
 
+static void close_node(struct mount_state *s, uint64_t id)
+{
+    struct node *n = node_get(s, id);
+    if (n && n->who.kind == S_IFREG) node_closed(s, n);
+}
+
 // False: the link is of no use any more.
 static bool answer(struct mount_state *s, struct packets *p, size_t n, int link)
 {
@@ -133,6 +139,7 @@ static bool answer(struct mount_state *s, struct packets *p, size_t n, int link)
     const struct row *row = NULL;
     *r = (struct mount_reply){0};
     r->result = take_apart(&j, p, n, &row);
+    if (!r->result && j.q.closes) close_node(s, j.q.closes);
     if (!r->result) r->result = act(&j, row);
     if (row && row->flags & NO_REPLY) return true;
     if (r->result < 0) *r = (struct mount_reply){.result = r->result};

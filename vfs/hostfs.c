@@ -29,11 +29,19 @@ static void close_made(struct hostfs *h)
     if (node) hostfs_tell(h, MOUNT_CLOSE, node);
 }
 
+// The head of a packet.
+static void put_request(struct hostfs *h, struct hostfs_packets *p, const struct mount_request *q)
+{
+    memcpy(p->out, q, sizeof *q);
+    ((struct mount_request *)p->out)->closes = h->closing;
+    h->closing = 0;
+}
+
 int hostfs_call(struct hostfs *h, const struct mount_request *q, const char *name, const void *data)
 {
     size_t n = sizeof *q;
     close_made(h);
-    memcpy(h->packets->out, q, sizeof *q);
+    put_request(h, h->packets, q);
     if (q->name) memcpy(h->packets->out + n, name, q->name);
     n += q->name;
     if (q->data && data != h->packets->out + n) memcpy(h->packets->out + n, data, q->data);
@@ -44,7 +52,7 @@ int hostfs_call(struct hostfs *h, const struct mount_request *q, const char *nam
 
 int hostfs_move(struct hostfs *h, const struct mount_request *q)
 {
-    memcpy(h->bulk->out, q, sizeof *q);
+    put_request(h, h->bulk, q);
     int err = send_packet(h, h->bulk, sizeof *q + q->data);
     return err ? err : take_reply(h, h->bulk);
 }
@@ -54,6 +62,12 @@ void hostfs_tell(struct hostfs *h, enum mount_op op, uint64_t node)
     struct mount_request q = {.op = op, .node = node};
     memcpy(h->packets->out, &q, sizeof q);
     send_packet(h, h->packets, sizeof q);
+}
+
+void hostfs_close(struct hostfs *h, uint64_t node, bool now)
+{
+    if (now || h->closing) hostfs_tell(h, MOUNT_CLOSE, now ? node : h->closing);
+    if (!now) h->closing = node;
 }
 
 static void tell_forgotten(struct hostfs *h)
@@ -193,8 +207,14 @@ static int take_bytes(const struct hostfs *h, int err, void *buf, size_t size)
     return (int)n;
 }
 
+static bool is_users(const char *name)
+{
+    return strncmp(name, "user.", 5) == 0; // others are not served
+}
+
 int hostfs_getxattr(struct inode *i, const char *name, void *buf, size_t size)
 {
+    if (!is_users(name)) return -LX_EOPNOTSUPP;
     struct hostfs *h = hostfs_of(i);
     struct mount_request q = {.op = MOUNT_GETXATTR, .node = hnode(i)->node, .name = (uint32_t)strlen(name)};
     return take_bytes(h, hostfs_call(h, &q, name, NULL), buf, size);

@@ -61,7 +61,8 @@ struct hostfs {
     struct hostfs_packets *packets, *bulk; // bulk: of hostfs_move
     struct hostfs_recent recent[HOSTFS_RECENT];
     unsigned next_recent;
-    uint64_t made; // the file just made, which is open at the server; its maker's open comes next
+    uint64_t made;    // the file just made, which is open at the server; its maker's open comes next
+    uint64_t closing; // a file that was read and is closed: told with the next call
     struct hostfs_ahead *ahead;
     uint8_t *entries; // of the directory `listed`: what was not taken yet, MOUNT_DATA bytes
     uint32_t entries_at, entries_end;
@@ -100,6 +101,7 @@ static inline struct mount_reply *moved_reply(const struct hostfs *h)
 {
     return (struct mount_reply *)h->bulk->in;
 }
+void hostfs_close(struct hostfs *, uint64_t node, bool now);
 void hostfs_tell(struct hostfs *, enum mount_op, uint64_t node); // has no reply
 void hostfs_take_attr(struct hnode *, const struct mount_attr *);
 bool hostfs_is_fresh(const struct hostfs *, struct vtime asked);

@@ -282,7 +282,8 @@ static void file_release(struct file *f)
     struct hnode *n = hnode(f->inode);
     if (!f->private) return; // execve's: read without being open
     if (n->dirty) (void)hostfs_flush(n);
-    hostfs_tell(hostfs_of(f->inode), MOUNT_CLOSE, n->node);
+    // A file that was written to may be a program that somebody on the host waits to run.
+    hostfs_close(hostfs_of(f->inode), n->node, f->mode & FILE_WRITE);
 }
 
 // From what came with the opening; true: that is all there is to be had now.

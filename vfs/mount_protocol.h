@@ -70,6 +70,7 @@ struct mount_time {
 struct mount_request {
     uint32_t op, flags;
     uint64_t node, other, offset, size;
+    uint64_t closes; // not 0: MOUNT_CLOSE of this node comes first
     uint32_t mode;
     uint32_t name, data; // bytes of each, which follow in this order
     uint32_t unused;
@@ -100,6 +101,6 @@ struct mount_statfs {
     uint64_t bsize, frsize, blocks, bfree, bavail, files, ffree;
 };
 
-_Static_assert(sizeof(struct mount_request) == 88 && sizeof(struct mount_attr) == 112, "");
+_Static_assert(sizeof(struct mount_request) == 96 && sizeof(struct mount_attr) == 112, "");
 _Static_assert(sizeof(struct mount_reply) == 136 && sizeof(struct mount_entry) == 24, "");
 _Static_assert(sizeof(struct mount_statfs) == 56, "");

@@ -311,6 +311,7 @@ static size_t make_request(struct worker *w)
     q.flags = (uint32_t)(pick(w, 8) ? pick(w, 4) : rng_next(&w->r));
     q.mode = q.op == MOUNT_ALLOCATE || q.op == MOUNT_SEEK || q.op == MOUNT_ACCESS ? (uint32_t)pick(w, 8) : pick_mode(w);
     q.offset = pick_offset(w);
+    if (pick(w, 4) == 0) q.closes = pick_node(w);
     q.size = pick(w, 3) ? pick(w, MOUNT_DATA + 2) : pick_offset(w);
     q.atime = (struct mount_time){(int64_t)rng_next(&w->r), rng_next(&w->r) >> (pick(w, 2) ? 0 : 35)};
     q.mtime = (struct mount_time){(int64_t)pick(w, 1u << 30), pick(w, 1100000000)};
