@@ -73,13 +73,13 @@ static bool same_xattrs(struct comparison *c, const char *path, const struct nod
 // A directory's links count nothing on some file systems, which say 1.
 static bool same_attributes(const struct comparison *c, const char *path, const struct node *n, const struct stat *st)
 {
-    static const mode_t kinds[] = {[REGULAR] = S_IFREG, [DIRECTORY] = S_IFDIR, [LINK] = S_IFLNK};
+    static const mode_t kinds[] = {[REGULAR] = S_IFREG, [DIRECTORY] = S_IFDIR, [LINK] = S_IFLNK, [FIFO] = S_IFIFO};
     if ((st->st_mode & S_IFMT) != kinds[n->kind]) return differs(c, path, "is another kind: %o", st->st_mode);
     if (n->kind != LINK && (st->st_mode & 07777) != n->mode)
         return differs(c, path, "mode %o instead of %o", st->st_mode & 07777, n->mode);
     if (st->st_nlink != n->links && !(n->kind == DIRECTORY && st->st_nlink == 1))
         return differs(c, path, "%u links instead of %u", (unsigned)st->st_nlink, n->links);
-    if (n->kind != DIRECTORY && st->st_size != (off_t)n->size)
+    if (n->kind != DIRECTORY && n->kind != FIFO && st->st_size != (off_t)n->size)
         return differs(c, path, "%lld bytes instead of %zu", (long long)st->st_size, n->size);
     if (n->timed && (st->st_mtim.tv_sec != n->mtime.tv_sec || st->st_mtim.tv_nsec != n->mtime.tv_nsec))
         return differs(c, path, "mtime %lld.%09ld instead of %lld.%09ld", (long long)st->st_mtim.tv_sec,
@@ -95,7 +95,7 @@ static bool same_node(struct comparison *c, const char *path, struct node *n)
     if (n->found) // a name of it has been looked at
         return n->found == st.st_ino || differs(c, path, "is not the file that its other names are");
     n->found = st.st_ino;
-    if (c->xattrs && n->kind != LINK && !same_xattrs(c, path, n)) return false;
+    if (c->xattrs && n->kind <= DIRECTORY && !same_xattrs(c, path, n)) return false;
     return n->kind == REGULAR ? same_content(c, path, n) : n->kind == LINK ? same_link(c, path, n) : true;
 }
 

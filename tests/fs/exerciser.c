@@ -188,9 +188,10 @@ int main(int argc, char **argv)
     }
     exercise(&r, &o);
     run_close_handles(&r);
-    printf("fs-exerciser: seed %llu: %llu operations, good%s%s%s%s\n", (unsigned long long)o.seed,
+    printf("fs-exerciser: seed %llu: %llu operations, good%s%s%s%s%s\n", (unsigned long long)o.seed,
            (unsigned long long)o.operations, r.xattrs ? "" : ", no xattrs", r.zero_range ? "" : ", no ZERO_RANGE",
-           r.punch ? "" : ", no holes punched", r.exchange ? "" : ", no RENAME_EXCHANGE");
+           r.punch ? "" : ", no holes punched", r.exchange ? "" : ", no RENAME_EXCHANGE",
+           r.tmpfile ? "" : ", no O_TMPFILE");
     if (o.journal < 0 && !o.keep) remove_tree(&r, o.root);
     model_close(&r.model);
     return 0;

@@ -7,7 +7,7 @@
 
 enum { NAME = 12, MAX_FILE = 256 << 10, MAX_DEPTH = 5, XATTRS = 3, XATTR_BYTES = 40 };
 
-enum kind { REGULAR, DIRECTORY, LINK };
+enum kind { REGULAR, DIRECTORY, LINK, FIFO };
 
 struct xattr {
     unsigned n; // bytes; 0: none

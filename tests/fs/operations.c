@@ -161,6 +161,15 @@ static void op_symlink(struct run *r)
     model_link(&r->model, p.dir, p.name, link);
 }
 
+static void op_mkfifo(struct run *r)
+{
+    struct place p = new_place(r);
+    unsigned mode = 0600 | (unsigned)draw(r, 0200);
+    if (is_full(r)) return;
+    if (r->live) expect(r, "mkfifo", p.path, mkfifo(p.path, mode) != 0, p.node ? EEXIST : 0);
+    if (!p.node) model_link(&r->model, p.dir, p.name, model_new(&r->model, FIFO, mode));
+}
+
 static void op_link(struct run *r)
 {
     struct place from = any_place(r), to = new_place(r);
@@ -276,6 +285,50 @@ static void op_write(struct run *r)
     if (fd >= 0) close(fd);
 }
 
+// A file without a name gets one, or goes.
+static void op_tmpfile(struct run *r)
+{
+    struct place p = new_place(r);
+    char path[PATH], fd_path[40];
+    unsigned mode = 0600 | (unsigned)draw(r, 0200);
+    if (!r->tmpfile || is_full(r)) return;
+    struct node *node = model_new(&r->model, REGULAR, mode);
+    int fd = -1;
+    node->holds++;
+    model_path(p.dir, ".", path, sizeof path);
+    if (r->live) fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    if (r->live) expect(r, "open with O_TMPFILE in", path, fd < 0, 0);
+    write_to(r, node, fd, "a file without a name", false);
+    snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", fd);
+    if (r->live)
+        expect(r, "linkat of a file without a name", p.path,
+               linkat(AT_FDCWD, fd_path, AT_FDCWD, p.path, AT_SYMLINK_FOLLOW) != 0, p.node ? EEXIST : 0);
+    if (!p.node) model_link(&r->model, p.dir, p.name, node);
+    model_release(&r->model, node);
+    if (fd >= 0) close(fd);
+}
+
+static void op_copy(struct run *r)
+{
+    struct place from = any_file(r), to = any_file(r);
+    if (!from.node || !to.node || from.node == to.node || !from.node->size) return;
+    loff_t at = (loff_t)draw(r, from.node->size), to_at = (loff_t)offset_in(r, to.node->size);
+    size_t n = length(r), model_at = (size_t)at, model_to = (size_t)to_at;
+    if (n > from.node->size - (size_t)at) n = from.node->size - (size_t)at;
+    if (r->live) {
+        int in = open_file(r, &from, O_RDONLY), out = open_file(r, &to, O_WRONLY);
+        for (size_t done = 0; done < n;) {
+            ssize_t k = copy_file_range(in, &at, out, &to_at, n - done, 0);
+            if (k <= 0) wrong(r, "copy_file_range to %s: %s", to.path, k ? strerror(errno) : "too short");
+            done += (size_t)k;
+        }
+        close(in);
+        close(out);
+    }
+    memcpy(r->other, from.node->data + model_at, n);
+    model_write(to.node, model_to, r->other, n);
+}
+
 static void op_truncate(struct run *r)
 {
     struct place p = any_file(r);
@@ -384,7 +437,7 @@ static void op_xattr(struct run *r)
     struct place p = any_place(r);
     uint64_t which = draw(r, XATTRS), n = draw(r, XATTR_BYTES);
     fill(r, XATTR_BYTES);
-    if (!r->xattrs || !p.node || p.node->kind == LINK) return;
+    if (!r->xattrs || !p.node || p.node->kind > DIRECTORY) return;
     struct xattr *x = &p.node->xattr[which];
     if (r->live && n) expect(r, "setxattr", p.path, setxattr(p.path, xattr_names[which], r->bytes, n, 0) != 0, 0);
     if (r->live && !n)
@@ -437,7 +490,7 @@ static void op_fsync(struct run *r)
 {
     struct place p = any_place(r);
     uint64_t x = draw(r, 4);
-    if (!p.node || p.node->kind == LINK) return;
+    if (!p.node || p.node->kind > DIRECTORY) return;
     r->synced = true;
     if (!r->live) return;
     int fd = open(p.path, (p.node->kind == DIRECTORY ? O_DIRECTORY : 0) | O_RDONLY | O_CLOEXEC);
@@ -456,6 +509,7 @@ void run_operation(struct run *r)
         void (*run)(struct run *);
     } all[] = {
         {10, op_create}, {4, op_mkdir},      {3, op_symlink},
+        {2, op_mkfifo},  {2, op_tmpfile},    {4, op_copy},
         {5, op_link},    {8, op_unlink},     {4, op_rmdir},
         {12, op_rename}, {25, op_write},     {6, op_truncate},
         {8, op_read},    {8, op_map},        {5, op_fallocate},
@@ -487,6 +541,9 @@ void run_probe(struct run *r)
     r->preallocate = !fallocate(fd, 0, 0, 5000);
     r->punch = !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 100);
     r->exchange = !renameat2(AT_FDCWD, "probe", AT_FDCWD, "probe2", RENAME_EXCHANGE);
+    int unnamed = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    r->tmpfile = unnamed >= 0;
+    if (unnamed >= 0) close(unnamed);
     close(fd);
     close(other);
     unlink("probe");

@@ -13,12 +13,12 @@ struct handle {
 struct run {
     struct model model;
     struct handle handle[HANDLES];
-    uint64_t seed, random, operation;                      // operation: how many have been done
-    uint64_t from;                                         // the tree was there after so many
-    unsigned files;                                        // so many at most, directories and links included
-    bool live;                                             // false: only the model changes
-    bool xattrs, zero_range, punch, preallocate, exchange; // what the file system can do
-    bool synced;                                           // the last operation was an fsync
+    uint64_t seed, random, operation;                               // operation: how many have been done
+    uint64_t from;                                                  // the tree was there after so many
+    unsigned files;                                                 // so many at most, directories and links included
+    bool live;                                                      // false: only the model changes
+    bool xattrs, zero_range, punch, preallocate, exchange, tmpfile; // what the file system can do
+    bool synced;                                                    // the last operation was an fsync
     uint8_t bytes[MOST_BYTES], other[MOST_BYTES];
 };
 
