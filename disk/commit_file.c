@@ -221,8 +221,9 @@ static int give_back(ext2_filsys fs, blk64_t *block, e2_blkcnt_t at, blk64_t by,
     return BLOCK_CHANGED;
 }
 
-// ext2fs_punch takes blocks behind a hole, too, where they are named by blocks of blocks of numbers (1.47.0, ind_punch:
-// its count is not the part of the hole that lies in each). The file is opened anew: it has an inode of its own.
+// ext2fs_punch frees too few or too many blocks of a hole where blocks of blocks of numbers name them (1.47.0,
+// ind_punch: what it passes down as the count is not how much of the hole lies there). A cut up to the end is right.
+// The file is opened anew: it has an inode of its own.
 static int give_holes_back(struct writing *w)
 {
     struct ext2_inode in;

@@ -63,7 +63,7 @@ static int check_links(struct tree *t, ext2_ino_t ino, const struct ext2_inode *
     uint32_t names = t->names[ino];
     // More subdirectories than can be counted: 1 (ext4/directory.rst, EXT4_FEATURE_RO_COMPAT_DIR_NLINK).
     bool uncounted = LINUX_S_ISDIR(in->i_mode) && in->i_links_count == 1 &&
-                     ext2fs_has_feature_dir_nlink(t->c->fs->super) && names > 2;
+                     ext2fs_has_feature_dir_nlink(t->c->fs->super) && names > EXT2_LINK_MAX;
     return in->i_links_count == names || uncounted
                ? 0
                : commit_damaged(t->c, "a file has more or fewer names than it says");
