@@ -5,6 +5,7 @@
 #include "vfs/delta_protocol.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -413,6 +414,7 @@ int deltaserver_run(void *ctx, int link)
     if (!k) return 1;
     k->options = ctx;
     k->disk = -1;
+    signal(SIGXFSZ, SIG_IGN); // a limit on the size of files (setrlimit(2)) is as a full disk
     k->link = link;
     while (!k->gone) {
         int64_t n = host_link_take(link, &k->in, sizeof k->in, true);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LINK_PACKET = 65536 + 256 }; // bytes that a packet may have
+enum { LINK_PACKET = 65536 + 512 }; // bytes that a packet may have
 
 int host_link_pair(int fd[2]);                            // 0 or -errno; both close on exec
 int host_link_send(int fd, const void *packet, size_t n); // 0 or -errno: -EPIPE, the other side is gone. Waits for room

@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 enum {
-    DELTALINK_PACKET = 65536 + 256, // host/link.h
+    DELTALINK_PACKET = 65536 + 512, // host/link.h
     DELTALINK_PAGES = 16,           // of a chunk
     DELTALINK_NAME_MAX = 255,
     DELTALINK_TARGET_MAX = 4095,
-    DELTALINK_XATTR_MAX = 65024, // bytes of a value: fits in a packet with its name
+    DELTALINK_XATTR_MAX = 65536, // bytes of a value: with its name it fits in a packet
     DELTALINK_WHY = 512,
 };
 

@@ -407,7 +407,7 @@ static void send_xattrs(struct mnode *n)
     delta_put(d, DELTALINK_R_NO_XATTRS, n->i.ino, sizeof(struct deltalink_record));
     for (const struct mxattr *x = n->xattrs; x; x = x->next) {
         size_t len = strlen(x->name);
-        if (x->size > DELTALINK_XATTR_MAX) continue; // an image's; no ext2 has such
+        if (x->size > DELTALINK_XATTR_MAX) continue; // never: xattr(7), VFS limits
         struct deltalink_xattr *r = delta_put(d, DELTALINK_R_XATTR, n->i.ino, sizeof *r + len + x->size);
         r->name_len = (uint32_t)len;
         r->value_len = (uint32_t)x->size;

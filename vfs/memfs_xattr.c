@@ -90,7 +90,6 @@ int memfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
         mnode(i)->xattrs_changed = true;
         return 0;
     }
-    if (memfs_of(i)->delta && size > DELTALINK_XATTR_MAX) return -LX_ENOSPC;
     if (flags & LX_XATTR_CREATE && *at) return -LX_EEXIST;
     if (flags & LX_XATTR_REPLACE && !*at) return -LX_ENODATA;
     struct mxattr *x = xattr_new(v, name, value, size);

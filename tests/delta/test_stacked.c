@@ -1,5 +1,6 @@
 // Files over an image and a delta (vfs/memfs_delta.c): what memory does with what was saved, limits, and saves that
 // fail. What every kind of change becomes is tests/scripts/delta.sh's.
+#include <sys/resource.h>
 #include "tests/delta/stacked.h"
 #include "vfs/memfs.h"
 
@@ -164,6 +165,46 @@ static void test_server_gone(void **state)
     stacked_close(&s);
 }
 
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+// The host has no room for the file: what was saved last is there, the rest is in memory, and the next box can go on.
+static void test_disk_full(void **state)
+{
+    struct stacked s;
+    struct file *f;
+    (void)state;
+    open_new(&s, 1 << 30, 32768, 64 << 20);
+    assert_int_equal(write_pages(&s, "/a", 100, 'a'), 0);
+    assert_int_equal(vfs_sync(s.b.vfs), 0);
+    vfs_reclaim(s.b.vfs);
+    limit_files(1 << 20);
+    assert_int_equal(write_pages(&s, "/a", 50, 'b'), 0);
+    assert_int_equal(write_pages(&s, "/b", 3000, 'b'), 0);
+    assert_int_equal(v_open(&s.b, "/b", LX_O_RDONLY, &f), 0);
+    assert_int_equal(vfs_fsync(f), -LX_EIO);
+    limit_files(RLIM_INFINITY);
+    assert_int_equal(vfs_fsync(f), -LX_EIO); // for good
+    file_put(f);
+    assert_true(*extfs_problem(s.fs));
+    vfs_reclaim(s.b.vfs);
+    expect_pages(&s, "/b", 3000, 'b');
+    expect_pages(&s, "/a", 50, 'b');
+    open_again(&s);
+    expect_pages(&s, "/a", 100, 'a');
+    assert_int_equal(v_stat(&s.b, "/b", &(struct kstat){0}), -LX_ENOENT);
+    assert_int_equal(write_pages(&s, "/b", 1000, 'c'), 0);
+    assert_int_equal(vfs_sync(s.b.vfs), 0);
+    open_again(&s);
+    expect_pages(&s, "/b", 1000, 'c');
+    stacked_close(&s);
+}
+
 // A page that a guest shows writable has to be let go of when it is saved, and is a changed one when it is shown again.
 static void test_mapped(void **state)
 {
@@ -231,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_more_than_memory), cmocka_unit_test(test_many_inodes), cmocka_unit_test(test_limit),
         cmocka_unit_test(test_server_gone),      cmocka_unit_test(test_mapped),      cmocka_unit_test(test_names),
+        cmocka_unit_test(test_disk_full),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
