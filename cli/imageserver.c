@@ -117,7 +117,10 @@ int imageserver_tell_end(struct imageserver *s)
 void imageserver_end(struct imageserver *s)
 {
     char why[DISK_WHY];
-    if (!s->image || s->told || !disk_load(&s->head->failed)) return;
+    if (!s->image) return;
+    pool_close(s->pool);
+    s->pool = NULL;
+    if (s->told || !disk_load(&s->head->failed)) return;
     copy_printable(why, s->head->problem);
     fail(STATUS_FAILED, "some of the image could not be read: %s", why);
 }
