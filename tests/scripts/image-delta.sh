@@ -174,6 +174,8 @@ refused "onto the image" "another file" "$BELLJAR" image commit other.ext2 x.del
 refused "onto the delta" "another file" "$BELLJAR" image commit "$image" x.delta -o x.delta
 refused "no delta" "no delta file" "$BELLJAR" image commit "$image" "$image" -o y.ext2
 refused "nothing" "No such file" "$BELLJAR" image commit "$image" nothing -o y.ext2
+refused "a packed image" "image unpack" "$BELLJAR" image commit dir/manifest x.delta -o y.ext2
+refused "a URL" "downloaded first" "$BELLJAR" image export https://example.org/x.ext2 /etc
 refused "no -o" "-o NEW" "$BELLJAR" image commit "$image" x.delta
 refused "a directory that is not there" "No such file" "$BELLJAR" image commit "$image" x.delta -o nothing/y.ext2
 box --delta full.delta -- sh -c 'head -c 120000000 /dev/zero | tr "\0" x >/srv/full; sync' || bad "the box that fills"
