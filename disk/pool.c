@@ -15,7 +15,7 @@ enum { VICTIMS = 64, SHRINK = 16, PAUSE = 64, OPENING = 64 };
 
 struct victim { // was used longest ago when it was looked for
     uint32_t slot;
-    uint64_t used;
+    uint64_t used; // 0: it is free, but takes disk space (its writer was killed)
 };
 
 struct memory { // content for this process and whoever inherits it. Nothing in it goes
@@ -209,10 +209,18 @@ static void look_for_victims(struct pool *p)
     uint32_t n = index_ready(x);
     p->nvictims = p->next_victim = 0;
     pins_all(&p->files, p->pinned);
-    for (uint32_t slot = 1; slot < n; slot++)
-        if (x->entries[slot].sum && !(p->pinned[slot / 64] >> slot % 64 & 1))
-            offer_victim(p, slot, x->entries[slot].used);
+    for (uint32_t slot = 1; slot < n; slot++) {
+        const struct index_entry *e = &x->entries[slot];
+        if (e->used && !(p->pinned[slot / 64] >> slot % 64 & 1)) offer_victim(p, slot, e->sum ? e->used : 0);
+    }
     if (!p->nvictims) p->pause = PAUSE;
+}
+
+// Nobody has used it since.
+static bool is_still(const struct pool_files *f, const struct victim *v)
+{
+    const struct index_entry *e = &f->index.entries[v->slot];
+    return (v->used ? e->sum && e->used == v->used : !e->sum && e->used) && !pins_any(f, v->slot);
 }
 
 // The slot that was used longest ago and is not in use: pinned by this process, and free. 0: there is none.
@@ -222,12 +230,11 @@ static uint32_t take_oldest(struct pool *p)
     if (p->pause && p->pause--) return 0;
     for (int round = 0; round < 2; round++) {
         while (p->next_victim < p->nvictims) {
-            const struct victim v = p->victim[p->next_victim++];
-            const struct index_entry *e = &f->index.entries[v.slot];
-            if (!e->sum || e->used != v.used || pins_any(f, v.slot)) continue; // somebody has used it since
-            index_remove(&f->index, v.slot);
-            pins_set(f, v.slot);
-            return v.slot;
+            const struct victim *v = &p->victim[p->next_victim++];
+            if (!is_still(f, v)) continue;
+            if (v->used) index_remove(&f->index, v->slot);
+            pins_set(f, v->slot);
+            return v->slot;
         }
         if (!round) look_for_victims(p);
     }
@@ -262,6 +269,7 @@ static uint32_t take_free(struct pool *p)
     }
     if (!slot) return 0;
     h->hint = slot + 1;
+    index_touch(&f->index, slot);
     pins_set(f, slot);
     return slot;
 }
@@ -289,10 +297,13 @@ static void shrink(struct pool *p)
     while (n < SHRINK && f->index.head->chunks > p->chunks && (slots[n] = take_oldest(p))) n++;
     p->over = n == SHRINK;
     files_unlock(f);
+    for (uint32_t i = 0; i < n; i++) punch(f, slots[i], 1);
+    bool locked = n && files_lock(f);
     for (uint32_t i = 0; i < n; i++) {
-        punch(f, slots[i], 1);
+        if (locked) f->index.entries[slots[i]].used = 0;
         pins_drop(f, slots[i]);
     }
+    if (locked) files_unlock(f);
 }
 
 // ---------------------------------------------------------------- keeping

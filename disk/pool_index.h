@@ -38,7 +38,7 @@ struct index_entry {
     uint32_t boot;             // the content was right at this start of the machine
     uint32_t next;             // slot, in the chain of its bucket
     uint64_t sum;              // 0: free
-    uint64_t used;             // by the clock
+    uint64_t used;             // by the clock; of a free slot: not 0, its content may still take disk space
 };
 _Static_assert(sizeof(struct index_entry) == 72, "no room between");
 
@@ -72,7 +72,7 @@ uint32_t index_ready(const struct pool_index *);             // head->ready, or 
 bool index_counts(const struct pool_index *, uint32_t slot); // the entry's sum is right
 // 0: not there. Marks no use.
 uint32_t index_find(const struct pool_index *, const uint8_t key[POOL_KEY]);
-void index_touch(struct pool_index *, uint32_t slot);
+void index_touch(struct pool_index *, uint32_t slot); // also a free slot that is about to be written to
 // The slot's entry must be free.
 void index_put(struct pool_index *, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF]);
 void index_prove(struct pool_index *, uint32_t slot); // its content is right now

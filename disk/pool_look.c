@@ -72,7 +72,7 @@ static void take_unpinned(struct pool_files *f, uint64_t pinned[PINS_WORDS])
     pins_all(f, pinned);
     for (uint32_t slot = 1; slot < n; slot++) {
         if (pinned[slot / 64] >> slot % 64 & 1) continue;
-        f->index.entries[slot].sum = 0;
+        f->index.entries[slot].sum = f->index.entries[slot].used = 0;
         pins_set(f, slot);
     }
     memset(f->index.notes, 0, INDEX_NOTES * sizeof *f->index.notes);

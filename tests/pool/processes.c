@@ -120,6 +120,8 @@ static int look_at_the_end(struct shared *s, const char *path)
     }
     if (!*s->wrong && (pool_info(path, &i, why) || i.chunks != LIMIT))
         snprintf(s->wrong, sizeof s->wrong, "%u chunks at the end", i.chunks);
+    if (!*s->wrong && i.bytes > LIMIT * POOL_CHUNK + (2 << 20)) // index and pins besides
+        snprintf(s->wrong, sizeof s->wrong, "%llu bytes at the end", (unsigned long long)i.bytes);
     printf("%llu found, %llu added, %llu without room\n", (unsigned long long)s->finds, (unsigned long long)s->adds,
            (unsigned long long)s->no_room);
     if (*s->wrong) printf("FAILED: %s\n", s->wrong);
