@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-enum { OUTPUT, SIZE };
+enum { OUTPUT, SIZE, FROM_SERVER };
 
 static bool same_file(const char *a, const char *b)
 {
@@ -98,7 +98,7 @@ static int commit(int argc, char **argv, const char *const *value)
             return fail(STATUS_FAILED, "%s: it is what is read; the new image is another file", value[OUTPUT]);
     if (value[SIZE] && !value_size(value[SIZE], &bytes))
         return fail(STATUS_FAILED, "--size takes a size such as 512M, not '%s'", value[SIZE]);
-    int status = image_tree_open_delta(&t, argv[0], argv[1]);
+    int status = image_tree_open_delta(&t, argv[0], argv[1], value[FROM_SERVER]);
     if (!status && bytes && bytes < t.bytes)
         status = fail(STATUS_FAILED, "--size: the image has %" PRIu64 " bytes already", t.bytes);
     if (!status) status = make(&t, value[OUTPUT], bytes ? bytes : t.bytes);
@@ -109,6 +109,7 @@ static int commit(int argc, char **argv, const char *const *value)
 static const struct image_option commit_options[] = {
     [OUTPUT] = {"output", 'o', "NEW", "the new image; it is there when it is whole"},
     [SIZE] = {"size", 0, "SIZE", "makes it larger than IMAGE, by resize2fs"},
+    [FROM_SERVER] = IMAGE_FROM_SERVER,
 };
 
 const struct image_use image_commit_use = {

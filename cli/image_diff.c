@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { FROM_SERVER };
 enum { DEPTH_MAX = 1 << 16 };
 
 struct level { // a directory being walked: in the image, in both, or new
@@ -267,14 +268,18 @@ static int compare_trees(struct image_tree *t)
 static int diff(int argc, char **argv, const char *const *value)
 {
     struct image_tree t;
-    (void)argc, (void)value;
-    int status = image_tree_open_delta(&t, argv[0], argv[1]);
+    (void)argc;
+    int status = image_tree_open_delta(&t, argv[0], argv[1], value[FROM_SERVER]);
     if (!status && compare_trees(&t)) status = image_tree_failed(&t);
     image_tree_close(&t);
     if (!status && (fflush(stdout) || ferror(stdout)))
         status = fail(STATUS_FAILED, "cannot write: %s", strerror(errno));
     return status;
 }
+
+static const struct image_option diff_options[] = {
+    [FROM_SERVER] = IMAGE_FROM_SERVER,
+};
 
 const struct image_use image_diff_use = {
     .name = "diff",
@@ -283,6 +288,8 @@ const struct image_use image_diff_use = {
     .about =
         "A: added, D: deleted, M: other content, m: other mode, owner, time or attributes. A file that was moved is\n"
         "deleted and added. In paths, control characters, backslashes and what is no UTF-8 are shown as \\ooo.\n",
+    .options = diff_options,
+    .noptions = sizeof diff_options / sizeof *diff_options,
     .min = 2,
     .max = 2,
     .run = diff,

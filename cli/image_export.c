@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DELTA, OUTPUT, TAR };
+enum { DELTA, OUTPUT, TAR, FROM_SERVER };
 enum { DEPTH_MAX = 1 << 16 };
 
 struct met { // a file with several names
@@ -262,7 +262,7 @@ static int export(int argc, char **argv, const char *const *value)
 {
     struct image_tree t;
     (void)argc;
-    int status = image_tree_open_delta(&t, argv[0], value[DELTA]);
+    int status = image_tree_open_delta(&t, argv[0], value[DELTA], value[FROM_SERVER]);
     if (!status) status = export_one(&t, argv[1], value);
     image_tree_close(&t);
     return status;
@@ -272,6 +272,7 @@ static const struct image_option export_options[] = {
     [DELTA] = {"delta", 0, "DELTA", "with what boxes have written onto IMAGE"},
     [OUTPUT] = {"output", 'o', "FILE|DIR", "where to; default: the standard output"},
     [TAR] = {"tar", 0, NULL, "a directory as a tar stream, also with -o"},
+    [FROM_SERVER] = IMAGE_FROM_SERVER,
 };
 
 const struct image_use image_export_use = {

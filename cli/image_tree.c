@@ -62,15 +62,27 @@ static int name_base(const struct image_tree *t, struct delta_base *base)
     return err ? fail(STATUS_FAILED, "%s: %s", t->path, why) : 0;
 }
 
-int image_tree_open_delta(struct image_tree *t, const char *image, const char *delta)
+// What a delta can say of an image that was never read as a whole.
+static int compare_lengths(const struct image_tree *t, const char *delta)
+{
+    const struct delta_base *base = deltafile_base(t->delta);
+    if (base->bytes == t->bytes && base->inodes == t->fs->super->s_inodes_count) return 0;
+    return fail(STATUS_FAILED, "%s: the delta belongs to another image, of %llu bytes", delta,
+                (unsigned long long)base->bytes);
+}
+
+int image_tree_open_delta(struct image_tree *t, const char *image, const char *delta, bool from_server)
 {
     char why[DELTA_WHY];
     struct delta_base base;
     int status = image_tree_open(t, image);
     if (status || !delta) return status;
-    status = name_base(t, &base);
+    status = from_server ? 0 : name_base(t, &base);
     if (status) return status;
-    if (deltafile_open(&t->delta, delta, DELTA_READ, &base, why)) return fail(STATUS_FAILED, "%s", why);
+    if (deltafile_open(&t->delta, delta, DELTA_READ, from_server ? NULL : &base, why))
+        return fail(STATUS_FAILED, "%s", why);
+    status = from_server ? compare_lengths(t, delta) : 0;
+    if (status) return status;
     if (deltafile_check(t->delta)) return fail(STATUS_FAILED, "%s", deltafile_problem(t->delta));
     layers_init(&t->layers, t->fs, t->delta);
     return 0;

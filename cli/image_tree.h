@@ -16,7 +16,13 @@ struct image_tree {
 
 // The image alone, to be read; closed also after a failure.
 int image_tree_open(struct image_tree *, const char *image);
-// The image and its delta (NULL: none), which is proven to be whole.
-int image_tree_open_delta(struct image_tree *, const char *image, const char *delta);
+// The image and its delta (NULL: none), which is proven to be whole. from_server: the delta was made with the image on
+// a web server, and names it by URL and version: only the length and the number of inodes are compared.
+int image_tree_open_delta(struct image_tree *, const char *image, const char *delta, bool from_server);
 void image_tree_close(struct image_tree *);
 int image_tree_failed(const struct image_tree *); // says what the layers' problem is
+
+#define IMAGE_FROM_SERVER                                                                                              \
+    {                                                                                                                  \
+        "from-server", 0, NULL, "DELTA was made with IMAGE on a web server: compare its length only"                   \
+    }
