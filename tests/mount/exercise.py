@@ -2,6 +2,7 @@
 
 Run natively and in a box on a directory of the host (tests/scripts/mount-same.sh): the lines must be equal.
 """
+import ctypes
 import errno
 import fcntl
 import mmap
@@ -264,6 +265,60 @@ def mappings():
     say("at the end", get("map")[10:14])
 
 
+libc = ctypes.CDLL(None, use_errno=True)
+AT_FDCWD, AT_SYMLINK_FOLLOW, NOREPLACE, EXCHANGE = -100, 0x400, 1, 2
+
+
+def called(what, result):
+    say(what, "fine" if result == 0 else errno.errorcode[ctypes.get_errno()] if result < 0 else result)
+
+
+def less_common_calls():
+    fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)
+    os.write(fd, b"no name yet")
+    say(os.fstat(fd).st_nlink, stat.filemode(os.fstat(fd).st_mode), os.pread(fd, 7, 3))
+    proc = b"/proc/self/fd/%d" % fd
+    called("a first name", libc.linkat(AT_FDCWD, proc, AT_FDCWD, b"named", AT_SYMLINK_FOLLOW))
+    say(get("named"), os.fstat(fd).st_nlink)
+    os.close(fd)
+    put("x", b"x")
+    put("y", b"y")
+    called("noreplace", libc.renameat2(AT_FDCWD, b"x", AT_FDCWD, b"y", NOREPLACE))
+    called("exchange", libc.renameat2(AT_FDCWD, b"x", AT_FDCWD, b"y", EXCHANGE))
+    say(get("x"), get("y"))
+    called("both", libc.renameat2(AT_FDCWD, b"x", AT_FDCWD, b"y", NOREPLACE | EXCHANGE))
+    os.mkdir("xd")
+    called("exchange with a directory", libc.renameat2(AT_FDCWD, b"xd", AT_FDCWD, b"y", EXCHANGE))
+    say(os.path.isdir("y"), get("xd"))
+    os.truncate("x", 3)
+    say(get("x"))
+    tried("truncate a directory", os.truncate, "y", 3)
+    put("src", b"0123456789" * 20000)
+    src, dst = os.open("src", os.O_RDONLY), os.open("dst", os.O_CREAT | os.O_RDWR)
+    say(os.copy_file_range(src, dst, 100000, 5, 0), os.sendfile(dst, src, 100000, 1000), os.fstat(dst).st_size)
+    say(os.pread(dst, 12, 99995), os.preadv(dst, [bytearray(3), bytearray(2)], 7), os.pwritev(dst, [b"ab", b"cd"], 3))
+    called("punch", libc.fallocate(dst, 3, ctypes.c_long(4096), ctypes.c_long(8192)))
+    say(os.pread(dst, 4, 4094), os.pread(dst, 4, 4096), os.fstat(dst).st_size)
+    called("keep size", libc.fallocate(dst, 1, ctypes.c_long(0), ctypes.c_long(1 << 20)))
+    say(os.fstat(dst).st_size)
+    os.close(src)
+    os.close(dst)
+    fd = os.open("x", os.O_PATH)
+    tried("read of O_PATH", os.read, fd, 1)
+    say(os.fstat(fd).st_size, get(f"/proc/self/fd/{fd}"))
+    os.close(fd)
+    say(os.statvfs(".").f_namemax)
+    os.utime("y", (5, 6))
+    say(os.stat("y").st_mtime)
+    d = os.open(".", os.O_RDONLY)
+    first = sorted(os.listdir(d))
+    put("later", b"")
+    say(sorted(set(os.listdir(d)) - set(first)))
+    os.fsync(d)
+    os.close(d)
+    os.sync()
+
+
 def special():
     os.mkfifo("pipe", 0o622)
     show("pipe")
@@ -309,6 +364,6 @@ def programs():
 
 
 os.chdir(sys.argv[1])
-for part in (plain_files, big_file, names, links, attributes, many_names, mappings, special, locks, programs):
+for part in (plain_files, big_file, names, links, attributes, many_names, mappings, less_common_calls, special, locks, programs):
     say(f"-- {part.__name__}")
     part()

@@ -31,6 +31,16 @@ for copy in "$dir/m/there" "$dir/back"; do
     is "$copy" "$(sum "$copy")" "$(sum "$dir/tree")"
 done
 
+# ---- git, where there is an image with it
+if [ -e "$BELLJAR_IMAGES/userland.ext2" ]; then
+    # shellcheck disable=SC2016 # the box's shell expands them
+    out=$(box --image "$BELLJAR_IMAGES/userland.ext2" --mount "$dir/m:/m:rw" sh -c 'cd /m && git init -q repository && cd repository &&
+        git config user.email me@box && git config user.name me && for k in 1 2 3; do echo $k >f$k && git add . && git commit -qm $k; done &&
+        git gc -q && git fsck && git status --short && git log --oneline | wc -l')
+    is git "$out" 3
+    is "git's files" "$(cat "$dir/m/repository"/f*)" $'1\n2\n3'
+fi
+
 # ---- a library from there; /tmp of the box and the mount are two file systems
 cp "$(ldconfig -p | sed -n 's/.*libz\.so\.1 .*x86-64.* => //p' | head -1)" "$dir/m/lib.so" 2>/dev/null || true
 if [ -s "$dir/m/lib.so" ]; then
