@@ -88,13 +88,15 @@ int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ctx)
     struct ext2_node *n = node;
     if (n->flags & EXT4_INLINE_DATA_FL) return inline_entries(e, n, sink, ctx);
     uint64_t blocks = n->size / e->block_size;
-    if (blocks > DIRECTORY_MAX / e->block_size || blocks > e->blocks) return -LX_EIO;
+    if (blocks > DIRECTORY_MAX / e->block_size || blocks > e->blocks)
+        return ext2_damaged(e, "directory %u is too large", n->ino);
     ext2_ahead_directory(e, n);
     for (uint64_t k = 0; k < blocks; k++) {
         int err = find_ahead(e, n, k, blocks);
-        if (!err && !n->run.physical) err = -LX_EIO;
-        const uint8_t *b = err ? NULL : ext2_meta(e, n->run.physical + (k - n->run.logical), EXT2_DIRECTORY, n);
-        if (!err) err = b ? parse_entries(e, b, e->block_size, sink, ctx) : -LX_EIO;
+        if (!err && !n->run.physical) err = ext2_damaged(e, "directory %u has a hole", n->ino);
+        const uint8_t *b;
+        if (!err) err = ext2_meta(e, n->run.physical + (k - n->run.logical), EXT2_DIRECTORY, n, &b);
+        if (!err) err = parse_entries(e, b, e->block_size, sink, ctx);
         if (err) return err;
     }
     return 0;

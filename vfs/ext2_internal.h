@@ -64,8 +64,8 @@ static inline uint32_t ext2_crc(uint32_t crc, const void *p, size_t n)
 
 // -- ext2_io.c
 int ext2_open_fs(struct ext2 *, char *why, size_t why_size); // fs; 0, or -LX_EINVAL, -LX_ENOMEM with a line
-// The block, valid until the next call; NULL: it cannot be read, its checksum is wrong, or it is outside.
-const uint8_t *ext2_meta(struct ext2 *, uint64_t block, enum ext2_kind, const struct ext2_node *);
+// The block, valid until the next call. -LX_EIO: it cannot be read, or its checksum is wrong; -LX_ENOMEM.
+int ext2_meta(struct ext2 *, uint64_t block, enum ext2_kind, const struct ext2_node *, const uint8_t **out);
 void ext2_meta_free(struct ext2 *);
 // Tells people what is wrong with the image, the first time. -LX_EIO.
 int ext2_damaged(struct ext2 *, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -194,24 +194,23 @@ static bool proven(const struct ext2 *e, const struct ext2_kept *k, const struct
 
 // ---------------------------------------------------------------- blocks
 
-const uint8_t *ext2_meta(struct ext2 *e, uint64_t block, enum ext2_kind kind, const struct ext2_node *n)
+int ext2_meta(struct ext2 *e, uint64_t block, enum ext2_kind kind, const struct ext2_node *n, const uint8_t **out)
 {
     static const char *const names[] = {"block pointers", "extents", "a directory", "attributes"};
     struct ext2_kept *k = &e->kept[block % EXT2_KEPT];
     uint32_t ino = n ? n->ino : 0;
-    if (block == 0 || block >= e->blocks) return NULL;
-    if (k->block == block && k->kind == kind && k->ino == ino) return k->bytes;
-    if (!k->bytes) k->bytes = kmem_new(e->lower.vfs, e->block_size);
-    if (!k->bytes) return NULL;
+    *out = k->bytes;
+    if (block && k->block == block && k->kind == kind && k->ino == ino) return 0;
+    if (!k->bytes) *out = k->bytes = kmem_new(e->lower.vfs, e->block_size);
+    if (!k->bytes) return -LX_ENOMEM;
     k->block = 0;
-    if (blockdev_read(e->dev, block * e->block_size, k->bytes, e->block_size)) return NULL;
+    int err = blockdev_read(e->dev, block * e->block_size, k->bytes, e->block_size);
+    if (err) return err;
     struct ext2_kept now = {block, ino, kind, k->bytes};
-    if (e->sums && !proven(e, &now, n)) {
-        ext2_damaged(e, "the checksum of block %llu (%s) is wrong", (unsigned long long)block, names[kind]);
-        return NULL;
-    }
+    if (e->sums && !proven(e, &now, n))
+        return ext2_damaged(e, "the checksum of block %llu (%s) is wrong", (unsigned long long)block, names[kind]);
     *k = now;
-    return k->bytes;
+    return 0;
 }
 
 void ext2_meta_free(struct ext2 *e)

@@ -10,6 +10,11 @@ static bool usable(const struct ext2 *e, uint64_t physical, uint64_t count)
     return physical > e->fs->super->s_first_data_block && physical < e->blocks && count <= e->blocks - physical;
 }
 
+static int corrupt(struct ext2 *e, const struct ext2_node *n)
+{
+    return ext2_damaged(e, "the block map of inode %u is corrupt", n->ino);
+}
+
 static int hole(struct ext2_node *n, uint64_t logical, uint64_t end)
 {
     n->run = (struct ext2_run){logical, end - logical, 0};
@@ -24,15 +29,14 @@ struct level {
     uint64_t end; // blocks from here on are not below it
 };
 
-static int enter(struct level *l, const uint8_t *node, size_t bytes, uint32_t depth)
+static bool enter(struct level *l, const uint8_t *node, size_t bytes, uint32_t depth)
 {
     l->entries = node + EXTENT_ENTRY;
     l->n = ext2_le16(node + 2);
     l->depth = depth;
     uint32_t max = ext2_le16(node + 4);
-    bool good = ext2_le16(node) == EXTENT_MAGIC && l->n <= max && max <= (bytes - EXTENT_ENTRY) / EXTENT_ENTRY &&
-                ext2_le16(node + 6) == depth;
-    return good ? 0 : -LX_EIO;
+    return ext2_le16(node) == EXTENT_MAGIC && l->n <= max && max <= (bytes - EXTENT_ENTRY) / EXTENT_ENTRY &&
+           ext2_le16(node + 6) == depth;
 }
 
 // The last entry that begins at or before `logical`, or -1; l->end becomes where the next begins.
@@ -59,7 +63,7 @@ static int leaf(struct ext2 *e, struct ext2_node *n, const struct level *l, cons
     physical |= (uint64_t)ext2_le16(x + 6) << 32;
     bool unwritten = count > UNWRITTEN;
     if (unwritten) count -= UNWRITTEN;
-    if (count == 0 || !usable(e, physical, count)) return -LX_EIO;
+    if (count == 0 || !usable(e, physical, count)) return corrupt(e, n);
     uint64_t end = from + count < l->end ? from + count : l->end;
     if (logical >= end) return hole(n, logical, l->end);
     n->run = (struct ext2_run){from, end - from, unwritten ? 0 : physical};
@@ -70,18 +74,18 @@ static int find_extent(struct ext2 *e, struct ext2_node *n, uint64_t logical)
 {
     struct level l = {.end = 1ull << 32};
     uint32_t depth = ext2_le16(n->map + 6);
-    if (logical >= l.end || depth > EXTENT_DEPTH) return -LX_EIO;
-    int err = enter(&l, n->map, EXT2_MAP_BYTES, depth);
-    while (!err) {
+    if (logical >= l.end || depth > EXTENT_DEPTH || !enter(&l, n->map, EXT2_MAP_BYTES, depth)) return corrupt(e, n);
+    for (;;) {
         int64_t at = pick(&l, logical);
         if (at < 0) return hole(n, logical, l.end);
-        const uint8_t *x = l.entries + at * EXTENT_ENTRY;
+        const uint8_t *x = l.entries + at * EXTENT_ENTRY, *node;
         if (l.depth == 0) return leaf(e, n, &l, x, logical);
         uint64_t child = ext2_le32(x + 4) | (uint64_t)ext2_le16(x + 8) << 32;
-        const uint8_t *node = usable(e, child, 1) ? ext2_meta(e, child, EXT2_EXTENTS, n) : NULL;
-        err = node ? enter(&l, node, e->block_size, l.depth - 1) : -LX_EIO;
+        if (!usable(e, child, 1)) return corrupt(e, n);
+        int err = ext2_meta(e, child, EXT2_EXTENTS, n, &node);
+        if (err) return err;
+        if (!enter(&l, node, e->block_size, l.depth - 1)) return corrupt(e, n);
     }
-    return err;
 }
 
 // ---------------------------------------------------------------- pointers
@@ -92,7 +96,7 @@ static int run_of(struct ext2 *e, struct ext2_node *node, const uint8_t *pointer
 {
     uint64_t first = ext2_le32(pointers + at * 4), count = 1;
     while (at + count < n && ext2_le32(pointers + (at + count) * 4) == (first ? first + count : 0)) count++;
-    if (first && !usable(e, first, count)) return -LX_EIO;
+    if (first && !usable(e, first, count)) return corrupt(e, node);
     node->run = (struct ext2_run){logical, count, first};
     return 0;
 }
@@ -104,8 +108,10 @@ static int descend(struct ext2 *e, struct ext2_node *n, uint64_t top, unsigned l
     for (unsigned k = 0; k < levels; k++) span *= per;
     for (uint64_t block = top;; span /= per) {
         if (!block) return hole(n, logical, logical + span - rest);
-        const uint8_t *pointers = usable(e, block, 1) ? ext2_meta(e, block, EXT2_POINTERS, NULL) : NULL;
-        if (!pointers) return -LX_EIO;
+        const uint8_t *pointers;
+        if (!usable(e, block, 1)) return corrupt(e, n);
+        int err = ext2_meta(e, block, EXT2_POINTERS, NULL, &pointers);
+        if (err) return err;
         if (span == per) return run_of(e, n, pointers, per, rest, logical);
         block = ext2_le32(pointers + rest / (span / per) * 4);
         rest %= span / per;
@@ -121,7 +127,7 @@ static int find_pointer(struct ext2 *e, struct ext2_node *n, uint64_t logical)
         if (rest < span) return descend(e, n, ext2_le32(n->map + (11 + levels) * 4), levels, rest, logical);
         rest -= span;
     }
-    return -LX_EIO;
+    return corrupt(e, n);
 }
 
 // ---------------------------------------------------------------- both
@@ -130,8 +136,7 @@ int ext2_find(struct ext2 *e, struct ext2_node *n, uint64_t logical)
 {
     if (logical >= n->run.logical && logical - n->run.logical < n->run.count) return 0;
     n->run.count = 0;
-    int err = n->flags & EXT4_EXTENTS_FL ? find_extent(e, n, logical) : find_pointer(e, n, logical);
-    return err ? ext2_damaged(e, "the block map of inode %u is corrupt", n->ino) : 0;
+    return n->flags & EXT4_EXTENTS_FL ? find_extent(e, n, logical) : find_pointer(e, n, logical);
 }
 
 int ext2_read(struct ext2 *e, struct ext2_node *n, uint64_t offset, void *to, size_t count)

@@ -29,8 +29,14 @@ struct taking {
     struct ext2 *e;
     lower_xattr *sink;
     void *ctx;
+    uint32_t ino;
     uint64_t bytes; // of values, so far
 };
+
+static int corrupt(const struct taking *t)
+{
+    return ext2_damaged(t->e, "the attributes of inode %u are corrupt", t->ino);
+}
 
 // What the numbers of the image stand for (enum in fs/ext4/xattr.h). Others are not shown, as in the kernel.
 static const char *prefix_of(unsigned index, bool *whole)
@@ -137,11 +143,11 @@ static int take(struct taking *t, const struct area *a)
     for (const uint8_t *at = a->first; (more = parse(a, &at, &x)) > 0;) {
         if (!prefix_of(x.index, &whole)) continue;
         t->bytes += x.size;
-        if (t->bytes > VALUES_MAX) return -LX_EIO;
+        if (t->bytes > VALUES_MAX) return corrupt(t);
         int err = x.value ? show(t, &x, x.value) : show_far(t, &x);
         if (err) return err;
     }
-    return more;
+    return more ? corrupt(t) : 0;
 }
 
 // ---------------------------------------------------------------- where they are
@@ -201,12 +207,15 @@ static int take_inode(struct taking *t, const struct ext2_inode_large *in)
 static int take_block(struct taking *t, uint64_t block)
 {
     struct ext2 *e = t->e;
-    const uint8_t *bytes = ext2_meta(e, block, EXT2_XATTRS, NULL);
-    if (!bytes || ext2_le32(bytes) != MAGIC || ext2_le32(bytes + 8) != 1) return -LX_EIO; // h_blocks
+    const uint8_t *bytes;
+    if (block >= e->blocks) return corrupt(t);
+    int err = ext2_meta(e, block, EXT2_XATTRS, NULL, &bytes);
+    if (err) return err;
+    if (ext2_le32(bytes) != MAGIC || ext2_le32(bytes + 8) != 1) return corrupt(t); // h_blocks
     uint8_t *copy = kmem_new(e->lower.vfs, e->block_size);
     if (!copy) return -LX_ENOMEM;
     memcpy(copy, bytes, e->block_size);
-    int err = take(t, &(struct area){copy, copy + BLOCK_HEAD, copy + e->block_size});
+    err = take(t, &(struct area){copy, copy + BLOCK_HEAD, copy + e->block_size});
     kmem_free(e->lower.vfs, copy, e->block_size);
     return err;
 }
@@ -215,7 +224,7 @@ int ext2_xattrs(struct lower *l, void *node, lower_xattr *sink, void *ctx)
 {
     struct ext2 *e = (struct ext2 *)l;
     const struct ext2_node *n = node;
-    struct taking t = {.e = e, .sink = sink, .ctx = ctx};
+    struct taking t = {.e = e, .sink = sink, .ctx = ctx, .ino = n->ino};
     if (!n->xattrs) return 0;
     const struct ext2_inode_large *in = ext2_read_inode(e, n->ino);
     if (!in) return -LX_EIO;

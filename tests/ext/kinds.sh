@@ -4,7 +4,8 @@
 # Needs no root. ctest: TIMEOUT 900
 # Judges: the host's file system, mke2fs -d, debugfs, e2fsck.
 set -u
-tools=$1 view=$1/ext-view which=${2:-}
+tools=$(cd "$1" && pwd) || exit 1
+view="$tools/ext-view" which=${2:-}
 # shellcheck source=tests/functions.sh
 . "$BELLJAR_SOURCE/tests/functions.sh"
 work=$(mktemp -d)
