@@ -1,4 +1,5 @@
-# Boxes with a delta file that are killed (SIGKILL, with all their processes) at random moments: the next box must find
+# Boxes with a delta file that are killed (SIGKILL; all their processes, or the one that was started, or the worker) at
+# random moments: the next box must find
 # a tree that some operation had made, and nothing of what fsync had promised may be missing. That the host itself keeps
 # what it was told to keep is not asked: its memory stays.
 #
@@ -6,6 +7,24 @@
 #
 # Uses $work, and box SEED OPERATIONS ..., which sets `command`.
 # shellcheck shell=bash
+
+# The one that is not killed ends by itself: worker and server with the broker, broker and server with the worker.
+kill_some() { # BROKER, which leads their group
+    case $((RANDOM % 4)) in
+    0) kill -KILL "$1" ;;
+    1) kill -KILL "$(pgrep -P "$1" -n)" ;; # the worker is the younger child
+    *) kill -KILL -- "-$1" ;;
+    esac
+}
+wait_for_the_rest() { # GROUP
+    local i
+    for ((i = 0; i < 500; i++)); do
+        pgrep -g "$1" -r D,R,S,T >/dev/null || return
+        sleep 0.02
+    done
+    bad "processes of a box are left 10 seconds after its end"
+    kill -KILL -- "-$1"
+}
 
 # The last line of the journal may be cut off.
 promised() { sed -n 's/^synced \([0-9]*\)$/\1/p' "$work/journal" | tail -1; }
@@ -26,8 +45,9 @@ cut_power() {
             sleep 0.02
         done
         sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
-        kill -KILL -- "-$pid" 2>/dev/null || bad "seed $seed: the box has ended by itself: $(cat "$work/errors" "$work/journal")"
+        kill_some "$pid" 2>/dev/null || bad "seed $seed: the box has ended by itself: $(cat "$work/errors" "$work/journal")"
         wait "$pid" 2>/dev/null
+        wait_for_the_rest "$pid"
         n=$(promised)
         [ -n "$n" ] || continue
         box $seed 1000000 --verify "$n"
