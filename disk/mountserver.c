@@ -27,6 +27,14 @@ static bool is_door(int fd)
            fs.f_type == CGROUP_SUPER_MAGIC;
 }
 
+// Linux before 5.6, or a sandbox around belljar, have no openat2.
+static bool has_openat2(int dir)
+{
+    int fd = open_beneath(dir, ".", O_PATH | O_DIRECTORY, 0);
+    if (fd >= 0) close(fd);
+    return fd != -ENOSYS && fd != -EPERM;
+}
+
 int mount_server_add(struct mount_server *m, const char *path, bool writable, char *why, size_t n)
 {
     const char *reason = NULL;
@@ -41,6 +49,9 @@ int mount_server_add(struct mount_server *m, const char *path, bool writable, ch
         reason = strerror(errno);
     else if (is_door(fd))
         reason = "a file system of the kernel's own, which is not to be mounted";
+    else if (!has_openat2(fd))
+        reason = "cannot be kept apart from the rest of this machine: no openat2 here (Linux 5.6, or a sandbox that "
+                 "forbids it)";
     if (reason) {
         snprintf(why, n, "%s: %s", path, reason);
         if (fd >= 0) close(fd);
