@@ -217,8 +217,12 @@ static void take(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
 {
     struct packed_source *p = ctx;
     (void)offset;
-    if (!n) came(p, result == HTTP_OK);
-    if (!n || p->is_wrong) return;
+    if (!n) {
+        came(p, result == HTTP_OK);
+        free_bytes(p); // nothing has come yet if it was asked for again
+        return;
+    }
+    if (p->is_wrong) return;
     p->is_wrong = !make_room(p, p->n + n);
     if (!p->is_wrong) memcpy(p->bytes + p->n, bytes, n);
     if (!p->is_wrong) p->n += n;
@@ -292,10 +296,13 @@ struct source *source_packed(struct http *http, struct pool *pool, const char *u
     if (!p) return NULL;
     *p = (struct packed_source){.source = {.ops = &ops, .events = events}, .http = http, .pool = pool};
     p->url = strdup(url);
-    if (p->url && pool && open_from_pool(p) && open_manifest(p)) {
-        p->remembered = true;
-        events->opened(events->ctx);
-        return &p->source;
+    if (p->url && pool && open_from_pool(p)) {
+        if (open_manifest(p)) {
+            p->remembered = true;
+            events->opened(events->ctx);
+            return &p->source;
+        }
+        manifest_free(&p->manifest);
     }
     if (p->url && ask_for_manifest(p, false)) {
         packed_hot_begin(p);

@@ -29,8 +29,12 @@ image pack -l 3 "$BELLJAR_IMAGE" files/a >out || bad "pack: $(cat out)"
 head -c 3000000 "$BELLJAR_IMAGE" >small.img
 image pack -l 3 -n small small.img files/a >out || bad "pack: $(cat out)"
 
+# Where redirects lead: all in one directory, here and on another host.
+ln files/a/small.manifest files/
+find files/a/chunks -type f -exec ln -t files {} +
+
 # All of it, also from servers that can little, and after answers that were wrong once.
-for wrong in '' '~change=1/' '~500=1/' '~short-body=1/' '~reset=1/' '~no-version/' '~no-ranges/' '~weak/' '~chunked/' '~close/' '~change-secretly=1/'; do
+for wrong in '' '~change=1/' '~500=1/' '~short-body=1/' '~reset=1/' '~no-version/' '~no-ranges/' '~weak/' '~chunked/' '~close/' '~change-secretly=1/' '~redirect/' '~redirect-other/'; do
     timeout 60 "$BELLJAR" image unpack --replace "$url/${wrong}a/small.manifest" back.img 2>err || bad "unpack $wrong: $(cat err)"
     cmp small.img back.img || bad "$wrong: other bytes"
 done
