@@ -50,7 +50,7 @@ static void table_remove(struct memfs *m, struct mnode *n)
 void memfs_node_free(struct memfs *m, struct mnode *n)
 {
     struct vfs *v = m->fs->vfs;
-    memfs_forget_unsaved(n);
+    if (n->i.flags & INODE_UNSAVED) memfs_forget_unsaved(n);
     if (n->lower) m->lower->ops->forget(m->lower, n->lower);
     if (is_dir(&n->i)) mdir_free(v, &n->dir);
     memfs_free_pages(n);

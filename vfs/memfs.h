@@ -144,19 +144,55 @@ void memfs_node_free(struct memfs *, struct mnode *);
 int memfs_node_add(struct memfs *, struct mnode *); // to the table, once its attributes are there. 0, -LX_ENOMEM
 void memfs_take_attr(struct mnode *, const struct lower_attr *);
 
-// memfs_delta.c: what a delta adds. Told of every change; without a delta that does nothing.
-bool memfs_is_stored(const struct memfs *, uint64_t ino);
+// memfs_delta.c: what a delta adds.
 int memfs_load_stored(struct memfs *, uint64_t ino, struct inode **out); // as memfs_inode; -LX_ENOENT: it is not there
 int memfs_stored_names(struct mnode *dir, lower_entry *, void *ctx);     // ino 0: the lower's name is gone
 int memfs_stored_page(struct mnode *, uint32_t index, uint32_t *frame);  // one that was PAGE_KEPT; borrowed
-void memfs_name_changed(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt); // ino 0: gone
-void memfs_page_changed(struct mnode *, uint32_t index); // one of its own, or a hole over the lower's
-void memfs_pages_cut(struct mnode *, uint32_t first);    // from here to the end
-void memfs_written(struct mnode *);                      // some pages: they may be sent ahead of the save
-void memfs_node_gone(struct memfs *, struct mnode *);    // it is freed, and has no name any more
-void memfs_forget_unsaved(struct mnode *);
 void memfs_unsaved(struct inode *);
+void memfs_forget_unsaved(struct mnode *);
 bool memfs_can_read_again(const struct mnode *);
-int memfs_room(struct memfs *, uint64_t pages); // for so many more: 0, -LX_ENOSPC. For any memfs
 int memfs_sync(struct fs *);
 uint32_t memfs_drop_stored(struct mnode *); // after a save, own pages that nobody else holds: how many
+void memfs_tell_name(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt);
+void memfs_tell_page(struct mnode *, uint32_t index);
+void memfs_tell_cut(struct mnode *, uint32_t first);
+void memfs_tell_gone(struct memfs *, struct mnode *);
+void memfs_send_ahead(struct mnode *);
+int memfs_make_room(struct memfs *, uint64_t pages);
+
+// What is told of every change; without a delta that is nothing.
+static inline bool memfs_is_stored(const struct memfs *m, uint64_t ino)
+{
+    return m->delta && delta_has(m->delta, ino);
+}
+// ino 0: it is gone.
+static inline void memfs_name_changed(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt)
+{
+    if (memfs_of(dir)->delta) memfs_tell_name(dir, name, len, ino, dt);
+}
+// One of its own, or a hole over the lower's.
+static inline void memfs_page_changed(struct mnode *n, uint32_t index)
+{
+    if (memfs_of(&n->i)->delta) memfs_tell_page(n, index);
+}
+// From here to the end.
+static inline void memfs_pages_cut(struct mnode *n, uint32_t first)
+{
+    if (n->stored) memfs_tell_cut(n, first);
+}
+// Some pages: they may be sent ahead of the save.
+static inline void memfs_written(struct mnode *n)
+{
+    if (memfs_of(&n->i)->delta) memfs_send_ahead(n);
+}
+// It is freed, and has no name any more.
+static inline void memfs_node_gone(struct memfs *m, struct mnode *n)
+{
+    if (m->delta && (n->lower || n->stored)) memfs_tell_gone(m, n);
+}
+// For so many pages more: 0, -LX_ENOSPC.
+static inline int memfs_room(struct memfs *m, uint64_t pages)
+{
+    if (!m->delta) return m->pages + pages > m->max_pages ? -LX_ENOSPC : 0;
+    return memfs_make_room(m, pages);
+}

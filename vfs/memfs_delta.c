@@ -27,11 +27,6 @@ static uint64_t pages_of(uint64_t size)
 
 // ---------------------------------------------------------------- reading
 
-bool memfs_is_stored(const struct memfs *m, uint64_t ino)
-{
-    return m->delta && delta_has(m->delta, ino);
-}
-
 static bool kind_known(uint32_t mode)
 {
     switch (mode & LX_S_IFMT) {
@@ -270,33 +265,28 @@ void memfs_unsaved(struct inode *i)
 
 void memfs_forget_unsaved(struct mnode *n)
 {
-    if (!(n->i.flags & INODE_UNSAVED)) return;
     *n->unsaved_prev = n->unsaved_next;
     if (n->unsaved_next) n->unsaved_next->unsaved_prev = n->unsaved_prev;
     n->i.flags &= ~(uint32_t)INODE_UNSAVED;
 }
 
-void memfs_page_changed(struct mnode *n, uint32_t index)
+void memfs_tell_page(struct mnode *n, uint32_t index)
 {
     struct memfs *m = memfs_of(&n->i);
-    if (!m->delta || !pagemap_mark(&n->pages, index)) return;
+    if (!pagemap_mark(&n->pages, index)) return;
     m->unsaved_pages++;
     m->unsent_pages++;
 }
 
-void memfs_pages_cut(struct mnode *n, uint32_t first)
+void memfs_tell_cut(struct mnode *n, uint32_t first)
 {
-    struct memfs *m = memfs_of(&n->i);
-    if (!m->delta || !n->stored) return;
-    struct deltalink_cut *r = delta_put(m->delta, DELTALINK_R_CUT, n->i.ino, sizeof *r);
+    struct deltalink_cut *r = delta_put(memfs_of(&n->i)->delta, DELTALINK_R_CUT, n->i.ino, sizeof *r);
     r->first = first;
 }
 
-void memfs_name_changed(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt)
+void memfs_tell_name(struct inode *dir, const char *name, size_t len, uint64_t ino, unsigned dt)
 {
-    struct memfs *m = memfs_of(dir);
-    if (!m->delta) return;
-    struct deltalink_name *r = delta_put(m->delta, DELTALINK_R_NAME, dir->ino, sizeof *r + len);
+    struct deltalink_name *r = delta_put(memfs_of(dir)->delta, DELTALINK_R_NAME, dir->ino, sizeof *r + len);
     r->child = ino;
     r->dt = dt;
     r->len = (uint16_t)len;
@@ -311,9 +301,8 @@ bool memfs_can_read_again(const struct mnode *n)
 
 // How much the delta takes is known after each save. Until then a page may take two: small files have a row of their
 // own.
-int memfs_room(struct memfs *m, uint64_t pages)
+int memfs_make_room(struct memfs *m, uint64_t pages)
 {
-    if (!m->delta) return m->pages + pages > m->max_pages ? -LX_ENOSPC : 0;
     if (m->pages + m->unsaved_pages + pages < m->max_pages) return 0;
     if (m->saving || memfs_sync(m->fs)) return -LX_ENOSPC;
     return m->pages + pages < m->max_pages ? 0 : -LX_ENOSPC;
@@ -373,10 +362,10 @@ static void send_pages(struct mnode *n)
     }
 }
 
-void memfs_written(struct mnode *n)
+void memfs_send_ahead(struct mnode *n)
 {
     struct memfs *m = memfs_of(&n->i);
-    if (!m->delta || m->unsent_pages < SEND_AHEAD || m->saving || delta_is_broken(m->delta)) return;
+    if (m->unsent_pages < SEND_AHEAD || m->saving || delta_is_broken(m->delta)) return;
     for (struct mnode *k = m->unsaved; k; k = k->unsaved_next) send_pages(k);
     m->unsent_pages = 0;
 }
@@ -434,9 +423,8 @@ static int send_node(struct memfs *m, struct mnode *n)
     return 0;
 }
 
-void memfs_node_gone(struct memfs *m, struct mnode *n)
+void memfs_tell_gone(struct memfs *m, struct mnode *n)
 {
-    if (!m->delta || (!n->lower && !n->stored)) return;
     if (n->stored) delta_put(m->delta, DELTALINK_R_GONE, n->i.ino, sizeof(struct deltalink_record));
     n->xattrs_stored = n->xattrs_changed = false;
     if (n->lower) send_inode(n); // says that the image's is gone
