@@ -22,7 +22,8 @@ tree() {
         seq 60000 | head -c "$n" >"sizes/$n"
     done
     for n in 1 58 59 60 61 100 500 1023; do ln -s "$(printf 'x%.0s' $(seq "$n"))" "links/$n"; done
-    seq -f 'many/a-name-of-some-length-%.0f' 1200 | xargs touch
+    # With blocks of 1024 bytes, an index of two levels.
+    seq -f "many/$(printf 'n%.0s' {1..150})-%.0f" 1200 | xargs touch
     printf 'few/%s\n' one two 'with space' $'\303\244\303\266' "$(printf 'n%.0s' {1..255})" | tr '\n' '\0' | xargs -0 touch
     ln sizes/4097 dir/hard
     ln sizes/4097 dir/sub/harder
@@ -80,7 +81,10 @@ make() { # OPTIONS
     # shellcheck disable=SC2086
     mke2fs -q -F -d "$work/tree" $1 "$image" >"$work/log" 2>&1 || { bad "mke2fs $1: $(cat "$work/log")"; return 1; }
     edit "$image" "$1"
-    [[ $1 != *dir_index* ]] || e2fsck -fyD "$image" >"$work/log" 2>&1
+    if [[ $1 == *dir_index* ]]; then
+        e2fsck -fyD "$image" >"$work/log" 2>&1
+        [[ $1 != *"-b 1024"* ]] || has "$1: the index" "$(ask "htree_dump /many")" "Indirect levels: 1"
+    fi
     e2fsck -fn "$image" >"$work/log" 2>&1 || { bad "mke2fs $1: not sound: $(cat "$work/log")"; return 1; }
 }
 
