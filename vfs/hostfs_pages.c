@@ -69,8 +69,9 @@ static void note_pages(struct hnode *n)
     n->pages_size = n->i.size;
 }
 
-// With attributes that have just come: pages of a file that the host changed since are read again. Those that a mapping
-// has changed too are written to the host first: the last one to store wins, as between any two programs.
+// With attributes that have just come: pages of a file that was changed since are read again; by the host or by us,
+// which times do not tell apart. Those that a mapping has changed too are written to the host first: the last one to
+// store wins, as between any two programs.
 static void check_pages(struct hnode *n)
 {
     bool same = !vtime_cmp(n->pages_mtime, n->i.mtime) && !vtime_cmp(n->pages_ctime, n->i.ctime);
@@ -110,7 +111,6 @@ void hostfs_resized(struct hnode *n, uint64_t was)
     if (!n->pages.root) return;
     clear_from(n, n->i.size < was ? n->i.size : was);
     if (n->i.size < was) drop_from(n, pages_of(n->i.size));
-    note_pages(n);
 }
 
 // ---------------------------------------------------------------- written back
@@ -144,7 +144,6 @@ static int write_run(struct hnode *n, uint32_t first)
     int put = hostfs_call(h, &q, NULL, request_data(h, 0));
     if (put < 0) return put;
     hostfs_take_attr(n, &reply_of(h)->attr);
-    note_pages(n);
     return (uint32_t)put == q.data ? 0 : -LX_EIO;
 }
 
@@ -334,7 +333,6 @@ static void written(struct hnode *n, const struct mount_reply *r, const uint8_t 
     if (!n->pages.root) return;
     if (r->value > was) clear_from(n, was);
     update_pages(n, r->value, bytes, (size_t)r->result);
-    note_pages(n);
 }
 
 static int file_write(struct file *f, struct iob *io, uint64_t *pos)

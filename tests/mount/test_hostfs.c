@@ -179,8 +179,17 @@ static void test_mappings(void **state)
     shows(&s, g, 0, 0, "the host's");
     store(&s, f, 0, 0, "ours");
     file_put(g);
-    file_put(f);
     host_expect(&s, "f", 0, "ourshost's");
+
+    // Also where a write of ours came behind the host's.
+    shows(&s, f, 0, 0, "ourshost's");
+    host_put(&s, "f", "0123456789");
+    f->pos = 2;
+    assert_int_equal(v_write(f, "..", 2), 2);
+    assert_int_equal(v_open(&s.b, "/m/f", LX_O_RDONLY, &g), 0);
+    shows(&s, g, 0, 0, "01..456789");
+    file_put(g);
+    file_put(f);
     unshare_all(&s);
 }
 
