@@ -182,8 +182,9 @@ static bool next_chunk(struct packed_source *p, uint32_t *index)
 {
     struct packed_fetch *f = &p->fetch;
     if (f->under_way < PACKED_REQUESTS && pop(p, &f->now, CHUNK_NOW, index)) return true;
-    // The line is the hot file's at first: what it has is needed, these may be.
-    if (f->under_way >= AHEAD_REQUESTS || packed_hot_is_alone(p)) return false;
+    // The line is the hot file's at first: what it has is needed, these may be. And as long as it has what is needed
+    // they are not.
+    if (f->under_way >= AHEAD_REQUESTS || packed_hot_is_alone(p) || p->covered) return false;
     return pop(p, &f->ahead, CHUNK_AHEAD, index);
 }
 
@@ -211,6 +212,8 @@ static void want_one(struct packed_source *p, uint32_t index, enum source_want w
     }
     if (s == CHUNK_HOT || s == CHUNK_HOT_WANTED)
         p->state[index] = s = now && packed_hot_is_late(p, index) ? CHUNK_IDLE : CHUNK_HOT_WANTED;
+    else if (now && (s == CHUNK_IDLE || s == CHUNK_AHEAD))
+        p->covered = false;
     bool idle = s == CHUNK_IDLE || s == CHUNK_GIVEN;
     if (now && (idle || s == CHUNK_AHEAD)) enqueue(p, &p->fetch.now, index, CHUNK_NOW);
     if (!now && idle) enqueue(p, &p->fetch.ahead, index, CHUNK_AHEAD);

@@ -44,7 +44,7 @@ static void give_up_waiting(struct packed_source *p, uint32_t index)
     if (s == CHUNK_HOT_WANTED) packed_fetch_want(p, index, 1, SOURCE_NOW);
 }
 
-static void stop(struct packed_source *p)
+static void end_hot(struct packed_source *p)
 {
     struct packed_hot h = p->hot;
     p->hot = (struct packed_hot){0};
@@ -56,11 +56,18 @@ static void stop(struct packed_source *p)
     if (p->open) packed_fetch_pump(p);
 }
 
+// It is wrong, or cannot be had.
+static void stop(struct packed_source *p)
+{
+    p->covered = false;
+    end_hot(p);
+}
+
 // Of both: the first bytes and the rest.
 static void end_part(struct packed_source *p, bool *ended)
 {
     *ended = true;
-    if (p->hot.first_ended && p->hot.rest_ended) stop(p);
+    if (p->hot.first_ended && p->hot.rest_ended) end_hot(p);
 }
 
 // Of the list; what came in another way is not told again. False: it is wrong.
@@ -175,6 +182,7 @@ static bool take_list(struct packed_source *p)
         h->end[i] = at += item(h, i).stored;
         expect(p, item(h, i).index);
     }
+    p->covered = true;
     return true;
 }
 

@@ -66,6 +66,7 @@ struct packed_source {
     uint8_t *bytes;      // of the manifest, as they come
     size_t n, room;
     bool remembered;            // it was opened from the pool, and nothing was missing yet
+    bool covered;               // nobody has waited yet for what a hot file does not have: nothing has to be guessed
     bool open, is_wrong, again; // again: asked for past caches
     struct manifest manifest;
     uint8_t *state;             // enum packed_chunk_state, of each chunk

@@ -9,7 +9,7 @@
 enum { SOURCE_WHY = HTTP_WHY };
 enum source_want {
     SOURCE_NOW,   // somebody waits for it
-    SOURCE_AHEAD, // it may be needed soon
+    SOURCE_AHEAD, // it may be needed soon; may have to wait until something is asked for that no hot file has
 };
 
 struct source;
