@@ -242,7 +242,9 @@ static void beyond(struct http_request *r)
 {
     const struct http_head *h = &r->head;
     uint64_t total = h->range.total;
-    if (!h->has_range || !h->range.none || r->offset + r->done < total)
+    // Without a version, an answer that says nothing is there is worth nothing: but an empty one may have no other.
+    bool known = r->resource->pinned || total == 0;
+    if (!h->has_range || !h->range.none || r->offset + r->done < total || !known)
         http_again(r, "the server refuses a range that it has (416)");
     else if (r->resource->pinned && r->resource->pin.bytes != total)
         changed(r);

@@ -101,7 +101,7 @@ struct http_request {
 
     // Of all tries.
     unsigned failures; // in a row, without progress
-    unsigned all_failures;
+    unsigned all_failures, stalls;
     unsigned redirects;      // since the resource's own URL
     uint64_t done_before;    // when the last try began
     int64_t not_before;      // ms of the clock

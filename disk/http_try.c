@@ -229,10 +229,10 @@ static void again(struct http *h, struct http_request *r)
 {
     if (r->done - r->done_before >= PROGRESS) r->failures = 0;
     r->failures++;
-    if (r->failures >= h->tries || ++r->all_failures >= h->tries * TOO_OFTEN) {
+    r->all_failures++;
+    if (r->failures >= h->tries || r->stalls >= h->tries || r->all_failures >= h->tries * TOO_OFTEN) {
         size_t n = strlen(r->why);
-        snprintf(r->why + n, sizeof r->why - n, " (tried %u times)",
-                 r->failures >= h->tries ? r->failures : r->all_failures);
+        snprintf(r->why + n, sizeof r->why - n, " (tried %u times)", r->all_failures);
         http_tell(h, r, HTTP_FAILED);
         return;
     }
@@ -320,6 +320,7 @@ static void failed(struct http *h, struct http_request *r, CURLcode code)
     const char *said = *r->error ? r->error : h->curl.strerror(code);
     if (code == CURLE_OUT_OF_MEMORY) said = "the server sends a header without end, or there is no memory"; // says 7.88
     http_again(r, "%.200s", said);
+    r->stalls += code == CURLE_OPERATION_TIMEDOUT; // these take long: progress does not forgive them
     if (!is_final(code)) return again(h, r);
     r->result = HTTP_FAILED;
     http_tell(h, r, HTTP_FAILED);

@@ -125,6 +125,26 @@ is 'headers of a file' "$(box a2 '~auth/image' --http-header "@$work/headers")" 
 is 'headers of a pipe' "$(box a3 '~auth/image' --http-header @<(cat "$work/headers"))" '0 right '
 is 'of the environment' "$(BELLJAR_HTTP_HEADER=@$work/headers box a4 '~auth/image')" '0 right '
 is 'not for others' "$(box a5 '~redirect-other/image' --http-header "@$work/headers")" '0 right '
+# Only the process that talks to the server holds them, not the one that the program runs in.
+secret=secret$RANDOM$RANDOM
+printf 'X-Secret: %s\n' "$secret" >"$work/headers"
+mkfifo "$work/hold"
+XDG_CACHE_HOME=$work/cache "$BELLJAR" --image "$url/image" --http-header "@$work/headers" -- sh -c 'echo there; read -r wait' <"$work/hold" >"$work/there" 2>&1 &
+box=$!
+exec {hold}>"$work/hold"
+for ((i = 0; i < 200; i++)); do
+    [ -s "$work/there" ] && break
+    sleep 0.05
+done
+held=$(python3 "$BELLJAR_SOURCE/tests/net/held.py" "$box" "$secret")
+exec {hold}>&-
+wait "$box"
+if [[ $held == *'?'* ]]; then
+    echo 'memory of other processes cannot be read: who holds a header is left out'
+else
+    ((3 <= $(wc -l <<<"$held"))) || bad "who holds a header: $held"
+    is 'processes that hold a header' "$(grep -vc ' 0$' <<<"$held")" 1
+fi
 is 'no file' "$(box a6 image --http-header @/none)" '125 none belljar: --http-header: /none: No such file or directory;'
 is 'no header' "$(box a7 image --http-header secret)" "125 none belljar: --http-header: it is neither a header as 'Name: value' nor @FILE;"
 printf 'X: y\nsecret\n' >"$work/headers"

@@ -5,8 +5,9 @@
 //     --tries N  --stall SECONDS  --header 'Name: value'  --netrc  --check (afterwards: is it the same version?)
 //     --pin TAG  --max-bytes N (of the whole)  --ahead (through http_range_ahead)
 //
-// Prints `OK requests N bytes N retries N`, or how the first request that failed has ended and the problem's line.
-// Status: 0, or 1; 3 if a byte was wrong, which must never be.
+// Prints `OK requests N bytes N retries N` (SHORTER, if the server said that of the resource from the first), or how
+// the first request that failed has ended and the problem's line. Status: 0, or 1; 3 if a byte was wrong, which must
+// never be.
 #include "disk/http.h"
 #include "tests/insn/values.h"
 #include <fcntl.h>
@@ -26,6 +27,7 @@ struct drive {
     const uint8_t *file;
     uint64_t size, begun, ended;
     struct http_resource *resource;
+    bool shorter;            // than the file, says the server
     enum http_result result; // of the first that failed,
     char problem[HTTP_WHY];  // and its line
 };
@@ -58,7 +60,9 @@ static void sink(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
         p->at += n;
         return;
     }
-    if (result == HTTP_OK && p->at != p->end) fail("end");
+    uint64_t end = http_pin(d->resource)->bytes < p->end ? http_pin(d->resource)->bytes : p->end;
+    if (result == HTTP_OK && p->at != end) fail("end");
+    d->shorter |= end != p->end;
     note(d, result);
     d->ended++;
     free(p);
@@ -109,8 +113,8 @@ static int report(const struct drive *d, struct http *h)
     static const char *const names[] = {"OK", "FAILED", "CHANGED", "NO_RANGES", "NOT_FOUND"};
     struct http_counts c = http_counts(h);
     if (d->result == HTTP_OK)
-        printf("OK requests %llu bytes %llu retries %llu\n", (unsigned long long)c.requests,
-               (unsigned long long)c.bytes, (unsigned long long)c.retries);
+        printf("%s requests %llu bytes %llu retries %llu\n", d->shorter ? "SHORTER" : "OK",
+               (unsigned long long)c.requests, (unsigned long long)c.bytes, (unsigned long long)c.retries);
     else
         printf("%s %s\n", names[d->result], d->problem);
     return d->result != HTTP_OK;

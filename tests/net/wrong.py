@@ -103,7 +103,7 @@ def capped_range(answer):
 
 
 def weak(answer):
-    answer.headers["ETag"] = "W/" + answer.headers["ETag"]
+    answer.headers["ETag"] = "W/" + (answer.headers.get("ETag") or '"none"')
     answer.choose_range()
 
 
@@ -175,7 +175,7 @@ def stall_body(answer, connection):
 
 def drips(answer, connection):
     """A piece of each answer, and then nothing."""
-    connection.send(answer.head() + next(iter(answer.body()))[:5000])
+    connection.send(answer.head() + next(iter(answer.body()), b"")[:5000])
     answer.close = True
 
 
