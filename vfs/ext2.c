@@ -46,6 +46,7 @@ static const struct lower_ops ext2_lower_ops = {
     .xattrs = ext2_xattrs,
     .page = ext2_page,
     .has_page = ext2_has_page,
+    .alike = ext2_alike,
     .statfs = ext2_statfs,
     .close = ext2_close,
 };

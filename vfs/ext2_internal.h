@@ -96,6 +96,7 @@ int ext2_target(struct lower *, void *node, char *buf, size_t size);
 // -- ext2_page.c
 int ext2_page(struct lower *, void *node, uint32_t index, uint32_t *frame);
 bool ext2_has_page(struct lower *, void *node, uint32_t index);
+uint32_t ext2_alike(struct lower *, void *node, uint32_t index);
 
 // -- ext2_ahead.c
 void ext2_ahead_open(struct ext2 *);

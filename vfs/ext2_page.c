@@ -129,3 +129,13 @@ bool ext2_has_page(struct lower *l, void *node, uint32_t index)
     if (n->flags & EXT4_INLINE_DATA_FL) return true;
     return find_blocks((struct ext2 *)l, n, index, &b) != 0 || b.any;
 }
+
+uint32_t ext2_alike(struct lower *l, void *node, uint32_t index)
+{
+    struct ext2 *e = (struct ext2 *)l;
+    struct ext2_node *n = node;
+    if (n->flags & EXT4_INLINE_DATA_FL || ext2_find(e, n, ((uint64_t)index << 12) / e->block_size)) return 1;
+    uint64_t end = (n->run.logical + n->run.count) * e->block_size >> 12; // pages that lie whole in the run
+    if (end <= index) return 1;
+    return end - index < UINT32_MAX ? (uint32_t)(end - index) : UINT32_MAX;
+}

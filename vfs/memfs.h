@@ -29,6 +29,8 @@ struct lower_ops { // `node` is the lower's own state of an inode, from inode() 
     int (*page)(struct lower *, void *node, uint32_t index,
                 uint32_t *frame); // *frame with a reference; 0: a hole. -LX_EPARK (vfs->park), -LX_EIO, -LX_ENOMEM
     bool (*has_page)(struct lower *, void *node, uint32_t index); // false: a hole
+    // For how many pages from this one on has_page says the same, as far as that is known cheaply: at least 1.
+    uint32_t (*alike)(struct lower *, void *node, uint32_t index);
     void (*statfs)(struct lower *, struct kstatfs *);
     void (*close)(struct lower *);
 };

@@ -490,14 +490,28 @@ static bool has_data(struct mnode *n, uint32_t index)
     return n->lower && index < n->lower_pages && m->lower->ops->has_page(m->lower, n->lower, index);
 }
 
-// The next page with data at or after index, UINT32_MAX when there is none. A long hole of the lower is called data
-// after a while, which is allowed.
+// For how many pages before `end` has_data says the same as for this one: at least 1.
+static uint32_t alike(struct mnode *n, uint32_t index, uint32_t end)
+{
+    struct lower *l = memfs_of(&n->i)->lower;
+    uint32_t next, frame, count;
+    bool own;
+    if (!n->lower || index >= n->lower_pages || pagemap_get(&n->pages, index, &own)) return 1;
+    if (end > n->lower_pages) end = n->lower_pages;
+    count = l->ops->alike(l, n->lower, index);
+    if (count > end - index) count = end - index;
+    if (pagemap_next(&n->pages, index, &next, &frame, &own) && next - index < count) count = next - index;
+    return count;
+}
+
+// The next page with data at or after index, UINT32_MAX when there is none. A hole of the lower in very many pieces is
+// called data after a while, which is allowed.
 static uint32_t next_data_page(struct mnode *n, uint32_t index)
 {
     uint32_t found, frame, end = n->lower && n->lower_pages > index ? n->lower_pages : index;
     bool own;
-    for (uint32_t k = index; k < end; k++)
-        if (has_data(n, k) || k - index >= SCAN_LIMIT) return k;
+    for (uint32_t k = index, looks = 0; k < end; k += alike(n, k, end))
+        if (has_data(n, k) || ++looks >= SCAN_LIMIT) return k;
     uint64_t from = end;
     while (pagemap_next(&n->pages, from, &found, &frame, &own)) {
         if (frame != PAGE_HOLE) return found;
@@ -511,8 +525,9 @@ static int64_t reg_next_data(struct inode *i, uint64_t off, bool hole)
     struct mnode *n = mnode(i);
     uint32_t index = (uint32_t)(off >> 12), end = pages_of(i->size), at = index;
     if (hole) {
-        while (at < end && at - index < SCAN_LIMIT && has_data(n, at)) at++;
-        if (at - index == SCAN_LIMIT) at = end;
+        uint32_t looks = 0;
+        while (at < end && looks < SCAN_LIMIT && has_data(n, at)) at += alike(n, at, end), looks++;
+        if (looks == SCAN_LIMIT) at = end;
     } else {
         at = next_data_page(n, index);
         if (at >= end) return -LX_ENXIO;

@@ -108,6 +108,10 @@ fill() { # BLOCK NUMBER: a block of pointers, all the same
     for ((i = 0; i < 1024; i++)); do all+=$one; done
     printf '%b' "$all" | dd of="$image" bs=4096 seek="$1" conv=notrunc status=none
 }
+make -t ext4 -b 4096
+edit "sif pieces size 17592186040320"
+quick "a file of 16 TiB, all hole"
+has "a file of 16 TiB" "$(cat "$work/log")" "/pieces 100644 1 0 0 17592186040320 "
 make -t ext4
 edit "sif dir size 1099511627776"
 quick "a directory of a terabyte"
