@@ -181,7 +181,9 @@ static int enter(struct walk *w, uint64_t old, uint64_t new, size_t path)
     }
     struct level *l = &w->level[w->depth++];
     *l = (struct level){.path = path};
-    int err = old ? failed(w, &w->old, layers_names(&w->old, old, &l->old)) : 0;
+    int err = old ? failed(w, &w->old, layers_enter(&w->old, old)) : 0;
+    if (!err && old) err = failed(w, &w->old, layers_names(&w->old, old, &l->old));
+    if (!err && new) err = layers_enter(&w->t->layers, new);
     return !err && new ? layers_names(&w->t->layers, new, &l->new) : err;
 }
 

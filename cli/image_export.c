@@ -90,7 +90,8 @@ static int push(struct walk *w, const struct layer_inode *i)
     *l = (struct level){.path = w->path.len, .inode = malloc(sizeof *i)};
     if (!l->inode) return no_memory(w);
     *l->inode = *i;
-    return layers_names(&w->t->layers, i->is.ino, &l->names);
+    int err = layers_enter(&w->t->layers, i->is.ino);
+    return err ? err : layers_names(&w->t->layers, i->is.ino, &l->names);
 }
 
 static void pop(struct walk *w)

@@ -30,11 +30,19 @@ void layers_init(struct layers *l, ext2_filsys fs, struct deltafile *delta)
     l->image_inodes = delta ? deltafile_base(delta)->inodes : fs->super->s_inodes_count;
 }
 
-void layers_end(struct layers *l)
+static void close_file(struct layers *l)
 {
     if (l->file) ext2fs_file_close(l->file);
     l->file = NULL;
     l->file_ino = 0;
+}
+
+void layers_end(struct layers *l)
+{
+    close_file(l);
+    free(l->entered);
+    l->entered = NULL;
+    l->entered_n = l->entered_room = 0;
 }
 
 int layers_failed(struct layers *l, int err, const char *what)
@@ -168,7 +176,7 @@ uint32_t layers_pages(const struct layer_inode *i)
 static int open_file(struct layers *l, ext2_ino_t ino)
 {
     if (l->file_ino == ino && l->file) return 0;
-    layers_end(l);
+    close_file(l);
     errcode_t err = ext2fs_file_open(l->fs, ino, 0, &l->file);
     if (err) return layers_ext2(l, err, "a file of the image");
     l->file_ino = ino;

@@ -15,6 +15,8 @@ struct layers {
     uint32_t image_inodes;   // numbers up to here are the image's
     ext2_file_t file;        // the image's file read last
     ext2_ino_t file_ino;     // 0: none
+    uint64_t *entered;       // directories that a walk has been in: a hash table, 0: free
+    size_t entered_n, entered_room;
     char problem[LAYERS_WHY];
 };
 
@@ -46,13 +48,17 @@ struct layer_names {
 // All of a directory's but "." and "..", in the order of their bytes. The caller frees them, also after a failure.
 int layers_names(struct layers *, uint64_t dir, struct layer_names *);
 void layer_names_free(struct layer_names *);
-// Is it an entry of a directory block with a file, not "." or ".."? `entry` is what ext2fs_dir_iterate2 says, which takes
+// Is it an entry of a directory block with a file, not "." or ".."? `entry` is what ext2fs_dir_iterate2 says, which
+// takes
 // ".." of a directory kept in its inode for a file's name.
 static inline bool layers_is_name(int entry, const struct ext2_dir_entry *e)
 {
     int len = ext2fs_dirent_name_len(e);
     return entry == DIRENT_OTHER_FILE && e->inode && !(len == 2 && e->name[0] == '.' && e->name[1] == '.');
 }
+// For a walk of the tree, of each directory before its names are read: -EIO, it was there before. A directory has one
+// name; where one has two, or lies in itself, there would be no end.
+int layers_enter(struct layers *, uint64_t dir);
 // Its inode; -ENOENT. For few names.
 int layers_lookup(struct layers *, uint64_t dir, const char *name, size_t len, uint64_t *ino);
 // The inode that a path of the guest leads to, links followed (the last one, too, if `follow`).

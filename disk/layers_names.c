@@ -114,6 +114,38 @@ int layers_names(struct layers *l, uint64_t dir, struct layer_names *all)
     return 0;
 }
 
+// Where it is in the table, or would be: room is a power of two, and never full.
+static uint64_t *seat(uint64_t *table, size_t room, uint64_t dir)
+{
+    size_t at = (size_t)(dir * 0x9e3779b97f4a7c15 >> 20) & (room - 1);
+    while (table[at] && table[at] != dir) at = (at + 1) & (room - 1);
+    return &table[at];
+}
+
+static int more_seats(struct layers *l)
+{
+    size_t room = l->entered_room ? l->entered_room * 2 : 256;
+    uint64_t *table = calloc(room, sizeof *table);
+    if (!table) return layers_failed(l, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < l->entered_room; i++)
+        if (l->entered[i]) *seat(table, room, l->entered[i]) = l->entered[i];
+    free(l->entered);
+    l->entered = table;
+    l->entered_room = room;
+    return 0;
+}
+
+int layers_enter(struct layers *l, uint64_t dir)
+{
+    int err = l->entered_n >= l->entered_room / 2 ? more_seats(l) : 0;
+    if (err) return err;
+    uint64_t *at = seat(l->entered, l->entered_room, dir);
+    if (*at) return layers_failed(l, -EIO, "a directory has two names, or lies in itself");
+    *at = dir;
+    l->entered_n++;
+    return 0;
+}
+
 int layers_lookup(struct layers *l, uint64_t dir, const char *name, size_t len, uint64_t *ino)
 {
     struct delta_name found;

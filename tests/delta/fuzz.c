@@ -350,7 +350,8 @@ static void command(const struct fuzz *f, const struct seed *s)
     char use[200];
     for (unsigned k = 0; k < 2; k++) {
         snprintf(use, sizeof use, commands[k], s->image, f->delta);
-        int status = run("%s image %s 2>%s/log >/dev/null", f->belljar, use, f->directory);
+        int status = run("timeout 20 %s image %s 2>%s/log >/dev/null", f->belljar, use, f->directory);
+        if (status == 124 && k == 1) continue; // terabytes of zeros, as the delta says
         if (status != 0 && (status != 125 || run("test $(wc -l <%s/log) -eq 1", f->directory))) abort();
     }
 }
