@@ -162,9 +162,10 @@ int mount_do_OPEN(struct mount_job *j)
     if (j->q.flags & MOUNT_WRITING && !j->s->server->dirs[j->n->mount].writable) return -EROFS;
     int err = node_open_io(j->s, j->n, j->q.flags);
     if (err) return err;
+    int ahead = read_ahead(j); // first, since it may change the time of access
     err = job_attr_of(j, j->n);
     if (err) node_closed(j->s, j->n);
-    return err ? err : read_ahead(j);
+    return err ? err : ahead;
 }
 
 int mount_do_CLOSE(struct mount_job *j)

@@ -29,9 +29,14 @@ static void close_made(struct hostfs *h)
     if (node) hostfs_tell(h, MOUNT_CLOSE, node);
 }
 
+_Static_assert(MOUNT_NOPS <= 32, "");
+
 // The head of a packet.
 static void put_request(struct hostfs *h, struct hostfs_packets *p, const struct mount_request *q)
 {
+    const uint32_t harmless = 1u << MOUNT_LOOKUP | 1u << MOUNT_GETATTR | 1u << MOUNT_ACCESS | 1u << MOUNT_READDIR |
+                              1u << MOUNT_READLINK | 1u << MOUNT_OPEN | 1u << MOUNT_GETXATTR;
+    if (!(harmless >> q->op & 1)) h->more_wrong = true;
     memcpy(p->out, q, sizeof *q);
     ((struct mount_request *)p->out)->closes = h->closing;
     h->closing = 0;
@@ -80,13 +85,13 @@ static void tell_forgotten(struct hostfs *h)
 }
 
 // At once when the file has no name any more: the host keeps it until then.
-static void forget(struct hostfs *h, uint64_t node, bool now)
+void hostfs_forget(struct hostfs *h, uint64_t node, bool now)
 {
     h->forget[h->nforget++] = node;
     if (now || h->nforget == HOSTFS_FORGET) tell_forgotten(h);
 }
 
-static void remember(struct hostfs *h, uint64_t node)
+void hostfs_remember(struct hostfs *h, uint64_t node)
 {
     for (unsigned i = 0; i < h->nforget; i++)
         if (h->forget[i] == node) h->forget[i--] = h->forget[--h->nforget];
@@ -304,7 +309,7 @@ int hostfs_inode(struct hostfs *h, uint64_t node, const struct mount_attr *a, st
 {
     struct mount_attr attr = *a; // of a packet that the next call writes over
     struct hnode *n = hostfs_known(h, node);
-    remember(h, node);
+    hostfs_remember(h, node);
     if (n) {
         hostfs_take_attr(n, &attr);
         *out = inode_get(&n->i);
@@ -312,7 +317,7 @@ int hostfs_inode(struct hostfs *h, uint64_t node, const struct mount_attr *a, st
     }
     n = h->count < h->nbuckets || !table_grow(h) ? kmem_new(h->fs->vfs, sizeof *n) : NULL;
     if (!n) {
-        forget(h, node, false);
+        hostfs_forget(h, node, false);
         return -LX_ENOMEM;
     }
     n->i = (struct inode){.fs = h->fs, .refs = 1, .mode = attr.mode & LX_S_IFMT, .flags = INODE_VOLATILE};
@@ -338,7 +343,7 @@ static void inode_idle(struct inode *i)
         *at = n->next;
         h->count--;
     }
-    if (i != h->fs->root) forget(h, n->node, i->nlink == 0);
+    if (i != h->fs->root) hostfs_forget(h, n->node, i->nlink == 0);
     pipe_free(i);
     kmem_free(h->fs->vfs, n, sizeof *n);
 }

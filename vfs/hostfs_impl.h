@@ -36,6 +36,16 @@ struct hostfs_recent {
     char name[HOSTFS_RECENT_NAME];
 };
 
+// A name that came with another's answer, since names are looked up in the order in which a directory lists them. Its
+// node is told to be forgotten unless somebody asks in time.
+struct hostfs_more {
+    uint64_t node, dir; // node 0: none
+    struct vtime asked;
+    struct mount_attr attr;
+    uint32_t len;
+    char name[HOSTFS_RECENT_NAME];
+};
+
 // Bytes [from, to) of a file that have come with its opening; at the end of a file, none.
 struct hostfs_ahead {
     uint64_t node, from, to; // node 0: none
@@ -61,11 +71,15 @@ struct hostfs {
     struct hostfs_packets *packets, *bulk; // bulk: of hostfs_move
     struct hostfs_recent recent[HOSTFS_RECENT];
     unsigned next_recent;
-    uint64_t made;    // the file just made, which is open at the server; its maker's open comes next
-    uint64_t closing; // a file that was read and is closed: told with the next call
+    struct hostfs_more more[MOUNT_MORE];
+    bool more_wrong;         // something was changed since they came
+    uint32_t hint, hint_run; // the entry that is looked up next if it goes on so; how often it did
+    uint64_t made;           // the file just made, which is open at the server; its maker's open comes next
+    uint64_t closing;        // a file that was read and is closed: told with the next call
     struct hostfs_ahead *ahead;
     uint8_t *entries; // of the directory `listed`: what was not taken yet, MOUNT_DATA bytes
-    uint32_t entries_at, entries_end;
+    uint32_t entries_at, entries_end, entries_len;
+    uint64_t entries_of;         // the directory of the first entries_len bytes of them, given or not
     uint64_t listed, listed_pos; // listed_pos: of the entry at entries_at
 };
 
@@ -107,6 +121,8 @@ void hostfs_take_attr(struct hnode *, const struct mount_attr *);
 bool hostfs_is_fresh(const struct hostfs *, struct vtime asked);
 int hostfs_refresh(struct hnode *); // attributes as they are now
 int hostfs_inode(struct hostfs *, uint64_t node, const struct mount_attr *, struct inode **out);
+void hostfs_remember(struct hostfs *, uint64_t node); // not to be forgotten after all
+void hostfs_forget(struct hostfs *, uint64_t node, bool now);
 struct hnode *hostfs_known(const struct hostfs *, uint64_t node); // NULL: not in memory
 int hostfs_getattr(struct inode *, struct kstat *);
 int hostfs_setattr(struct inode *, const struct setattr *);

@@ -33,14 +33,115 @@ static void note_recent(struct hostfs *h, struct inode *dir, const char *name, s
     memcpy(r->name, name, len);
 }
 
+// ---------------------------------------------------------------- names that come with others
+
+enum { ENTRY_HEAD = offsetof(struct mount_entry, len) + 1 };
+
+// The entry at `at` of what was listed last: its whole size, 0: there is none.
+static uint32_t entry_at(const struct hostfs *h, uint32_t at, const char **name, uint32_t *len)
+{
+    uint32_t left = h->entries_len - at;
+    if (at >= h->entries_len || left < ENTRY_HEAD) return 0;
+    *len = h->entries[at + ENTRY_HEAD - 1];
+    *name = (const char *)h->entries + at + ENTRY_HEAD;
+    uint32_t size = (ENTRY_HEAD + *len + 7) & ~7u;
+    return size <= left ? size : 0;
+}
+
+// Is it the name that comes next in the directory? Then those that follow are likely to be asked for.
+static bool goes_on(struct hostfs *h, const struct inode *dir, const char *wanted, size_t wanted_len)
+{
+    enum { FAR = 64 };
+    const char *name;
+    uint32_t len, at = h->hint, size;
+    if (h->entries_of != hnode((struct inode *)(uintptr_t)dir)->node) return false;
+    for (unsigned tries = 0; tries < FAR && (size = entry_at(h, at, &name, &len)); tries++, at += size) {
+        if (len != wanted_len || memcmp(name, wanted, len)) continue;
+        h->hint_run = tries ? 0 : h->hint_run + 1;
+        h->hint = at + size;
+        return h->hint_run > 1;
+    }
+    h->hint = h->hint_run = 0;
+    return false;
+}
+
+static void drop_more(struct hostfs *h)
+{
+    for (unsigned i = 0; i < MOUNT_MORE; i++) {
+        uint64_t node = h->more[i].node;
+        h->more[i].node = 0;
+        if (node && !hostfs_known(h, node)) hostfs_forget(h, node, false);
+    }
+    h->more_wrong = false;
+}
+
+static int take_more(struct hostfs *h, const struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+    for (unsigned i = 0; i < MOUNT_MORE && !h->more_wrong; i++) {
+        struct hostfs_more *m = &h->more[i];
+        if (!m->node || m->dir != hnode((struct inode *)(uintptr_t)dir)->node || m->len != len ||
+            memcmp(m->name, name, len) || !hostfs_is_fresh(h, m->asked))
+            continue;
+        uint64_t node = m->node;
+        struct vtime asked = m->asked;
+        m->node = 0;
+        int err = hostfs_inode(h, node, &m->attr, out);
+        if (!err) hnode(*out)->asked = asked;
+        return err;
+    }
+    return -LX_ENOENT;
+}
+
+// The names behind the hint, into h->more and the request: bytes of them.
+static uint32_t ask_more(struct hostfs *h, const struct inode *dir, uint8_t *to)
+{
+    const char *name;
+    uint32_t len, at = h->hint, size, n = 0;
+    for (unsigned i = 0; i < MOUNT_MORE && (size = entry_at(h, at, &name, &len)); at += size, i++) {
+        struct hostfs_more *m = &h->more[i];
+        if (!len || len > sizeof m->name) break;
+        m->dir = hnode((struct inode *)(uintptr_t)dir)->node;
+        m->len = len;
+        memcpy(m->name, name, len);
+        memcpy(to + n, name, len);
+        to[n + len] = 0;
+        n += len + 1;
+    }
+    return n;
+}
+
+static void got_more(struct hostfs *h)
+{
+    struct mount_found f;
+    uint32_t n = reply_of(h)->data / (uint32_t)sizeof f;
+    for (unsigned i = 0; i < MOUNT_MORE && i < n; i++) {
+        memcpy(&f, reply_data(h) + i * sizeof f, sizeof f);
+        h->more[i].node = f.node;
+        h->more[i].attr = f.attr;
+        h->more[i].asked = vfs_now(h->fs->vfs);
+        if (f.node) hostfs_remember(h, f.node);
+    }
+}
+
 static int dir_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
     struct hostfs *h = hostfs_of(dir);
     struct mount_request q = {.op = MOUNT_LOOKUP, .node = hnode(dir)->node, .name = (uint32_t)len};
     struct hnode *known = find_recent(h, dir, name, len);
     if (known) return *out = inode_get(&known->i), 0;
-    int err = hostfs_call(h, &q, name, NULL);
-    if (err == -LX_ENFILE && dcache_trim(dir->fs->vfs, 0)) err = hostfs_call(h, &q, name, NULL); // it has room now
+    bool more = goes_on(h, dir, name, len);
+    if (!take_more(h, dir, name, len, out)) {
+        note_recent(h, dir, name, len, *out);
+        return 0;
+    }
+    drop_more(h);
+    if (more) q.data = ask_more(h, dir, request_data(h, len));
+    int err = hostfs_call(h, &q, name, request_data(h, len));
+    if (err == -LX_ENFILE && dcache_trim(dir->fs->vfs, 0)) {
+        q.data = 0; // it has room now
+        err = hostfs_call(h, &q, name, NULL);
+    }
+    if (!err) got_more(h);
     if (!err) err = hostfs_inode(h, reply_of(h)->node, &reply_of(h)->attr, out);
     if (!err) note_recent(h, dir, name, len, *out);
     return err;
@@ -133,23 +234,27 @@ static int more_entries(struct hostfs *h, struct inode *dir, uint64_t pos)
     h->listed = 0;
     for (unsigned dots = 0; more > 0 && dots < 4; dots++) { // a reply of nothing but dots is not the end
         more = hostfs_call(h, &q, NULL, NULL);
-        if (more <= 0) return more;
+        if (more < 0) return more;
         if (reply_of(h)->data > MOUNT_DATA) return -LX_EIO;
         if (reply_of(h)->data) break;
         q.offset = reply_of(h)->value;
     }
-    h->entries_at = 0;
-    h->entries_end = reply_of(h)->data;
-    memcpy(h->entries, reply_data(h), h->entries_end);
     h->listed = node;
     h->listed_pos = pos;
-    return h->entries_end > 0;
+    h->entries_at = 0;
+    h->entries_end = reply_of(h)->data;
+    if (!h->entries_end) return 0; // what was listed before is still what names are asked for after
+    memcpy(h->entries, reply_data(h), h->entries_end);
+    h->entries_len = h->entries_end;
+    h->entries_of = node;
+    h->hint = h->hint_run = 0;
+    return 1;
 }
 
 // Gives one entry: 0, or why it stopped.
 static int give_entry(struct hostfs *h, struct inode *dir, dir_sink *sink, void *ctx)
 {
-    enum { HEAD = offsetof(struct mount_entry, len) + 1 };
+    enum { HEAD = ENTRY_HEAD };
     struct mount_entry e;
     const uint8_t *at = h->entries + h->entries_at;
     uint32_t left = h->entries_end - h->entries_at;

@@ -306,6 +306,7 @@ static int file_read(struct file *f, struct iob *io, uint64_t *pos)
         struct mount_request q = {.op = MOUNT_READ, .node = n->node, .offset = *pos, .size = want};
         int err = hostfs_move(h, &q);
         if (err < 0) return err;
+        n->i.flags |= INODE_DIRTY; // the time of access is to be asked for again
         size_t got = moved_reply(h)->data;
         if (got > want) return -LX_EIO;
         size_t put = iob_put(io, h->bulk->in + sizeof(struct mount_reply), got);

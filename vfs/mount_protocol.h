@@ -11,6 +11,7 @@ enum {
     MOUNT_MAX = 16,
     MOUNT_DATA = 65536,
     MOUNT_AHEAD = 16384,
+    MOUNT_MORE = 7,
     MOUNT_VALUE = 65280,
     MOUNT_NAME = 255,
     MOUNT_TEXT = 4095
@@ -19,7 +20,8 @@ enum {
 // MOUNT_OP(name, takes, flags): what follows the request, and flags: NO_REPLY; CHANGES: EROFS in a mount that is read
 // only.
 #define MOUNT_OPS(MOUNT_OP)                                                                                            \
-    MOUNT_OP(LOOKUP, NAME, 0)                                                                                          \
+    /* data: names to be looked up as well, each with a NUL; the reply's data: a struct mount_found for each */        \
+    MOUNT_OP(LOOKUP, NAME_DATA, 0)                                                                                     \
     MOUNT_OP(GETATTR, NOTHING, 0)                                                                                      \
     MOUNT_OP(ACCESS, NOTHING, 0)   /* mode: R_OK, W_OK, X_OK */                                                        \
     MOUNT_OP(READDIR, NOTHING, 0)  /* offset; data: struct mount_entry and names */                                    \
@@ -93,6 +95,10 @@ struct mount_reply {
     uint64_t node, value;
     struct mount_attr attr; // of LOOKUP, CREATE, GETATTR, SETATTR, OPEN, WRITE, LINK, ALLOCATE
 };
+struct mount_found {
+    uint64_t node; // 0: not found
+    struct mount_attr attr;
+};
 struct mount_entry {
     uint64_t ino, next; // next: the offset of the entry behind
     uint8_t kind, len;  // DT_*; the name follows, and room up to a multiple of 8 bytes in all
@@ -103,4 +109,4 @@ struct mount_statfs {
 
 _Static_assert(sizeof(struct mount_request) == 96 && sizeof(struct mount_attr) == 112, "");
 _Static_assert(sizeof(struct mount_reply) == 136 && sizeof(struct mount_entry) == 24, "");
-_Static_assert(sizeof(struct mount_statfs) == 56, "");
+_Static_assert(sizeof(struct mount_found) == 120 && sizeof(struct mount_statfs) == 56, "");

@@ -261,6 +261,16 @@ static size_t pick_name(struct worker *w, uint8_t *to)
     return n;
 }
 
+static size_t pick_names(struct worker *w, uint8_t *to)
+{
+    size_t n = 0;
+    for (uint64_t k = pick(w, 12); k; k--) {
+        n += pick_name(w, to + n);
+        to[n++] = 0;
+    }
+    return n;
+}
+
 static uint64_t pick_offset(struct worker *w)
 {
     static const uint64_t some[] = {0, 1, 4095, 4096, 65536, 100000, INT64_MAX, INT64_MAX - 65536, UINT64_MAX};
@@ -294,6 +304,7 @@ static size_t pick_data(struct worker *w, uint32_t op, uint8_t *to)
     size_t n = pick(w, 4) ? pick(w, 64) : pick(w, MOUNT_DATA + 1);
     uint64_t id = pick_node(w);
     if (op == MOUNT_RENAME) return pick_name(w, to);
+    if (op == MOUNT_LOOKUP) return pick_names(w, to);
     if (op == MOUNT_FORGET) return memcpy(to, &id, sizeof id), sizeof id;
     for (size_t i = 0; i < n; i++) to[i] = (uint8_t)('a' + i % 26);
     return n;
@@ -303,8 +314,8 @@ static size_t make_request(struct worker *w)
 {
     struct mount_request q = {.op = pick_op(w), .node = pick_node(w), .other = pick_node(w)};
     uint8_t *to = w->packet + sizeof q;
-    bool data = q.op == MOUNT_CREATE || q.op == MOUNT_WRITE || q.op == MOUNT_RENAME || q.op == MOUNT_SETXATTR ||
-                q.op == MOUNT_FORGET;
+    bool data = q.op == MOUNT_CREATE || (q.op == MOUNT_LOOKUP && pick(w, 2)) || q.op == MOUNT_WRITE ||
+                q.op == MOUNT_RENAME || q.op == MOUNT_SETXATTR || q.op == MOUNT_FORGET;
     bool name = q.op != MOUNT_WRITE && q.op != MOUNT_FORGET &&
                 (data || q.op == MOUNT_LOOKUP || q.op == MOUNT_LINK || q.op == MOUNT_UNLINK || q.op == MOUNT_GETXATTR ||
                  q.op == MOUNT_REMOVEXATTR);
