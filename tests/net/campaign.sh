@@ -2,7 +2,7 @@
 # Any of what can go wrong, up to three at once, for some requests or for all: never a wrong byte, a crash or a hang.
 #
 #     campaign.sh [SECONDS [SEED]]
-# ctest: TIMEOUT 120
+# ctest: TIMEOUT 240
 set -u
 # shellcheck source=tests/functions.sh
 . "$BELLJAR_SOURCE/tests/functions.sh"
@@ -36,9 +36,9 @@ path() {
 try() {
     local status
     case $4 in
-    0) timeout 60 "$NET_DRIVE" --tries 3 --stall 1 --seed "$3" --check "$url$2?$1" "$file" ;;
-    1) timeout 60 "$NET_DRIVE" --tries 3 --stall 1 --ranges 0 "$url$2?$1" "$file" ;;
-    2) timeout 60 "$NET_SOURCE" --tries 3 --stall 1 --seed "$3" --wants 8 --check "$url$2?$1" "$file" ;;
+    0) timeout 100 "$NET_DRIVE" --tries 3 --stall 1 --seed "$3" --check "$url$2?$1" "$file" ;;
+    1) timeout 100 "$NET_DRIVE" --tries 3 --stall 1 --ranges 0 "$url$2?$1" "$file" ;;
+    2) timeout 100 "$NET_SOURCE" --tries 3 --stall 1 --seed "$3" --wants 5 --check "$url$2?$1" "$file" ;;
     esac >"$work/said.$1" 2>&1
     status=$?
     ((status < 2)) || echo "$2 seed $3 kind $4: status $status: $(tail -n 3 "$work/said.$1" | tr '\n' ';')" >>"$work/failures"
