@@ -188,6 +188,12 @@ static void catch_signals(struct broker *b)
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) sigdelset(&b->unblocked, signals[i]);
 }
 
+// A box that waits for its image takes no signals; nobody should have to wait with it.
+static bool ends(int sig)
+{
+    return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
+}
+
 static void pass_on(struct broker *b)
 {
     for (int sig = 1; sig < NSIG; sig++) {
@@ -195,7 +201,7 @@ static void pass_on(struct broker *b)
         caught[sig] = 0;
         if (sig == SIGCONT)
             kill(b->worker, SIGCONT); // a shell continues both, kill(1) only the one it was told of
-        else if (b->phase == RUNNING && !imageserver_opening(&b->disk))
+        else if (b->phase == RUNNING && !imageserver_opening(&b->disk) && !(ends(sig) && imageserver_stuck(&b->disk)))
             kill(b->worker, channel_signal(sig));
         else if (sig != SIGWINCH && (b->saved || b->phase != GETTING || sig == SIGQUIT)) // a save is not to be cut off
             stop(b, 128 + sig);

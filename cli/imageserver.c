@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 // What the server says may come from a server on the network.
@@ -97,6 +98,16 @@ void imageserver_own(const struct imageserver *s, int fd[IMAGESERVER_OWN])
 bool imageserver_opening(const struct imageserver *s)
 {
     return s->image && disk_load(&s->head->state) == DISK_OPENING;
+}
+
+bool imageserver_stuck(const struct imageserver *s)
+{
+    enum { LONG = 2000 };
+    struct timespec t;
+    uint64_t since = s->image ? __atomic_load_n(&s->head->waits_since, __ATOMIC_ACQUIRE) : 0;
+    if (!since || clock_gettime(CLOCK_MONOTONIC, &t)) return false;
+    uint64_t now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return now > since && now - since > LONG;
 }
 
 bool imageserver_ended(const struct imageserver *s)

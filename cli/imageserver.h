@@ -31,6 +31,7 @@ int imageserver_start(struct imageserver *, const struct command_line *);
 // only holds).
 void imageserver_own(const struct imageserver *, int fd[IMAGESERVER_OWN]);
 bool imageserver_opening(const struct imageserver *); // nothing is known of the image yet
+bool imageserver_stuck(const struct imageserver *);   // for seconds nothing has come that the box waits for
 bool imageserver_ended(const struct imageserver *);   // it has said why
 // The server has ended while it was needed: says why; the command's status.
 int imageserver_tell_end(struct imageserver *);

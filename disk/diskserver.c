@@ -147,6 +147,19 @@ static bool test(const uint8_t *map, uint32_t i)
     return map[i / 8] >> (i % 8) & 1;
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+// Somebody begins to wait, or something has come.
+static void note_wait(const struct serving *s)
+{
+    __atomic_store_n(&s->d->shared->waits_since, s->awaited ? now_ms() : 0, __ATOMIC_RELEASE);
+}
+
 // ---------------------------------------------------------------- the pool
 
 static void seek_group(struct serving *s, uint32_t group)
@@ -281,8 +294,10 @@ static void ask_for_guesses(struct serving *s)
 static void settled(struct serving *s, uint32_t chunk)
 {
     s->guesses -= test(s->guessed, chunk);
-    s->awaited -= test(s->urgent, chunk);
-    if (test(s->urgent, chunk)) tell_news(s);
+    if (!test(s->urgent, chunk)) return;
+    s->awaited--;
+    note_wait(s);
+    tell_news(s);
 }
 
 static void record(const struct serving *s, const struct disk_want *w)
@@ -298,7 +313,7 @@ static void serve_want(struct serving *s, const struct disk_want *w)
     if (s->d->record >= 0) record(s, w);
     for (uint32_t c = w->first; now && c < w->first + w->count; c++) {
         bool missing = is_missing(s, c);
-        if (missing && !test_and_set(s->urgent, c)) s->awaited++;
+        if (missing && !test_and_set(s->urgent, c) && s->awaited++ == 0) note_wait(s);
         if (missing) ask_for_hot(s);
         there |= !missing;
     }
@@ -322,13 +337,6 @@ static void take_packets(struct serving *s)
 }
 
 // ---------------------------------------------------------------- what the source tells
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void on_opened(void *ctx)
 {

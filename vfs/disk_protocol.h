@@ -27,7 +27,9 @@ struct disk_head {
     // What came of it so far, for reports.
     uint64_t requests, received, retries; // received: bytes of bodies
     uint32_t hits, fetched, failed;       // chunks: found in the pool, brought by the source, not to be had
-    char problem[DISK_WHY];               // of the first that was not to be had
+    uint64_t
+        waits_since; // CLOCK_MONOTONIC, ms: since then nothing has come that the worker waits for; 0: it does not wait
+    char problem[DISK_WHY]; // of the first that was not to be had
 };
 _Static_assert(sizeof(struct disk_head) <= DISK_TABLE, "");
 

@@ -96,6 +96,18 @@ last=$(grep -F '[K' <<<"$shown" | tail -n 1)
 last=${last##*^[K}
 is 'after the progress' "${last#^@}" 42 # ^@: script(1) types the end of its input
 
+# Who waits for a server that says nothing more can be interrupted.
+for path in '~stall-head/other' '~stall-head@30/other'; do
+    XDG_CACHE_HOME=$work/stalled "$BELLJAR" --image "$url/$path" -- python3 -c "$program" >"$work/stalled-out" 2>&1 &
+    victim=$!
+    sleep 8 # 30 answers and two seconds
+    kill $victim
+    started=$SECONDS
+    wait $victim
+    is "status of $path" $? 143
+    ((SECONDS - started < 5)) || bad "$path: ended $((SECONDS - started)) s after the signal"
+done
+
 # The server has gone: what is there is used, what is missing is an error inside, and one line outside.
 kill "${servers[0]}"
 is 'the server has gone' "$(box cache-image "$first/image")" "$right"
