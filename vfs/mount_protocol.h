@@ -26,15 +26,15 @@ enum {
     MOUNT_OP(ACCESS, NOTHING, 0)   /* mode: R_OK, W_OK, X_OK */                                                        \
     MOUNT_OP(READDIR, NOTHING, 0)  /* offset; data: struct mount_entry and names */                                    \
     MOUNT_OP(READLINK, NOTHING, 0) /* data: the text */                                                                \
-    MOUNT_OP(CREATE, NAME_DATA,                                                                                        \
-             CHANGES)             /* mode with its kind; data: a link's target. No name: O_TMPFILE. Files are open */  \
-    MOUNT_OP(LINK, NAME, CHANGES) /* a name in `node` for `other` */                                                   \
+    /* mode with its kind; data: a link's target. No name: O_TMPFILE. A regular file is open for both, to be closed */ \
+    MOUNT_OP(CREATE, NAME_DATA, CHANGES)                                                                               \
+    MOUNT_OP(LINK, NAME, CHANGES)   /* a name in `node` for `other` */                                                 \
     MOUNT_OP(UNLINK, NAME, CHANGES) /* mode: a directory's kind for rmdir */                                           \
-    MOUNT_OP(RENAME, NAME_DATA,                                                                                        \
-             CHANGES) /* to `other`, data: the name there; flags: of renameat2. The reply's node: what it replaced */  \
+    /* to `other`, data: the name there; flags: of renameat2. The reply's node: what it replaced */                    \
+    MOUNT_OP(RENAME, NAME_DATA, CHANGES)                                                                               \
     MOUNT_OP(SETATTR, NOTHING, CHANGES) /* flags: MOUNT_SET_*; mode, size, times */                                    \
-    MOUNT_OP(OPEN, NOTHING,                                                                                            \
-             0) /* flags: MOUNT_READING, _WRITING; size: how much of the start is wanted. Closed once */               \
+    /* flags: MOUNT_READING, _WRITING; size: how much of the start is wanted, the reply's data. Each is closed once */ \
+    MOUNT_OP(OPEN, NOTHING, 0)                                                                                         \
     MOUNT_OP(CLOSE, NOTHING, NO_REPLY)                                                                                 \
     MOUNT_OP(READ, NOTHING, 0)     /* offset, size */                                                                  \
     MOUNT_OP(WRITE, DATA, CHANGES) /* offset, or flags: MOUNT_APPEND; the reply's value: where it went */              \
