@@ -46,6 +46,8 @@ int commit_free(struct commit *c, ext2_ino_t ino)
     // Attributes may lie in blocks and inodes that others share: libext2fs counts them.
     err = replace_attributes(c, ino, NULL, 0);
     if (!err) err = read_whole(c, ino, &w);
+    // Their block it leaves to the inode, with nothing in it (ext2fs_xattrs_write).
+    if (!err) err = commit_ext2(c, ext2fs_free_ext_attr(c->fs, ino, &w.in), "the attributes of a removed file");
     if (!err && ext2fs_inode_has_valid_blocks2(c->fs, &w.small))
         err = commit_ext2(c, ext2fs_punch(c->fs, ino, &w.small, NULL, 0, ~0ULL), "the blocks of a removed file");
     if (err) return err;
