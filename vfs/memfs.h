@@ -83,6 +83,7 @@ struct mnode {
     bool xattrs_changed;                        // since they were last saved, if ever
     bool xattrs_stored;                         // all of them, those of the lower as well
     bool stored;                                // the delta has it, or will with the next save
+    uint32_t first_mark;                        // no page below has a mark
     struct mnode *unsaved_next, **unsaved_prev; // memfs.unsaved
 };
 

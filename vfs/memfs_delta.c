@@ -16,7 +16,8 @@
 enum {
     PAGE = 4096,
     CHUNK = DELTALINK_PAGES,
-    SEND_AHEAD = 512, // pages: so many wait for the save; more are sent while the guest goes on
+    SEND_AHEAD = 512, // pages: so many wait for the save; beyond that
+    SEND_OFTEN = 32,  // those of the file that is written are sent by so many while the guest goes on
     SPARE = 1024,     // frames: with fewer left, pages that nobody asked for are not read
 };
 
@@ -276,6 +277,7 @@ void memfs_tell_page(struct mnode *n, uint32_t index)
     if (!pagemap_mark(&n->pages, index)) return;
     m->unsaved_pages++;
     m->unsent_pages++;
+    if (index < n->first_mark) n->first_mark = index;
 }
 
 void memfs_tell_cut(struct mnode *n, uint32_t first)
@@ -327,6 +329,7 @@ static void copy_page(struct mnode *n, uint32_t index, uint32_t frame, uint8_t *
 // The marked pages of the chunk that begins at page `first`.
 static void send_chunk(struct mnode *n, uint32_t first)
 {
+    struct memfs *m = memfs_of(&n->i);
     uint16_t marked = pagemap_marked(&n->pages, first), hole = 0;
     uint32_t frame[CHUNK];
     bool own;
@@ -335,6 +338,8 @@ static void send_chunk(struct mnode *n, uint32_t first)
         if (frame[k] == PAGE_HOLE) hole |= (uint16_t)(1u << k);
         if (marked >> k & 1 && !page_in_memory(frame[k]) && frame[k] != PAGE_HOLE) marked &= (uint16_t) ~(1u << k);
     }
+    unsigned sent = (unsigned)__builtin_popcount(marked);
+    m->unsent_pages -= m->unsent_pages < sent ? m->unsent_pages : sent;
     uint16_t data = marked & (uint16_t)~hole;
     size_t bytes = (size_t)__builtin_popcount(data) * PAGE;
     let_go(n, first, CHUNK);
@@ -351,22 +356,31 @@ static void send_chunk(struct mnode *n, uint32_t first)
     pagemap_unmark(&n->pages, first);
 }
 
-static void send_pages(struct mnode *n)
+// Whole chunks only: one that is sent page by page is put together anew each time.
+static void send_pages(struct mnode *n, bool whole)
 {
-    uint32_t index;
-    uint64_t from = 0;
+    uint32_t index, left = UINT32_MAX;
+    uint64_t from = n->first_mark;
     if (!is_reg(&n->i) || n->i.nlink == 0) return;
     for (; pagemap_next_mark(&n->pages, from, &index); from = (uint64_t)index / CHUNK * CHUNK + CHUNK) {
-        send_chunk(n, index / CHUNK * CHUNK);
+        uint32_t first = index / CHUNK * CHUNK;
+        if (whole && pagemap_marked(&n->pages, first) != UINT16_MAX) {
+            if (left == UINT32_MAX) left = first;
+            continue;
+        }
+        send_chunk(n, first);
         n->stored = true;
     }
+    n->first_mark = left;
 }
 
 void memfs_send_ahead(struct mnode *n)
 {
     struct memfs *m = memfs_of(&n->i);
-    if (m->unsent_pages < SEND_AHEAD || m->saving || delta_is_broken(m->delta)) return;
-    for (struct mnode *k = m->unsaved; k; k = k->unsaved_next) send_pages(k);
+    if (m->unsaved_pages < SEND_AHEAD || m->unsent_pages < SEND_OFTEN || m->saving || delta_is_broken(m->delta)) return;
+    send_pages(n, true);
+    if (m->unsent_pages < SEND_AHEAD) return;
+    for (struct mnode *k = m->unsaved; k; k = k->unsaved_next) send_pages(k, false);
     m->unsent_pages = 0;
 }
 
@@ -416,7 +430,7 @@ static int send_node(struct memfs *m, struct mnode *n)
     int err = delta_will_have(m->delta, n->i.ino);
     if (!err && is_lnk(&n->i) && !n->target) err = n->i.ops->readlink(&n->i, &one, 1) < 0 ? -LX_EIO : 0;
     if (err) return err;
-    send_pages(n);
+    send_pages(n, false);
     if (n->xattrs_changed) send_xattrs(n);
     send_inode(n);
     n->stored = true;

@@ -327,6 +327,7 @@ static int file_write(struct file *f, struct iob *io, uint64_t *pos)
         *pos += got;
         if (got && *pos > n->i.size) n->i.size = *pos;
         if (got < want) return -LX_EFAULT;
+        if ((*pos & 65535) == 0) memfs_written(n);
     }
     memfs_written(n);
     return 0;
