@@ -144,7 +144,7 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
 
 int belljar_box_save(struct belljar_box *b, struct belljar_error *why)
 {
-    if (!b->options->delta || !vfs_sync(b->box.vfs)) return BELLJAR_OK;
+    if (!b->options->delta || !b->root_fs->ops->sync(b->root_fs)) return BELLJAR_OK;
     const char *problem = extfs_problem(b->root_fs);
     return belljar_fail(why, BELLJAR_BAD_OPTION, "%s", *problem ? problem : "the box ran out of memory for it");
 }
