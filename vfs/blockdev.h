@@ -23,7 +23,7 @@ struct blockdev_ops {
     int (*waits)(struct blockdev *); // the descriptor that becomes readable when what somebody waits for may have come;
                                      // -1: nobody waits
     void (*news)(struct blockdev *); // takes what has come, and wakes who waits
-    void (*hint)(struct blockdev *, uint64_t offset, uint64_t n); // these may be needed soon
+    void (*hint)(struct blockdev *, uint64_t offset, uint64_t n, bool sure); // these will, or may, be needed soon
 };
 struct blockdev {
     const struct blockdev_ops *ops;
@@ -39,7 +39,11 @@ int blockdev_read(struct blockdev *, uint64_t offset, void *buf, size_t n); // -
 void blockdev_close(struct blockdev *);
 static inline void blockdev_hint(struct blockdev *d, uint64_t offset, uint64_t n)
 {
-    if (d->ops->hint && blockdev_has(d, offset, n)) d->ops->hint(d, offset, n);
+    if (d->ops->hint && blockdev_has(d, offset, n)) d->ops->hint(d, offset, n, false);
+}
+static inline void blockdev_ahead(struct blockdev *d, uint64_t offset, uint64_t n)
+{
+    if (d->ops->hint && blockdev_has(d, offset, n)) d->ops->hint(d, offset, n, true);
 }
 static inline int blockdev_waits(struct blockdev *d)
 {

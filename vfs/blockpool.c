@@ -232,11 +232,12 @@ static uint32_t pool_frame(struct blockdev *d, uint64_t offset)
     return first + slot * CHUNK_PAGES + (uint32_t)(offset % DISK_CHUNK >> 12);
 }
 
-static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n)
+static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n, bool sure)
 {
     struct blockpool *p = pool_of(d);
     if (p->gone || !n) return;
-    for (uint64_t c = offset / DISK_CHUNK; c <= (offset + n - 1) / DISK_CHUNK; c++) ask(p, (uint32_t)c, DISK_MAYBE);
+    for (uint64_t c = offset / DISK_CHUNK; c <= (offset + n - 1) / DISK_CHUNK; c++)
+        ask(p, (uint32_t)c, sure ? DISK_AHEAD : DISK_MAYBE);
     send_wants(p);
 }
 

@@ -5,7 +5,15 @@
 #include <elf.h>
 #include <string.h>
 
-enum { TABLES = 1 << 20, SMALL = 4, CHILDREN = 12, CHILD_BYTES = 1 << 16, PROGRAM = 8 << 20, HEAD = 1024 };
+enum {
+    TABLES = 1 << 20,
+    SMALL = 4,
+    CHILDREN = 12,
+    CHILD_BYTES = 1 << 16,
+    LIBRARY = 2 << 20,
+    PROGRAM = 8 << 20,
+    HEAD = 1024
+};
 
 // The used parts of the inode tables, from the first on.
 void ext2_ahead_open(struct ext2 *e)
@@ -95,6 +103,9 @@ void ext2_ahead_program(struct ext2 *e, const struct ext2_node *n, uint32_t fram
     uint64_t from, data, all = n->size + n->size / 1024; // with the blocks of pointers in between
     if (!e->dev->ops->hint || n->size < sizeof head || n->size > PROGRAM) return;
     if (ram_read(e->lower.vfs->ram, frame, 0, head, sizeof head) || memcmp(head, ELFMAG, SELFMAG)) return;
-    blockdev_hint(e->dev, at, all);
-    if (find_data(head, n->size, &from, &data)) blockdev_hint(e->dev, at + from + from / 1024, data); // comes first
+    if (find_data(head, n->size, &from, &data)) blockdev_ahead(e->dev, at + from + from / 1024, data);
+    if (n->size <= LIBRARY)
+        blockdev_ahead(e->dev, at, all);
+    else
+        blockdev_hint(e->dev, at, all);
 }
