@@ -211,13 +211,15 @@ static int memfs_statfs(struct fs *fs, struct kstatfs *s)
     return 0;
 }
 
-// With a delta, all that is not in use goes, once it was saved: inodes too, whose memory may be what is short.
-static uint32_t reclaim_node(struct memfs *m, struct mnode *n, bool saved)
+static void memfs_drop_idle(struct fs *fs)
 {
-    if (!saved) return is_reg(&n->i) ? memfs_drop_clean(n) : 0;
-    uint32_t dropped = is_reg(&n->i) ? memfs_drop_clean(n) + memfs_drop_stored(n) : 0;
-    if (n->i.refs == 0 && memfs_can_read_again(n)) evict(m, n);
-    return dropped;
+    struct memfs *m = fs->private;
+    if (memfs_sync(fs)) return;
+    for (uint32_t k = 0; k < m->nbuckets; k++)
+        for (struct mnode *n = m->table[k], *next; n; n = next) {
+            next = n->next;
+            if (n->i.refs == 0 && memfs_can_read_again(n)) evict(m, n);
+        }
 }
 
 static uint32_t memfs_reclaim(struct fs *fs)
@@ -226,9 +228,10 @@ static uint32_t memfs_reclaim(struct fs *fs)
     uint32_t n = 0;
     bool saved = m->delta && memfs_sync(fs) == 0;
     for (uint32_t k = 0; m->lower && k < m->nbuckets; k++)
-        for (struct mnode *i = m->table[k], *next; i; i = next) {
-            next = i->next;
-            n += reclaim_node(m, i, saved);
+        for (struct mnode *i = m->table[k]; i; i = i->next) {
+            if (!is_reg(&i->i)) continue;
+            n += memfs_drop_clean(i);
+            if (saved) n += memfs_drop_stored(i);
         }
     return n;
 }
@@ -254,6 +257,7 @@ static const struct fs_ops delta_fs_ops = {.inode_idle = inode_idle,
                                            .statfs = memfs_statfs,
                                            .sync = memfs_sync,
                                            .unsaved = memfs_unsaved,
+                                           .drop_idle = memfs_drop_idle,
                                            .reclaim = memfs_reclaim,
                                            .destroy = memfs_destroy};
 

@@ -3,18 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Inodes that were saved can be read again.
-static void save_and_drop(struct vfs *v)
+// Somebody is in the middle of something, with a file's pages perhaps: only what is not in use may go.
+static void drop_idle(struct vfs *v)
 {
     for (struct mount *m = v->mounts; m; m = m->next)
-        if (m->fs->ops->unsaved) m->fs->ops->reclaim(m->fs);
+        if (m->fs->ops->drop_idle) m->fs->ops->drop_idle(m->fs);
 }
 
 void *kmem_resize(struct vfs *v, void *p, size_t old, size_t n)
 {
     if (n > old && n - old > v->kmem_limit - v->kmem) {
         dcache_trim(v, 0);
-        if (n - old > v->kmem_limit - v->kmem) save_and_drop(v);
+        if (n - old > v->kmem_limit - v->kmem) drop_idle(v);
         if (n - old > v->kmem_limit - v->kmem) return NULL;
     }
     char *q = realloc(p, n);

@@ -299,8 +299,10 @@ struct fs_ops {
     void (*finish)(struct fs *);     // the run has ended: what is kept back goes where it lasts. Absent: nothing
     void (*unsaved)(struct inode *); // it changes: INODE_UNSAVED may be set. Absent: never
     uint32_t (*reclaim_mapped)(struct fs *); // when that gave none: also what guests map now. Absent: none
-    uint32_t (*reclaim)(struct fs *);        // gives back frames that can be read again; how many. Absent: none
-    void (*destroy)(struct fs *);            // the last mount went: all dentries are gone and `root` was put
+    void (*drop_idle)(struct fs *);   // memory for inodes is short: frees those that nobody uses and that can be read
+                                      // again, and changes nothing of the others. Absent: nothing
+    uint32_t (*reclaim)(struct fs *); // gives back frames that can be read again; how many. Absent: none
+    void (*destroy)(struct fs *);     // the last mount went: all dentries are gone and `root` was put
 };
 
 // ---------------------------------------------------------------- the box's vfs
