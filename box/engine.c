@@ -95,6 +95,12 @@ static void space_changed(void *ctx, void *space, uint32_t first, uint32_t end)
     jit_space_changed(space, first, end);
 }
 
+static void space_named(void *ctx, void *space)
+{
+    (void)ctx;
+    jit_space_named(space);
+}
+
 // ---- translated ----
 
 static void *enter_space(void *ctx, struct mm *mm)
@@ -175,7 +181,11 @@ static void set_tier(struct belljar_box *b)
     b->engine->jit = jit_new(memory, &options, &why);
     b->box.host_tsc = b->engine->jit && options.host_tsc;
     if (b->engine->jit)
-        b->box.tier = (struct box_tier){.ctx = b, .enter = enter_space, .leave = leave_space, .changed = space_changed};
+        b->box.tier = (struct box_tier){.ctx = b,
+                                        .enter = enter_space,
+                                        .leave = leave_space,
+                                        .changed = space_changed,
+                                        .named = jit_can_probe() ? space_named : NULL};
     else
         fall_back(b, why);
 }
@@ -187,6 +197,12 @@ static void *enter_lockstep(void *ctx, struct mm *mm)
 {
     struct belljar_box *b = ctx;
     return lockstep_enter(b->engine->lockstep, mm_mem(mm), mm_code(mm));
+}
+
+static void named_lockstep(void *ctx, void *space)
+{
+    (void)ctx;
+    lockstep_named(space);
 }
 
 static void leave_lockstep(void *ctx, void *space)
@@ -217,8 +233,11 @@ static void set_lockstep(struct belljar_box *b)
     if (!memory) return;
     b->engine->lockstep = lockstep_new(memory, b->box.level, b->options->deterministic, &why);
     if (b->engine->lockstep)
-        b->box.tier =
-            (struct box_tier){.ctx = b, .enter = enter_lockstep, .leave = leave_lockstep, .run = run_lockstep};
+        b->box.tier = (struct box_tier){.ctx = b,
+                                        .enter = enter_lockstep,
+                                        .leave = leave_lockstep,
+                                        .named = jit_can_probe() ? named_lockstep : NULL,
+                                        .run = run_lockstep};
     else
         fall_back(b, why);
 }

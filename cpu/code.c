@@ -104,6 +104,13 @@ void code_flush(struct code *c)
     c->epoch++;
 }
 
+void code_check(struct code *c)
+{
+    c->checked = true;
+    c->shapes = NULL;
+    code_flush(c);
+}
+
 void code_set_tier(struct code *c, struct tier *tier)
 {
     c->tier = tier;

@@ -55,6 +55,8 @@ void code_slice(struct cpu *);
 
 void code_invalidate_page(struct code *, uint32_t page); // called by mem when a MEM_CODE page is about to change
 void code_flush(struct code *);                          // drop everything; not while cpu_run is inside
+// From now on as with the checked back end, whatever that of its memory is (mem.probe). Not while guest code runs.
+void code_check(struct code *);
 
 // How many instructions of its block stand before *in.
 unsigned code_position(const struct insn *in);

@@ -330,6 +330,11 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
     return out->fn ? (int)b.pos : 0;
 }
 
+void insn_check(struct insn *in)
+{
+    in->fn = op_functions[true][function_place(in)];
+}
+
 // ---- pairs with one function ----
 
 // Hashed as in cpu/gen/insn_gen.h.

@@ -81,6 +81,7 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
 
 // Gives pairs among the `count` instructions at `in`, which follow each other in memory and in the guest's code, one
 // function that executes both (cpu/insn_fuse.def). The second keeps its own too, so that it can be run alone.
+void insn_check(struct insn *in); // fn becomes the function for the checked memory back end
 void insn_fuse(struct insn *in, unsigned count, bool checked);
 
 // What the table says of a row (generated).

@@ -684,3 +684,43 @@ bool mem_mirror(struct mem *m, uint32_t addr, unsigned need)
     regain_write(m, page, page + 1);
     return true;
 }
+
+// ---------------------------------------------------------------- names
+
+static const struct mem_name *name_at(const struct mem *m, gaddr a)
+{
+    gaddr k = a >> MEM_NAME_SHIFT;
+    return k && k < MEM_NAMES && m->name[k].npages ? &m->name[k] : NULL;
+}
+
+// How much of the name a has before it; 0: it is in none.
+static gaddr left_of(const struct mem *m, gaddr a)
+{
+    const struct mem_name *n = name_at(m, a);
+    gaddr bytes = n ? (gaddr)n->npages << PAGE_SHIFT : 0, off = n ? a - n->start : 0;
+    return off < bytes ? bytes - off : 0;
+}
+
+gaddr mem_named(const struct mem *m, gaddr a)
+{
+    return left_of(m, a) ? (uint32_t)a : a;
+}
+
+bool mem_claimed(const struct mem *m, gaddr a)
+{
+    return name_at(m, a) != NULL;
+}
+
+gaddr mem_low_end(const struct mem *m, gaddr a, gaddr low)
+{
+    return a != low && a >> 32 != m->high ? low + left_of(m, a) : MEM_TOP;
+}
+
+gaddr mem_name_of(const struct mem *m, uint32_t page)
+{
+    for (unsigned k = 1; k < MEM_NAMES && m->probe; k++) {
+        gaddr start = m->name[k].start;
+        if (page - ((uint32_t)start >> PAGE_SHIFT) < m->name[k].npages) return start - (uint32_t)start;
+    }
+    return 0;
+}

@@ -65,6 +65,14 @@ struct mem_pager {
     void *owner;
 };
 
+// Names (syscalls/mm_wide.c): addresses of 4 GiB and above that stand for pages below, with the same lower half. The
+// k-th claims the 16 GiB from k << MEM_NAME_SHIFT on, of which it is `npages` pages from `start` on.
+enum { MEM_NAMES = 64, MEM_NAME_SHIFT = 34, MEM_PROBE_SHIFT = 12 };
+struct mem_name {
+    uint64_t start;
+    uint32_t npages; // 0: none
+};
+
 struct mem {
     pte_t *table;    // MEM_PAGES entries, populated by use
     uint8_t *frames; // host address of frame 0
@@ -72,9 +80,14 @@ struct mem {
     uint8_t *region;   // direct: host address of guest address 0
     struct code *code; // told when a code page changes
     struct mem_pager pager;
-    uint32_t high;       // addresses with this upper half are names for those below 4 GiB, too; 0: none are
-    uint32_t mappings;   // host mappings the region is made of, beside the empty one
-    uint64_t chunks[32]; // which 512-page chunks of the table were ever used
+    uint32_t high; // addresses with this upper half are names for those below 4 GiB, too; 0: none are
+    // The page from which on there is a page for each 16 MiB of addresses below 1 TiB, readable if they are, or may be,
+    // memory: an access to the byte at (address >> MEM_PROBE_SHIFT) of these says whether one to the address aliases
+    // something else. 0: no names, and whoever accesses addresses of 4 GiB and above gets what is 4 GiB below.
+    uint32_t probe;
+    struct mem_name name[MEM_NAMES];
+    uint32_t mappings;                      // host mappings the region is made of, beside the empty one
+    uint64_t chunks[32];                    // which 512-page chunks of the table were ever used
     uint64_t shared[32], shared_w[32];      // chunks with RAM frames that others may hold, too; writable ones
     struct mem_kept *kept;                  // between mem_keep_begin and mem_keep_end
     struct mem *mirror_next, **mirror_prev; // ram->mirrors; prev NULL: not in it
@@ -96,10 +109,19 @@ void mem_unmap(struct mem *, uint32_t page, uint32_t npages);
 // Pages present get prot (R|W|X; MEM_COW is kept); absent stay absent. prot 0: present, but no access allowed.
 void mem_protect(struct mem *, uint32_t page, uint32_t npages, unsigned prot);
 // The address below 4 GiB that a is, or is another name for; else a.
+gaddr mem_named(const struct mem *, gaddr a); // where there are names
 static inline gaddr mem_low(const struct mem *m, gaddr a)
 {
-    return a >> 32 == m->high ? (uint32_t)a : a;
+    if (a >> 32 == m->high) return (uint32_t)a;
+    return a >= MEM_TOP && m->probe ? mem_named(m, a) : a;
 }
+// Where the addresses end that go on from a, which mem_low has made `low` of: of what is named no further than the
+// name.
+gaddr mem_low_end(const struct mem *, gaddr a, gaddr low);
+// Is a within 16 GiB from a name on?
+bool mem_claimed(const struct mem *, gaddr a);
+// What is to be added to the address of a page that is named; 0: it is not.
+gaddr mem_name_of(const struct mem *, uint32_t page);
 static inline pte_t mem_pte(const struct mem *m, uint32_t page)
 {
     return m->table[page];
@@ -160,7 +182,7 @@ static inline bool pte_allows(pte_t p, unsigned need)
 // NULL.
 static inline uint8_t *mem_checked_fast(const struct mem *m, uint64_t a, unsigned n, unsigned need)
 {
-    bool outside = a >> 32 && a >> 32 != m->high;
+    bool outside = a >> 32 && mem_low(m, a) >> 32;
     if (__builtin_expect(outside || (a & (PAGE_BYTES - 1)) + n > PAGE_BYTES, 0)) return NULL;
     pte_t p = m->table[(uint32_t)a >> PAGE_SHIFT];
     if (__builtin_expect(!pte_allows(p, need), 0)) return NULL;

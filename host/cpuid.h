@@ -26,6 +26,11 @@ static inline bool host_cpu_avx2(void)
     return host_cpu_supports("avx2", AVX2);
 }
 
+static inline bool host_cpu_bmi2(void)
+{
+    return host_cpu_supports("bmi2", BMI2);
+}
+
 static inline bool host_cpu_fma(void)
 {
     return host_cpu_supports("fma", FMA);

@@ -150,6 +150,34 @@ static bool gathers_into_itself(const struct insn *in)
     return insn_encodings[in->id].vsib && (in->reg == in->index || in->reg == in->vvvv || in->index == in->vvvv);
 }
 
+// What may reach beyond 4 GiB: an address by a register other than rsp, and not of 32 bits.
+static bool wants_probe(const struct trace *t, const struct insn *in)
+{
+    bool by_register = in->base != REG_NONE || in->index != REG_NONE;
+    return t->probe && in->rm == INSN_MEM && by_register && in->base != RSP && !in->seg && !(in->pfx & PFX_ADDR32) &&
+           !insn_encodings[in->id].vsib;
+}
+
+// lea r11, [operand]; rorx r11, r11, MEM_PROBE_SHIFT; movzx r11d, byte gs:[r11d + probe]. Touches no flags.
+static void probe(struct trace *t, const struct insn *in)
+{
+    struct insn lea = {.id = INSN_LEA_GvM,
+                       .rm = INSN_MEM,
+                       .reg = R11,
+                       .base = in->base,
+                       .index = in->index,
+                       .scale = in->scale,
+                       .disp = in->disp,
+                       .size = 8};
+    if (trace_uses(in, R11)) trace_need_r11(t);
+    trace_scratch(t);
+    emit_insn(&t->e, &lea, REACH_PLAIN);
+    emit_bytes(&t->e, "\xc4\x43\xfb\xf0\xdb", 5);
+    emit8(&t->e, MEM_PROBE_SHIFT);
+    emit_bytes(&t->e, "\x65\x67\x45\x0f\xb6\x9b", 6);
+    emit32(&t->e, t->probe);
+}
+
 static enum step copy(struct trace *t, struct insn *in)
 {
     const struct insn_encoding *c = &insn_encodings[in->id];
@@ -158,6 +186,7 @@ static enum step copy(struct trace *t, struct insn *in)
     if (!trace_operand_ok(in) || !encodable(in) || gathers_into_itself(in)) return STEP_CALL;
     if (c->x87) trace_x87(t);
     bool writes_r11 = trace_writes(in, R11);
+    if (wants_probe(t, in)) probe(t, in);
     if (trace_uses(in, R11)) trace_need_r11(t);
     enum reach reach = trace_operand(t, in);
     emit_insn(&t->e, in, reach);

@@ -152,6 +152,25 @@ struct jit_space *jit_space_new(struct jit *j, struct mem *mem, struct code *cod
     return s;
 }
 
+bool jit_can_probe(void)
+{
+#if defined(__x86_64__)
+    return host_cpu_bmi2();
+#else
+    return false;
+#endif
+}
+
+// A view of its own anew, so that nothing that died comes back either.
+void jit_space_named(struct jit_space *s)
+{
+    for (uint32_t page = mem_next_present(s->mem, 0, MEM_PAGES); page < MEM_PAGES;
+         page = mem_next_present(s->mem, page + 1, MEM_PAGES))
+        cache_page_changed(s, page);
+    s->view = ++s->jit->views;
+    s->jit->epoch++;
+}
+
 void jit_stats(const struct jit *j, struct jit_stats *to)
 {
     *to = j->stats;

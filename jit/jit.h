@@ -65,6 +65,10 @@ void jit_space_free(struct jit_space *); // before its mem and code
 // would show when touched, must not change without jit_space_changed, in pages.
 void jit_space_share(struct jit_space *, void *owner);
 void jit_space_changed(struct jit_space *, uint32_t first, uint32_t end);
+// Its memory has a first name (mem.probe): what was translated of code that is not shared goes. Has this host's CPU what
+// probing takes?
+bool jit_can_probe(void);
+void jit_space_named(struct jit_space *);
 
 // What code of files has run, as jit/profile.h says, to `put` in pieces, until that returns false. False: that, or no
 // memory.

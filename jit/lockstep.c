@@ -120,6 +120,12 @@ void lockstep_leave(void *space)
     free(s);
 }
 
+void lockstep_named(void *space)
+{
+    const struct space *s = space;
+    for (unsigned i = 0; s && i < ENGINES; i++) jit_space_named(s->of[i]);
+}
+
 void *lockstep_enter(struct lockstep *l, struct mem *mem, struct code *code)
 {
     struct space *s = calloc(1, sizeof *s);

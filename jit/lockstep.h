@@ -28,6 +28,7 @@ void lockstep_load(void); // the shared libraries that it has more to say with; 
 struct lockstep *lockstep_new(const struct host_exec *, enum cpu_level, bool whole, const char **why);
 void lockstep_free(struct lockstep *);
 void *lockstep_enter(struct lockstep *, struct mem *, struct code *); // NULL: as jit_space_new
+void lockstep_named(void *space);                                     // as jit_space_named
 void lockstep_leave(void *space);                                     // before mem and code go; NULL: nothing
 
 // As cpu_run. When the two differ it returns STOP_REQUEST, and the text says where and in what.

@@ -213,6 +213,7 @@ bool quick_emit(struct trace *t)
     if (!q->gap) learn(t, q);
     int32_t disp = shape_disp(t->shape, p, t->in.pc);
     if (!fits(q, p, disp) || e->size - e->n < 32) return false;
+    if (t->probe && q->flags & QUICK_GUEST && !is_stack(q, p)) return false;
     uint32_t from = e->n;
     put(e, q, p, disp);
     if (q->gap != KEEP_GAP) t->gap = q->gap - (uint32_t)SET_GAP;

@@ -38,6 +38,7 @@ struct trace {
     uint8_t head_r11, r11;
     uint32_t gap;
     bool hot; // follows all that has run, also where there are blocks already
+    uint32_t probe; // not 0: accesses by a register ask there first (cpu/mem.h)
     bool x87_used;
     uint32_t body; // not 0: where jumps to the head lead once the x87 state is known to be there, with r11 in its slot
     bool x87;      // the x87 state is known to be in the host's registers

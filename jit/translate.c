@@ -287,6 +287,7 @@ static enum step hand_over(struct trace *t, const struct insn *in)
         return STEP_END;
     }
     j->ops[j->nops] = (struct op){{*in}};
+    if (t->probe) insn_check(j->ops[j->nops].in);
     (void)op_end(&j->ops[j->nops]);
     trace_leave(t, EXIT_OP, (uint32_t)insn_next_pc(in));
     struct exit *x = &j->exits[j->nexits - 1];
@@ -559,6 +560,7 @@ static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r1
     t->jit = j;
     t->view = view_at(s, pc);
     t->shared = view_shown(s, pc >> PAGE_SHIFT);
+    t->probe = t->shared ? 0 : s->mem->probe << PAGE_SHIFT;
     t->e = (struct emitter){.at = j->draft[0], .size = BLOCK_BYTES, .slots = j->slots};
     t->stubs = (struct emitter){.at = j->draft[1], .size = BLOCK_BYTES, .slots = j->slots};
     t->head = t->pc = pc;

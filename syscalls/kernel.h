@@ -120,7 +120,7 @@ struct task {
     uint32_t rseq_len, rseq_sig;
     uint8_t rseq_event; // RSEQ_*: rseq.c looks before guest code goes on
     char comm[16];
-    struct task_attrs {    // what a new thread or process has of who made it
+    struct task_attrs { // what a new thread or process has of who made it
         uint64_t timer_slack;
         int policy, rt_priority;
         bool reset_on_fork; // but then no policy in real time
@@ -198,13 +198,16 @@ enum box_end { BOX_RUNNING, BOX_END_EXIT, BOX_END_TIMEOUT, BOX_END_CPU_TIME, BOX
 
 // A second tier that takes part in running guest code (cpu/tier.h); all NULL: the interpreter alone. `enter` is called
 // for each address space; what it returns, NULL too, goes to `leave`. `changed` is told when a range of pages that may
-// be a file's code comes to show something else (mm_code_changes), before guest code runs again.
+// be a file's code comes to show something else (mm_code_changes), before guest code runs again; `named`, when an
+// address space has got its first name (mm_wide.c): from then on code that is not a file's must mind mem.probe. NULL:
+// it cannot, and there are no names.
 struct box_tier {
     void *ctx;
     void *(*enter)(void *ctx, struct mm *);
     void (*leave)(void *ctx, void *space);
     void (*changed)(void *ctx, void *space, uint32_t first, uint32_t end); // may be NULL
-    enum cpu_stop (*run)(void *ctx, struct cpu *);                         // NULL: cpu_run
+    void (*named)(void *ctx, void *space);
+    enum cpu_stop (*run)(void *ctx, struct cpu *); // NULL: cpu_run
 };
 
 struct box {

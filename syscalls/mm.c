@@ -180,6 +180,8 @@ static bool mergeable(const struct vma *a, const struct vma *b)
         a->inode != b->inode || a->file != b->file)
         return false;
     if (a->flags & VMA_SHM) return false; // each is an attachment
+    bool high = a->flags & VMA_HIGH;
+    if (high && mem_name_of(a->mm->mem, a->start) != mem_name_of(a->mm->mem, b->start)) return false;
     return !a->inode || a->pgoff + (a->end - a->start) == b->pgoff;
 }
 
@@ -227,12 +229,14 @@ int mm_may_commit(const struct mm *mm, uint64_t npages, unsigned prot, unsigned 
 // is there.
 static int64_t choose_place(struct mm *mm, const struct mm_map *m, uint32_t npages)
 {
-    uint64_t hint = mem_low(mm->mem, m->addr) & ~(uint64_t)(PAGE_BYTES - 1);
+    uint64_t hint = mem_low(mm->mem, m->addr & ~(uint64_t)(PAGE_BYTES - 1));
     bool fixed = m->flags & (LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE);
-    bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MM_STACK_TOP;
+    bool fits = hint < MEM_TOP && npages <= MM_STACK_TOP && (hint >> PAGE_SHIFT) + npages <= MM_STACK_TOP &&
+                hint + m->len <= mem_low_end(mm->mem, m->addr, hint);
     uint32_t page = (uint32_t)(hint >> PAGE_SHIFT);
     if (fixed) {
         if (m->addr & (PAGE_BYTES - 1)) return -LX_EINVAL;
+        if (m->prot) mm_wide_wanted(mm, m->addr, m->len);
         if (!fits) return -LX_ENOMEM;
         if (page < MM_MIN_PAGE) return -LX_EPERM;
         if (m->flags & LX_MAP_FIXED_NOREPLACE) return mm_range_free(mm, page, npages) ? (int64_t)page : -LX_EEXIST;
@@ -312,6 +316,11 @@ struct mm *mm_fork(struct mm *parent)
     memcpy(mm->auxv, parent->auxv, sizeof mm->auxv);
     mm->nauxv = parent->nauxv;
     mm->mem->high = parent->mem->high;
+    mm->mem->probe = parent->mem->probe;
+    memcpy(mm->mem->name, parent->mem->name, sizeof mm->mem->name);
+    mm->insists = parent->insists;
+    mm->wants_at = parent->wants_at;
+    if (mm->mem->probe) code_check(mm->code);
     mm->stack_limit = parent->stack_limit;
     for (unsigned i = 0; i < parent->nvma; i++)
         if (fork_vma(mm, parent, parent->vma[i])) {

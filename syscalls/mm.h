@@ -10,8 +10,8 @@
 //   first copies, who is alone takes it over
 // So fork of a fork, shared memory, page cache and accounting are one reference count.
 //
-// mm.c: the object, its vmas, fork. mm_place.c: where mappings go. mm_high.c: addresses above 4 GiB. mm_fault.c: pages
-// on demand. sys_mmap.c: the system calls.
+// mm.c: the object, its vmas, fork. mm_place.c: where mappings go. mm_high.c, mm_wide.c: addresses above 4 GiB.
+// mm_fault.c: pages on demand. sys_mmap.c: the system calls.
 #pragma once
 #include "syscalls/kernel.h"
 
@@ -58,6 +58,10 @@ struct mm {
     uint64_t faults;            // that the guest's code ran into and were served, since they were last taken
     bool lock_future;           // mlockall(MCL_FUTURE)
     uint32_t refused, nrefused; // pages: what the last hint of 4 GiB or above got instead (mm_high.c)
+    // Bytes: the last reservation that was larger than all there is; where in such a one memory was wanted, and how
+    // much of it in vain (mm_wide.c).
+    uint64_t insists, wants_at;
+    uint32_t wants_pages;
     // Pages of the last small mapping, and how many such were touched before the next was made: mm_expect_touch.
     uint32_t small_first, small_end, small_touched;
 };
@@ -98,6 +102,13 @@ bool mm_goes_high(struct mm *, const struct mm_map *, uint32_t npages);
 void mm_note_place(struct mm *, const struct mm_map *, uint32_t page, uint32_t npages);
 gaddr vma_shown(const struct vma *, uint32_t page);
 gaddr mm_shown(const struct mm *, gaddr addr);
+// Reservations of more than 4 GiB, by names (mm_wide.c): the address, or -errno; and taking back.
+int64_t mm_wide_reserve(struct mm *, const struct mm_map *);
+int mm_wide_unmap(struct mm *, gaddr addr, uint64_t len);
+void mm_probe_high(struct mm *);                            // mem.high has been set
+void mm_wide_wanted(struct mm *, gaddr addr, uint64_t len); // memory is wanted there
+// Of a range that begins in a name's memory and goes on behind it, where nothing will ever be: what is memory.
+uint64_t mm_wide_clip(const struct mm *, gaddr addr, uint64_t len);
 bool mm_all_mapped(const struct mm *, uint32_t start, uint32_t end);
 int mm_range(const struct mm *, uint64_t addr, uint64_t len, uint32_t *start,
              uint32_t *end); // pages; -LX_EINVAL, -LX_ENOMEM

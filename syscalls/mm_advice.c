@@ -124,7 +124,8 @@ int64_t sys_madvise(struct task *t, const uint64_t a[6])
     int advice = (int)a[2];
     int err = known_advice(t, advice);
     if (err) return err;
-    if (mm_range(t->proc->mm, a[0], a[1], &start, &end)) return -LX_EINVAL;
+    uint64_t len = mm_wide_clip(t->proc->mm, a[0], a[1]);
+    if (mm_range(t->proc->mm, a[0], len, &start, &end)) return -LX_EINVAL;
     if (start == end) return 0;
     bool whole = mm_all_mapped(t->proc->mm, start, end);
     int64_t r = advise(t, start, end, advice);

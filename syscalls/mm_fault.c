@@ -333,7 +333,8 @@ int mm_fault(struct task *t, gaddr addr, enum cpu_access access)
     static const unsigned need[] = {[ACCESS_READ] = MEM_R, [ACCESS_WRITE] = MEM_W, [ACCESS_EXEC] = MEM_X};
     struct mm *mm = t->proc->mm;
     if (access != ACCESS_EXEC) addr = mem_low(mm->mem, addr);
-    if (addr >= MEM_TOP) return segv(t, addr, LX_SIGSEGV, LX_SEGV_MAPERR);
+    if (addr >= MEM_TOP)
+        return segv(t, addr, LX_SIGSEGV, mem_claimed(mm->mem, addr) ? LX_SEGV_ACCERR : LX_SEGV_MAPERR);
     uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
     struct vma *v = vma_at(mm, page);
     if (!v) v = grow_stack(mm, page);

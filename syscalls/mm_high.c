@@ -5,7 +5,8 @@
 // until they get one: GHC's run-time system tells heap from static data by comparing with 8 GiB, gives back what it
 // gets below, and asks again for a little more. So who has given such a reservation back, and asks for one of the same
 // size above again, gets the names it wants: the place is below 4 GiB as ever, and the address that it is told has the
-// upper half of its hint. The CPU ignores upper halves anyway (direct back end) or takes this one (checked).
+// upper half of its hint, or one that is nearer. The CPU ignores upper halves anyway (direct back end) or takes this
+// one (checked).
 //
 // A process has one such upper half for its life (mem.high). The kernel takes it off at its doors, with mem_low; what
 // it tells (mmap, mremap, si_addr, /proc/PID/maps) has it where the mapping was made by it (VMA_HIGH). Code there does
@@ -14,6 +15,7 @@
 
 enum {
     USER_BITS = 47, // of an address, x86-64 with four levels of tables
+    HIGH_MOST = 4 * MEM_NAMES - 1,
     IS_FIXED = LX_MAP_FIXED | LX_MAP_FIXED_NOREPLACE
 };
 
@@ -24,13 +26,21 @@ static bool is_reservation(const struct mm_map *m)
            m->addr >> USER_BITS == 0;
 }
 
+// That of the hint, unless it is too large for probes (mm_wide.c).
+static uint32_t upper_half(gaddr hint)
+{
+    return hint >> 32 <= HIGH_MOST ? (uint32_t)(hint >> 32) : HIGH_MOST;
+}
+
 bool mm_goes_high(struct mm *mm, const struct mm_map *m, uint32_t npages)
 {
     if (m->addr < MEM_TOP) return false;
-    if (mem_low(mm->mem, m->addr) < MEM_TOP) return m->flags & IS_FIXED || !(m->prot & LX_PROT_EXEC);
+    if (mem_low(mm->mem, m->addr) < MEM_TOP)
+        return m->flags & IS_FIXED || (m->addr >> 32 == mm->mem->high && !(m->prot & LX_PROT_EXEC));
     bool again = mm->nrefused == npages && mm_range_free(mm, mm->refused, npages);
     if (!is_reservation(m) || !again) return false;
-    if (!mm->mem->high) mm->mem->high = (uint32_t)(m->addr >> 32);
+    if (!mm->mem->high) mm->mem->high = upper_half(m->addr);
+    mm_probe_high(mm);
     return true;
 }
 
@@ -43,12 +53,14 @@ void mm_note_place(struct mm *mm, const struct mm_map *m, uint32_t page, uint32_
 
 gaddr vma_shown(const struct vma *v, uint32_t page)
 {
-    gaddr upper = v->flags & VMA_HIGH ? (gaddr)v->mm->mem->high << 32 : 0;
+    const struct mem *mem = v->mm->mem;
+    gaddr name = v->flags & VMA_HIGH ? mem_name_of(mem, page) : 0;
+    gaddr upper = v->flags & VMA_HIGH && !name ? (gaddr)mem->high << 32 : name;
     return upper | (gaddr)page << PAGE_SHIFT;
 }
 
 gaddr mm_shown(const struct mm *mm, gaddr addr)
 {
     const struct vma *v = addr < MEM_TOP ? vma_at(mm, (uint32_t)(addr >> PAGE_SHIFT)) : NULL;
-    return v ? vma_shown(v, v->start) + (addr - ((gaddr)v->start << PAGE_SHIFT)) : addr;
+    return v ? vma_shown(v, (uint32_t)(addr >> PAGE_SHIFT)) + (addr & (PAGE_BYTES - 1)) : addr;
 }

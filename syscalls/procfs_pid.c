@@ -260,10 +260,11 @@ void proc_map_head(struct proc_text *x, const struct process *p, const struct vm
 {
     char name[LX_PATH_MAX], head[128];
     struct kstat st = {0};
+    gaddr start = vma_shown(v, v->start);
     if (v->file) vfs_file_getattr(v->file, &st);
     map_name(p, v, name, sizeof name);
-    snprintf(head, sizeof head, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ",
-             vma_shown(v, v->start), vma_shown(v, v->end), v->prot & LX_PROT_READ ? 'r' : '-',
+    snprintf(head, sizeof head, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ", start,
+             start + ((gaddr)(v->end - v->start) << PAGE_SHIFT), v->prot & LX_PROT_READ ? 'r' : '-',
              v->prot & LX_PROT_WRITE ? 'w' : '-', v->prot & LX_PROT_EXEC ? 'x' : '-',
              v->flags & LX_MAP_SHARED ? 's' : 'p', v->file ? v->pgoff << PAGE_SHIFT : 0, vfs_major(st.dev),
              vfs_minor(st.dev), st.ino);

@@ -15,9 +15,11 @@ static uint64_t pages_of(uint64_t bytes)
 // A page-aligned range of guest addresses: 0 and [*start, *end), or an errno when it is not one.
 int mm_range(const struct mm *mm, uint64_t addr, uint64_t len, uint32_t *start, uint32_t *end)
 {
+    uint64_t told = addr, top;
     addr = mem_low(mm->mem, addr);
+    top = mem_low_end(mm->mem, told, addr);
     if (!aligned(addr)) return -LX_EINVAL;
-    if (addr > MEM_TOP || len > MEM_TOP - addr) return -LX_ENOMEM;
+    if (addr > top || len > top - addr) return -LX_ENOMEM;
     *start = (uint32_t)(addr >> PAGE_SHIFT);
     *end = *start + (uint32_t)pages_of(len);
     return 0;
@@ -83,10 +85,10 @@ int64_t sys_mmap(struct task *t, const uint64_t a[6])
     else if (type != LX_MAP_SHARED && type != LX_MAP_PRIVATE)
         return -LX_EINVAL;
     if (!m.len) return -LX_EINVAL;
-    if (m.len > MEM_TOP) return -LX_ENOMEM;
     uint64_t as_limit = t->proc->rlimit[LX_RLIMIT_AS].rlim_cur;
     if (as_limit != LX_RLIM_INFINITY && t->proc->mm->total_pages + pages_of(m.len) > as_limit >> PAGE_SHIFT)
         return -LX_ENOMEM;
+    if (m.len > MEM_TOP) return mm_wide_reserve(t->proc->mm, &m);
     if (m.flags & LX_MAP_LOCKED || t->proc->mm->lock_future) {
         int err = mm_may_lock(t, pages_of(m.len));
         if (err) return err == -LX_ENOMEM ? -LX_EAGAIN : err;
@@ -101,6 +103,7 @@ int64_t sys_mmap(struct task *t, const uint64_t a[6])
 int64_t sys_munmap(struct task *t, const uint64_t a[6])
 {
     uint32_t start, end;
+    if (mem_claimed(t->proc->mm->mem, a[0])) return mm_wide_unmap(t->proc->mm, a[0], a[1]);
     if (!a[1] || mm_range(t->proc->mm, a[0], a[1], &start, &end)) return -LX_EINVAL;
     return vma_clear(t->proc->mm, start, end);
 }
@@ -120,7 +123,10 @@ int64_t sys_mprotect(struct task *t, const uint64_t a[6])
     unsigned prot = (unsigned)a[2];
     if (prot & ~(unsigned)(LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC | LX_PROT_GROWSDOWN | 8))
         return -LX_EINVAL; // 8: PROT_SEM
-    int err = mm_range(t->proc->mm, a[0], a[1], &start, &end);
+    bool access = prot & (LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC);
+    uint64_t len = access ? a[1] : mm_wide_clip(mm, a[0], a[1]);
+    if (access) mm_wide_wanted(mm, a[0], a[1]);
+    int err = mm_range(mm, a[0], len, &start, &end);
     if (err || start == end) return err;
     if (prot & LX_PROT_GROWSDOWN) {
         struct vma *v = vma_at(mm, start);

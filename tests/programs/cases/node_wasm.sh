@@ -1,8 +1,7 @@
-# WebAssembly in Node.js where addresses are scarce (ulimit -v, as a box has 4 GiB): what needs no memory of its own runs, memories are a RangeError.
+# WebAssembly in Node.js: functions, tables, memories that grow and what faults behind their ends, shared ones with threads, many at once.
 # image: userland
 # package: nodejs
 # options: --memory 2G
-ulimit -v 4000000
 export NODE_EXTRA_CA_CERTS= NODE_NO_WARNINGS=1
 cat >/tmp/wasm.js <<'END'
 const leb = n => { const out = []; do { out.push((n & 127) | (n > 127 ? 128 : 0)); n >>>= 7 } while (n); return out };
@@ -36,4 +35,41 @@ const attempt = f => { try { return f() } catch (e) { return `${e.name}: ${e.mes
     console.log(await fetch('http://127.0.0.1:9/').catch(e => [e.message, e.cause && (e.cause.code || e.cause.name)]));
 })();
 END
-node /tmp/wasm.js; echo "status $?"; node --liftoff --no-wasm-tier-up /tmp/wasm.js | md5sum; node --no-liftoff /tmp/wasm.js | md5sum
+cat >/tmp/memory.js <<'END'
+const { Worker, isMainThread, workerData } = require('worker_threads');
+const part = (id, ...b) => [id, b.flat(9).length, ...b.flat(9)], code = (...b) => part(0, 0, ...b, 0x0b).slice(1);
+const attempt = f => { try { return f() } catch (e) { return `${e.name}: ${e.message}` } };
+const I = 0x7f, D = 0x7c;
+const module_ = memory => new WebAssembly.Module(Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0,
+    ...part(1, 5, [0x60, 1, I, 1, I], [0x60, 2, I, I, 0], [0x60, 3, I, I, I, 0], [0x60, 1, I, 1, D], [0x60, 2, I, I, 1, I]),
+    ...part(2, 1, 1, 101, 1, 109, 2, memory), ...part(3, 9, 0, 1, 0, 1, 2, 2, 3, 0, 4),
+    ...part(7, 9, [1, 97, 0, 0], [1, 98, 0, 1], [1, 99, 0, 2], [1, 100, 0, 3], [1, 101, 0, 4], [1, 102, 0, 5], [1, 103, 0, 6], [1, 104, 0, 7], [1, 105, 0, 8]),
+    ...part(10, 9, code(0x20, 0, 0x28, 2, 0), code(0x20, 0, 0x20, 1, 0x36, 2, 0), // load, store
+        code(0x20, 0, 0x2d, 0, 0xff, 0xff, 0xff, 0xff, 7), code(0x20, 0, 0x20, 1, 0x3a, 0, 0x80, 0x80, 4), // with large offsets
+        code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0), code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 11, 0), // copy, fill
+        code(0x20, 0, 0x2b, 3, 0), code(0x20, 0, 0x40, 0), // f64, grow
+        code(0x20, 0, 0x20, 1, 0xfe, 0x1e, 2, 0))])); // atomic add
+const plain = module_([1, 1, 0x80, 8]), shared = module_([3, 1, 0x80, 8]);
+const open = (how, m) => new WebAssembly.Instance(how, { e: { m } }).exports;
+if (!isMainThread) {
+    const x = open(shared, workerData);
+    for (let i = 0; i < 20000; i++) x.i(16, 3);
+    return;
+}
+(async () => {
+    for (let k = 0; k < 24; k++) {
+        const m = new WebAssembly.Memory({ initial: 1, maximum: 1024 }), x = open(plain, m);
+        let sum = 0;
+        for (let i = 0; i < 60000; i++) { x.b(i & 0xfffc, i); sum = sum + x.a(i & 0xfffc) | 0 }
+        const traps = [65533, 65536, -4, 0x7ffffff0, 0x40000000].map(a => attempt(() => x.a(a))).concat(attempt(() => x.b(0x20000000, 1)), attempt(() => x.c(5)), attempt(() => x.d(0, 1)), attempt(() => x.e(65000, 0, 1000)), attempt(() => x.f(-1, 7, 2)), attempt(() => x.g(65530)));
+        console.log(k, sum, new Set(traps).size, traps[0], m.grow(k), x.h(9), m.buffer.byteLength, x.f(100, 7, 60), x.e(200, 90, 80), x.a(212), x.g(208), attempt(() => x.a(65536 * (k + 10) - 4)), attempt(() => x.a(65536 * (k + 10))), attempt(() => m.grow(1024)));
+    }
+    const m = new WebAssembly.Memory({ initial: 1, maximum: 1024, shared: true }), workers = [1, 2, 3].map(() => new Worker(__filename, { workerData: m }));
+    await Promise.all(workers.map(w => new Promise(done => w.on('exit', done))));
+    console.log(open(shared, m).a(16), m.grow(200), m.buffer.byteLength, Atomics.load(new Int32Array(m.buffer), 4));
+    require('fs').writeFileSync('/tmp/data', 'from a file'); const big = new WebAssembly.Memory({ initial: 600, maximum: 700 });
+    require('fs').readSync(require('fs').openSync('/tmp/data'), new Uint8Array(big.buffer, 1 << 25, 20)); console.log(Buffer.from(big.buffer, 1 << 25, 11).toString(), require('crypto').createHash('md5').update(new Uint8Array(big.buffer)).digest('hex'));
+    const r = require('child_process').spawnSync('sh', ['-c', 'cat'], { input: Buffer.from(big.buffer, 1 << 25, 11) }); console.log(r.stdout.toString());
+})();
+END
+node /tmp/wasm.js; echo "status $?"; node /tmp/memory.js; echo "status $?"; node --liftoff --no-wasm-tier-up /tmp/memory.js | md5sum; node --no-liftoff /tmp/memory.js | md5sum; node --liftoff --no-wasm-tier-up /tmp/wasm.js | md5sum; node --no-liftoff /tmp/wasm.js | md5sum
