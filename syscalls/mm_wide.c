@@ -6,15 +6,15 @@
 // half says which reservation it is, and whose lower half is that of a place below 4 GiB. The CPU ignores upper halves,
 // so an address in the place reaches it. One behind it must fault, and would alias something else instead.
 //
-// Where in its reservation a program will want memory is not known: V8 keeps a guard of 2 GiB before it, as far as a
-// negative index reaches. So it is the start at first; who wants it elsewhere gets ENOMEM there, and the next
-// reservation, which V8 tries when it has given the first one back, has its memory where it was wanted, and as much.
-// What a program makes accessible beyond is ENOMEM.
-//
 // That is what probes are for (mem.probe): code that is not a file's, as is all that V8 makes, looks before each access
 // at a byte that can be read if the 16 MiB around the address are memory or may become it: an instruction to shift the
 // address, and a load. If it faults the interpreter does the instruction, and it knows names exactly. Code of files is
 // not changed: what a program's own functions do with such memory stays within its bounds.
+//
+// Where in its reservation a program will want memory is not known: V8 keeps a guard of 2 GiB before it, as far as a
+// negative index reaches. So it is the start at first; who wants it elsewhere gets ENOMEM there, and the next
+// reservation, which V8 tries when it has given the first one back, has its memory where it was wanted, and as much.
+// What a program makes accessible beyond is ENOMEM.
 //
 // Only who insists gets a name: many programs ask for much and then for less, and are better off with less. So the
 // first request for a size is refused, and the next one, if it is for the same size, is not.
@@ -109,6 +109,7 @@ static int64_t reserve(struct mm *mm)
     if (!k || !low) return -LX_ENOMEM;
     gaddr base = ((gaddr)k << MEM_NAME_SHIFT) + (uint32_t)(low - mm->wants_at);
     made.start = base + mm->wants_at;
+    if (made.start + ((gaddr)made.npages << PAGE_SHIFT) > (gaddr)(k + 1) << MEM_NAME_SHIFT) return -LX_ENOMEM;
     *n = made;
     if (!(err = insert(mm, low_page(n), n->npages, 0, VMA_HIGH))) {
         mm->wants_pages = 0;
