@@ -347,7 +347,7 @@ static void change_rows(struct fuzz *f, const struct seed *s, struct rng *r)
 static void command(const struct fuzz *f, const struct seed *s)
 {
     static const char *const commands[] = {"diff %s %s", "export --delta %2$s %1$s /"};
-    char use[200];
+    char use[500];
     for (unsigned k = 0; k < 2; k++) {
         snprintf(use, sizeof use, commands[k], s->image, f->delta);
         int status = run("timeout 20 %s image %s 2>%s/log >/dev/null", f->belljar, use, f->directory);
