@@ -519,7 +519,7 @@ static void try_image(uint8_t *bytes, uint64_t size)
     struct vbox b;
     struct fs *fs;
     char why[200] = "";
-    struct memdev m = {.dev = {&mem_ops, size}, .bytes = bytes};
+    struct memdev m = {.dev = {.ops = &mem_ops, .bytes = size}, .bytes = bytes};
     vbox_open_empty(&b, 8192, 4 << 20);
     if (extfs_new(b.vfs, &m.dev, &fs, why, sizeof why) != 0) {
         assert_true(strlen(why) > 20 && !strchr(why, '\n'));
