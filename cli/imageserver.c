@@ -56,7 +56,7 @@ static int fork_server(struct imageserver *s, struct diskserver *d)
     return err;
 }
 
-int imageserver_start(struct imageserver *s, const struct command_line *l)
+static int start(struct imageserver *s, const struct command_line *l)
 {
     struct diskserver d = {.image = l->image, .record = l->record};
     *s = (struct imageserver){.table = -1, .ended = -1};
@@ -83,6 +83,14 @@ int imageserver_start(struct imageserver *s, const struct command_line *l)
     if (s->head == MAP_FAILED) return failed("mmap");
     s->progress = isatty(2) && !(l->box.trace && l->box.trace_fd == 2);
     return 0;
+}
+
+int imageserver_start(struct imageserver *s, const struct command_line *l)
+{
+    int status = start(s, l);
+    if (status && s->pool) pool_close(s->pool);
+    if (status) s->pool = NULL;
+    return status;
 }
 
 void imageserver_own(const struct imageserver *s, int fd[IMAGESERVER_OWN])

@@ -25,7 +25,7 @@ box() {
     out=$work/$name
     mkdir "$out"
     [[ " $* " == *' -- '* ]] || set -- "$@" -- cat $inside
-    XDG_CACHE_HOME=$out/cache timeout 60 "$BELLJAR" --http-timeout 1s --image "$url/$path" "$@" >"$out/out" 2>"$out/err"
+    XDG_CACHE_HOME=$out/cache timeout 60 "$BELLJAR" --code-cache none --http-timeout 1s --image "$url/$path" "$@" >"$out/out" 2>"$out/err"
     status=$?
     bytes=$(stat -c %s "$out/out")
     if ((bytes == 0)); then
