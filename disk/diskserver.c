@@ -472,7 +472,11 @@ static void finish_check(struct serving *s)
     uint64_t until = now_ms() + CHECK_SECONDS * 1000;
     host_link_close(s->link);
     close(2);
-    if (s->check_at) check(s);
+    if (s->check_at) {
+        nanosleep(&(struct timespec){.tv_nsec = CHECK_AFTER_MS * 1000000l},
+                  NULL); // the command ends first: loading takes a processor
+        check(s);
+    }
     for (uint64_t now = now_ms(); http_busy(s->http) && !s->ended && now < until; now = now_ms())
         (void)http_run(s->http, NULL, 0, (int)(until - now));
 }
