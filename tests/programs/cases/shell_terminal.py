@@ -31,7 +31,7 @@ def session(argv, steps):
 
 
 jobs = ["sleep 9\n", "\x1a", "jobs\n", "bg\n", "jobs -l | wc -w\n", "fg %1\n", "\x03", "echo $?\n", "sleep 8 & sleep 7 &\n", "jobs\n", "kill %1; sleep 0.2\n", "\n", "fg\n", "\x1a", "kill -9 %2; sleep 0.2\n", "\n", "set +m; set -m; (exit 4) & wait $!; echo $?\n",
-        "cat\n", "typed\n", "\x1a", "fg\n", "\x04", "trap 'echo trapped' INT\n", "\x03", "\n", "sleep 5\n", "\x03", "trap - INT; read x\n", "in\n", "echo $x; sleep 9 | cat\n", "\x1a", "fg %1\n", "\x1c", "stty -echo; echo quiet\n", "stty echo\n", "stty tostop; (sleep 0.1; echo bgout) & sleep 0.2\n", "jobs\n", "fg\n", "stty -tostop; (read y) & sleep 0.3\n", "jobs\n", "kill %%; sleep 0.2\n", "sh -c 'kill -STOP $$; echo cont'\n", "fg\n", "(exit 3)\n", "kill %1\n", "sleep 6 &\n", "kill -STOP %%; sleep 0.1; jobs\n", "exit 3\n", "exit 3\n"]
+        "cat\n", "typed\n", "\x1a", "fg\n", "\x04", "trap 'echo trapped' INT\n", "\x03", "\n", "sleep 5\n", "\x03", "trap - INT; read x\n", "in\n", "echo $x; sleep 9 | cat\n", "\x1a", "fg %1\n", "\x1c", "stty -echo; echo quiet\n", "stty echo\n", "stty tostop; (sleep 0.1; echo bgout) & sleep 0.2\n", "jobs\n", "fg\n", "stty -tostop; (read y) & sleep 0.3\n", "jobs\n", "kill -9 %%; sleep 0.2\n", "sh -c 'kill -STOP $$; echo cont'\n", "fg\n", "(exit 3)\n", "kill %1\n", "sleep 6 &\n", "kill -STOP %%; sleep 0.1; jobs\n", "exit 3\n", "exit 3\n"]
 sessions = [
     (["dash", "-i"], jobs),
     (["bash", "--norc", "--noprofile", "-i"], jobs[:-2] + ["disown -a\n", "sleep 0.2 & sleep 3 & wait -n; echo $?; kill %2; sleep 0.3\n", "wait -f %2; echo $?\n", "sleep 9 &\n", "kill -STOP %1; sleep 0.2\n", "exit\n", "exit 5\n"]),
