@@ -55,21 +55,6 @@ static uint64_t blocks_of(const struct ext2 *e, const struct ext2_inode_large *i
     return in->i_flags & EXT4_HUGE_FILE_FL ? n * (e->block_size / 512) : n;
 }
 
-static bool kind_known(uint32_t mode)
-{
-    switch (mode & LX_S_IFMT) {
-    case LX_S_IFREG:
-    case LX_S_IFDIR:
-    case LX_S_IFLNK:
-    case LX_S_IFCHR:
-    case LX_S_IFBLK:
-    case LX_S_IFIFO:
-    case LX_S_IFSOCK:
-        return true;
-    }
-    return false;
-}
-
 static uint64_t size_of(const struct ext2_inode_large *in)
 {
     uint32_t kind = in->i_mode & LX_S_IFMT;
@@ -80,7 +65,7 @@ static uint64_t size_of(const struct ext2_inode_large *in)
 static bool inode_sane(const struct ext2_inode_large *in, uint64_t size)
 {
     uint32_t odd = EXT4_ENCRYPT_FL | EXT4_CASEFOLD_FL | EXT2_COMPRBLK_FL | EXT4_EA_INODE_FL | EXT4_VERITY_FL;
-    if (!kind_known(in->i_mode) || in->i_links_count == 0 || in->i_flags & odd || size > INT64_MAX) return false;
+    if (!mode_known(in->i_mode) || in->i_links_count == 0 || in->i_flags & odd || size > INT64_MAX) return false;
     if ((in->i_mode & LX_S_IFMT) == LX_S_IFLNK) return size > 0 && size < VFS_PATH_MAX;
     return (in->i_mode & LX_S_IFMT) != LX_S_IFREG || size <= (uint64_t)UINT32_MAX << 12;
 }

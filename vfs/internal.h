@@ -17,6 +17,7 @@ void inode_touch(struct inode *,
 void inode_changed(struct inode *); // INODE_DIRTY, and not saved
 void inode_accessed(const struct path *); // relatime rules
 unsigned mode_to_dt(uint32_t mode);
+bool mode_known(uint32_t mode); // a kind of file that there is, and nothing beyond 16 bits
 void inode_init(struct inode *, struct fs *, uint64_t ino,
                 uint32_t mode); // one reference, times now, blksize; nlink 1 (directories 2)
 static inline bool is_kind(const struct inode *i, uint32_t kind)

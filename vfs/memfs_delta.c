@@ -28,25 +28,10 @@ static uint64_t pages_of(uint64_t size)
 
 // ---------------------------------------------------------------- reading
 
-static bool kind_known(uint32_t mode)
-{
-    switch (mode & LX_S_IFMT) {
-    case LX_S_IFREG:
-    case LX_S_IFDIR:
-    case LX_S_IFLNK:
-    case LX_S_IFCHR:
-    case LX_S_IFBLK:
-    case LX_S_IFIFO:
-    case LX_S_IFSOCK:
-        return mode <= 0177777;
-    }
-    return false;
-}
-
 static bool inode_ok(const struct deltalink_inode *r)
 {
     bool link = (r->mode & LX_S_IFMT) == LX_S_IFLNK;
-    if (!kind_known(r->mode) || r->nlink == 0 || r->size > (uint64_t)UINT32_MAX * PAGE) return false;
+    if (!mode_known(r->mode) || r->nlink == 0 || r->size > (uint64_t)UINT32_MAX * PAGE) return false;
     if (link) return r->size > 0 && r->size < VFS_PATH_MAX && r->target_len == r->size;
     return r->target_len == 0;
 }

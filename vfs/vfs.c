@@ -173,6 +173,21 @@ unsigned mode_to_dt(uint32_t mode)
     return (mode & LX_S_IFMT) >> 12; // the DT_ values are the mode's type bits
 }
 
+bool mode_known(uint32_t mode)
+{
+    switch (mode & LX_S_IFMT) {
+    case LX_S_IFREG:
+    case LX_S_IFDIR:
+    case LX_S_IFLNK:
+    case LX_S_IFCHR:
+    case LX_S_IFBLK:
+    case LX_S_IFIFO:
+    case LX_S_IFSOCK:
+        return mode <= 0177777;
+    }
+    return false;
+}
+
 // ---------------------------------------------------------------- times
 
 struct vtime vfs_now(struct vfs *v)
