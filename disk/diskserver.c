@@ -135,13 +135,6 @@ static void count(struct serving *s)
     s->d->shared->retries = c.retries;
 }
 
-static bool test_and_set(uint8_t *map, uint32_t i)
-{
-    bool was = map[i / 8] >> (i % 8) & 1;
-    map[i / 8] |= (uint8_t)(1u << (i % 8));
-    return was;
-}
-
 static bool test(const uint8_t *map, uint32_t i)
 {
     return map[i / 8] >> (i % 8) & 1;
@@ -166,7 +159,7 @@ static void seek_group(struct serving *s, uint32_t group)
 {
     uint8_t keys[GROUP][POOL_KEY];
     uint32_t which[GROUP], slots[GROUP] = {0}, n = 0;
-    if (test_and_set(s->sought, group)) return;
+    if (disk_mark(s->sought, group)) return;
     for (uint32_t c = group * GROUP; c < s->chunks && c / GROUP == group; c++) {
         if (disk_load(&s->table[c]) != DISK_ABSENT) continue;
         if (s->source->ops->key(s->source, c, keys[n]))
@@ -191,7 +184,7 @@ static bool is_missing(struct serving *s, uint32_t chunk)
     uint32_t slot;
     seek_group(s, chunk / GROUP);
     if (disk_load(&s->table[chunk]) != DISK_ABSENT) return false;
-    if (test_and_set(s->looked, chunk) || !s->source->ops->key(s->source, chunk, key)) return true;
+    if (disk_mark(s->looked, chunk) || !s->source->ops->key(s->source, chunk, key)) return true;
     slot = pool_find(s->d->pool, key);
     if (slot) s->d->shared->hits++;
     if (slot) set(s, chunk, slot);
@@ -285,7 +278,7 @@ static void ask_for_guesses(struct serving *s)
 {
     uint32_t first, n;
     while (!s->ended && s->guesses < (s->awaited ? MAYBE_BUSY : MAYBE_IDLE) && (n = next_guess(s, &first))) {
-        for (uint32_t c = first; c < first + n; c++) s->guesses += !test_and_set(s->guessed, c);
+        for (uint32_t c = first; c < first + n; c++) s->guesses += !disk_mark(s->guessed, c);
         want(s, first, n, SOURCE_AHEAD);
     }
 }
@@ -313,7 +306,7 @@ static void serve_want(struct serving *s, const struct disk_want *w)
     if (s->d->record >= 0) record(s, w);
     for (uint32_t c = w->first; now && c < w->first + w->count; c++) {
         bool missing = is_missing(s, c);
-        if (missing && !test_and_set(s->urgent, c) && s->awaited++ == 0) note_wait(s);
+        if (missing && !disk_mark(s->urgent, c) && s->awaited++ == 0) note_wait(s);
         if (missing) ask_for_hot(s);
         there |= !missing;
     }

@@ -26,10 +26,10 @@ static bool is_reservation(const struct mm_map *m)
            m->addr >> USER_BITS == 0;
 }
 
-// That of the hint, unless it is too large for probes (mm_wide.c).
-static uint32_t upper_half(gaddr hint)
+// That of the hint, unless it is too large for probes or may be a name's (mm_wide.c), which the largest never is.
+static uint32_t upper_half(const struct mem *mem, gaddr hint)
 {
-    return hint >> 32 <= HIGH_MOST ? (uint32_t)(hint >> 32) : HIGH_MOST;
+    return hint >> 32 < HIGH_MOST && !mem->probe ? (uint32_t)(hint >> 32) : HIGH_MOST;
 }
 
 bool mm_goes_high(struct mm *mm, const struct mm_map *m, uint32_t npages)
@@ -39,7 +39,7 @@ bool mm_goes_high(struct mm *mm, const struct mm_map *m, uint32_t npages)
         return m->flags & IS_FIXED || (m->addr >> 32 == mm->mem->high && !(m->prot & LX_PROT_EXEC));
     bool again = mm->nrefused == npages && mm_range_free(mm, mm->refused, npages);
     if (!is_reservation(m) || !again) return false;
-    if (!mm->mem->high) mm->mem->high = upper_half(m->addr);
+    if (!mm->mem->high) mm->mem->high = upper_half(mm->mem, m->addr);
     mm_probe_high(mm);
     return true;
 }

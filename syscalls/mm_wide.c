@@ -84,7 +84,7 @@ static uint32_t find_room(const struct mm *mm, uint32_t *npages)
 
 static unsigned free_name(const struct mem *mem)
 {
-    for (unsigned k = 1; k < MEM_NAMES; k++)
+    for (unsigned k = 1; k < MEM_NAMES - 1; k++) // the last may be mem.high's
         if (!mem->name[k].npages && mem->high >> 2 != k) return k;
     return 0;
 }

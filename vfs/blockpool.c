@@ -51,13 +51,6 @@ static struct blockpool *pool_of(struct blockdev *d)
 
 // ---------------------------------------------------------------- asking
 
-static bool test_and_set(uint8_t *map, uint32_t i)
-{
-    bool was = map[i / 8] >> (i % 8) & 1;
-    map[i / 8] |= (uint8_t)(1u << (i % 8));
-    return was;
-}
-
 static void send_wants(struct blockpool *p)
 {
     if (p->nwants && (p->link < 0 || host_link_send(p->link, p->want, p->nwants * sizeof *p->want))) p->gone = true;
@@ -78,9 +71,9 @@ static void add_want(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
 static void ask(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
 {
     if (disk_load(&p->table[chunk]) != DISK_ABSENT) return;
-    if (how != DISK_NOW && test_and_set(p->asked, chunk)) return;
-    if (how == DISK_NOW && test_and_set(p->urgent, chunk)) return;
-    if (how == DISK_NOW) test_and_set(p->asked, chunk);
+    if (how != DISK_NOW && disk_mark(p->asked, chunk)) return;
+    if (how == DISK_NOW && disk_mark(p->urgent, chunk)) return;
+    if (how == DISK_NOW) disk_mark(p->asked, chunk);
     add_want(p, chunk, how);
 }
 

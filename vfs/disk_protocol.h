@@ -7,6 +7,7 @@
 // while others are still to be taken, so a worker that takes one takes all. The server sends the first news when
 // `state` is not DISK_OPENING any more.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,14 @@ struct disk_want { // a packet: one or more of them, DISK_WANTS at most
     uint32_t first, count, urgency;
 };
 enum { DISK_WANTS = 64 };
+
+// A bit per chunk, as both sides keep: was it set before?
+static inline bool disk_mark(uint8_t *map, uint32_t chunk)
+{
+    bool was = map[chunk / 8] >> (chunk % 8) & 1;
+    map[chunk / 8] |= (uint8_t)(1u << (chunk % 8));
+    return was;
+}
 
 static inline uint32_t disk_load(const uint32_t *at) // of memory that another process writes
 {

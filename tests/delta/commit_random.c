@@ -4,11 +4,11 @@
 //     commit-random BELLJAR [--seed N] [--rounds N] [--changes N] [--keep DIRECTORY]
 #include "disk/digest.h"
 #include "model.h"
+#include "shell.h"
 #include "tests/insn/values.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,17 +39,6 @@ static const struct kind {
     {"ext4-ea_inode", "-t ext4 -b 4096 -O ea_inode,large_dir", 4096, false},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
-
-static int run(const char *format, ...)
-{
-    char command[4096];
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(command, sizeof command, format, ap);
-    va_end(ap);
-    int status = system(command);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
 
 // What the images begin with: an index in a directory of many names, a few large and many small files.
 static int make_tree(const char *directory)

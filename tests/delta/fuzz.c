@@ -10,12 +10,12 @@
 #include "disk/layers.h"
 #include "disk/sqlite.h"
 #include "model.h"
+#include "shell.h"
 #include "tests/store/campaign.h"
 #include "tests/insn/values.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -43,17 +43,6 @@ struct fuzz {
     struct seed seed[KINDS];
     uint64_t cases, opened, whole, committed, checked, rows;
 };
-
-static int run(const char *format, ...)
-{
-    char command[2048];
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(command, sizeof command, format, ap);
-    va_end(ap);
-    int status = system(command);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 static _Noreturn void stop(const char *what)
 {
