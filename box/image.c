@@ -76,6 +76,12 @@ int belljar_image_info(const char *path, struct belljar_image_info *out, struct 
     return code;
 }
 
+int belljar_image_info_pool(const struct belljar_pool_image *of, struct belljar_image_info *out,
+                            struct belljar_error *why)
+{
+    return look(&(struct belljar_image){.fd = -1, .pool = *of}, of->name, out, why);
+}
+
 // Takes over from.fd, also on failure.
 static int open_from(struct belljar_image from, const char *name, struct belljar_image **out, struct belljar_error *why)
 {

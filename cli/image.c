@@ -27,9 +27,12 @@ static int info_one(const char *path)
 {
     struct belljar_image_info i;
     struct belljar_error why;
+    char shown[HTTP_SHOWN];
     if (manifest_is_named(path)) return image_packed_info(path);
-    if (belljar_image_info(path, &i, &why)) return fail(STATUS_FAILED, "%s", why.text);
-    show(path, &i);
+    int status = http_is_url(path) ? image_served_info(path, &i, shown) : 0;
+    if (status) return status;
+    if (!http_is_url(path) && belljar_image_info(path, &i, &why)) return fail(STATUS_FAILED, "%s", why.text);
+    show(http_is_url(path) ? shown : path, &i);
     return i.mountable ? 0 : 1;
 }
 
@@ -46,7 +49,7 @@ static int info(int argc, char **argv, const char *const *value)
 
 const struct image_use image_info_use = {
     .name = "info",
-    .arguments = "FILE|MANIFEST|URL/manifest...",
+    .arguments = "FILE|MANIFEST|URL...",
     .what = "Tells what a disk image holds, and whether belljar can use it.",
     .about = "The exit status is 1 if it cannot.\n",
     .min = 1,

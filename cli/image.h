@@ -1,6 +1,7 @@
 // The subcommands of `belljar image`: a row in image.c's table, a function, and its options (image_options.c).
 #pragma once
 #include "cli/options.h"
+#include "disk/http.h"
 
 struct image_option {
     const char *name;     // without the dashes
@@ -28,4 +29,6 @@ int image_run(const struct image_use *, int argc, char **argv);
 extern const struct image_use image_info_use, image_pack_use, image_verify_use, image_unpack_use, image_profile_use;
 extern const struct image_use image_commit_use, image_diff_use, image_export_use;
 
+// What is in a plain image on a server, and the URL as it may be printed. The exit status; not 0: it has said why.
+int image_served_info(const char *url, struct belljar_image_info *, char shown[HTTP_SHOWN]);
 int image_packed_info(const char *manifest); // path or URL of a packed image: the exit status of image info for it

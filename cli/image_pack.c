@@ -56,6 +56,9 @@ static int pack(int argc, char **argv, const char *const *value)
                                .threads = (unsigned)jobs,
                                .progress = show_progress,
                                .ctx = &progress};
+    char shown[HTTP_SHOWN];
+    if (http_is_url(argv[0]))
+        return fail(STATUS_FAILED, "image pack: %s: it must be downloaded first", http_shown(argv[0], shown));
     int err = packed_make(&o, &counts, why);
     image_progress_end(&progress);
     if (err) return fail(STATUS_FAILED, "image pack: %s", why);

@@ -9,8 +9,9 @@ static bool show(struct image_reader *r)
     const struct source *s = r->source;
     uint32_t content = 0;
     uint8_t key[POOL_KEY];
+    char shown[HTTP_SHOWN];
     for (uint32_t i = 0; i < s->chunks; i++) content += s->ops->key(r->source, i, key);
-    printf("%s\n", r->name);
+    printf("%s\n", http_shown(r->name, shown));
     printf("  packed image  %" PRIu64 " bytes in %u chunks, %u of them zeros\n", s->bytes, s->chunks,
            s->chunks - content);
     printf("  contents      %u that differ\n", r->wanted);

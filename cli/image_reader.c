@@ -110,16 +110,11 @@ static void run(struct image_reader *r)
     }
 }
 
-static bool is_url(const char *name)
-{
-    return !strncmp(name, "http://", 7) || !strncmp(name, "https://", 8);
-}
-
 int image_open_http(struct http **http, const char *name, char why[HTTP_WHY])
 {
     struct http_headers headers = {0};
     *http = NULL;
-    if (!is_url(name)) return 0;
+    if (!http_is_url(name)) return 0;
     int err = http_headers_add_environment(&headers, why);
     struct http_options options = {.headers = (const char *const *)headers.line, .nheaders = headers.n, .netrc = true};
     if (!err) err = http_open(http, &options, why);
@@ -130,6 +125,12 @@ int image_open_http(struct http **http, const char *name, char why[HTTP_WHY])
 int image_read(struct image_reader *r)
 {
     const struct source_events events = {r, on_opened, on_chunk, on_failed, on_ended};
+    if (!manifest_is_named(r->name)) {
+        char shown[HTTP_SHOWN];
+        snprintf(r->why, sizeof r->why, "%.150s: it is no packed image: that would be manifest or NAME.manifest",
+                 http_shown(r->name, shown));
+        return -1;
+    }
     if (image_open_http(&r->http, r->name, r->why)) return -1;
     r->source = r->http ? source_packed(r->http, NULL, r->name, &events) : source_packed_directory(r->name, &events);
     if (r->source) run(r);

@@ -2,6 +2,7 @@
 #include "cli/image_tree.h"
 #include "disk/digest.h"
 #include "disk/diskserver.h"
+#include "disk/manifest.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,9 +15,10 @@ static int open_file(struct image_tree *t, const char *path)
     struct belljar_image_info info;
     struct belljar_error why;
     *t = (struct image_tree){.path = path, .fd = -1};
+    char shown[HTTP_SHOWN];
     if (diskserver_is_for(path))
-        return fail(STATUS_FAILED,
-                    "%s: it must be unpacked (belljar image unpack) or downloaded first; its delta fits to that", path);
+        return fail(STATUS_FAILED, "%s: it must be %s first", http_shown(path, shown),
+                    manifest_is_named(path) ? "unpacked (belljar image unpack)" : "downloaded");
     if (belljar_image_info(path, &info, &why)) return fail(STATUS_FAILED, "%s", why.text);
     if (!info.mountable) return fail(STATUS_FAILED, "%s: %s", path, info.why_not);
     t->fd = open(path, O_RDONLY | O_CLOEXEC);

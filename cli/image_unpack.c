@@ -54,7 +54,7 @@ static bool verify_failed(struct image_reader *r, uint32_t index, const char *wh
 static int verify(int argc, char **argv, const char *const *value)
 {
     struct looking l = {.doing = "verifying"};
-    char why[MANIFEST_WHY];
+    char why[MANIFEST_WHY], shown[HTTP_SHOWN];
     (void)argc;
     (void)value;
     l.reader = (struct image_reader){.name = argv[0],
@@ -69,7 +69,8 @@ static int verify(int argc, char **argv, const char *const *value)
     if (l.wrong) return fail(STATUS_FAILED, "image verify: %u of %u chunks are wrong", l.wrong, l.reader.wanted);
     int hot = image_hot_verify(argv[0], why);
     if (hot < 0) return fail(STATUS_FAILED, "image verify: the hot file: %s", why);
-    printf("%s: %u chunks are there and right%s\n", argv[0], l.reader.wanted, hot ? ", the hot file too" : "");
+    printf("%s: %u chunks are there and right%s\n", http_shown(argv[0], shown), l.reader.wanted,
+           hot ? ", the hot file too" : "");
     return 0;
 }
 

@@ -62,6 +62,7 @@ static int start(struct imageserver *s, const struct command_line *l)
     *s = (struct imageserver){.table = -1, .ended = -1};
     if (!diskserver_is_for(l->image) && l->record < 0) return 0;
     s->image = l->image;
+    s->name = http_shown(s->image, s->url); // a URL may have a password in it, or a query that is one
     int status = open_pool(s, l);
     if (status) return status;
     d.pool = s->pool;
@@ -128,7 +129,7 @@ int imageserver_tell_end(struct imageserver *s)
     char why[DISK_WHY];
     s->told = true;
     imageserver_hide(s);
-    if (disk_load(&s->head->state) != DISK_ENDED) return fail(STATUS_FAILED, "%s: the image's server died", s->image);
+    if (disk_load(&s->head->state) != DISK_ENDED) return fail(STATUS_FAILED, "%s: the image's server died", s->name);
     copy_printable(why, s->head->why);
     return fail(STATUS_FAILED, "%s", why);
 }

@@ -4,6 +4,7 @@
 //     imageserver_start(&s, line) ... imageserver_own(&s, fd), server_lent(&s.server) ... imageserver_end(&s)
 #pragma once
 #include "cli/options.h"
+#include "disk/http.h"
 #include "disk/server.h"
 #include "vfs/disk_protocol.h"
 #include <sys/types.h>
@@ -12,6 +13,8 @@ enum { IMAGESERVER_OWN = 4 };
 
 struct imageserver {
     const char *image; // NULL: a local file, and nothing below is used
+    const char *name;  // of it, for messages
+    char url[HTTP_SHOWN];
     struct pool *pool;
     struct server server;
     int table, ended; // ended: reads as closed when the server has ended

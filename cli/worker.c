@@ -114,7 +114,7 @@ static void pass_image(struct worker *w, struct passage *outside, struct passage
     w->image = pass(own, w->image);
     if (w->image >= 0) return;
     imageserver_own(server, of_server);
-    w->pool = (struct belljar_pool_image){.name = w->line->image};
+    w->pool = (struct belljar_pool_image){.name = server->name};
     w->pool.blocks = pass(own, of_server[0]);
     w->pool.table = pass(own, of_server[1]);
     w->pool.spare = pass(own, of_server[2]);
@@ -160,7 +160,7 @@ static int enter_jail(struct worker *w, const struct imageserver *server, int br
     }
     l->image = strdup(l->image); // it may be a string of the environment
     if (!l->image) return say_failed(w, BELLJAR_NO_RESOURCES, "", "out of memory");
-    w->pool.name = l->image;
+    if (server->name == server->image) w->pool.name = l->image;
     forget_environment();
     if (!l->jail) return host_jail_bind(&jail);
     return host_jail_close(&jail, why, sizeof why) ? say_failed(w, BELLJAR_NO_RESOURCES, "", why) : 0;

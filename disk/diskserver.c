@@ -63,14 +63,9 @@ static bool has_end(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-static bool is_url(const char *image)
-{
-    return !strncmp(image, "http://", 7) || !strncmp(image, "https://", 8);
-}
-
 static bool is_manifest(const char *image)
 {
-    size_t n = strcspn(image, is_url(image) ? "?#" : "");
+    size_t n = strcspn(image, http_is_url(image) ? "?#" : "");
     char name[4096];
     if (n >= sizeof name) return false;
     memcpy(name, image, n);
@@ -80,7 +75,7 @@ static bool is_manifest(const char *image)
 
 bool diskserver_is_for(const char *image)
 {
-    return is_url(image) || is_manifest(image);
+    return http_is_url(image) || is_manifest(image);
 }
 
 int diskserver_memory(struct disk_head **shared)
@@ -242,7 +237,7 @@ static char *hot_url(const char *image)
 // When something is missing, once.
 static void ask_for_hot(struct serving *s)
 {
-    if (s->hot_state != HOT_NONE || s->d->record >= 0 || !is_url(s->d->image) || is_manifest(s->d->image)) return;
+    if (s->hot_state != HOT_NONE || s->d->record >= 0 || !http_is_url(s->d->image) || is_manifest(s->d->image)) return;
     s->hot_state = HOT_ASKED;
     char *url = hot_url(s->d->image);
     s->hot_text = malloc(HOTLIST_BYTES);
@@ -395,7 +390,7 @@ static void on_ended(void *ctx, const char *why)
 static struct source *make_source(struct serving *s)
 {
     const char *image = s->d->image;
-    if (is_url(image))
+    if (http_is_url(image))
         return is_manifest(image) ? source_packed(s->http, s->d->pool, image, &s->events)
                                   : source_plain(s->http, s->d->pool, image, &s->events);
     return is_manifest(image) ? source_packed_directory(image, &s->events) : source_file(image, &s->events);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_WHY = 256, HTTP_PIN = 192 };
+enum { HTTP_WHY = 256, HTTP_PIN = 192, HTTP_SHOWN = 128 };
 
 struct http_options {
     const char *const *headers; // "Name: value", sent to the host of the URL alone, not to where it redirects
@@ -48,6 +48,10 @@ struct http_resource *http_resource(struct http *, const char *url); // NULL: no
 // The URL without credentials and fragment: what a resource is known by, not to be printed (a query may be secret). The
 // caller frees it. NULL: no memory.
 char *http_url_name(const char *url);
+bool http_is_url(const char *);
+// A URL without what must not be printed: credentials, query, fragment, control characters.
+void http_shown_url(const char *url, char shown[HTTP_SHOWN]);
+const char *http_shown(const char *name, char shown[HTTP_SHOWN]); // what is no URL as it is
 // It goes once its requests have ended; it must not be used any more, and sinks of it will have been called for the
 // last time when the next http_run returns that ends them.
 void http_forget(struct http_resource *);

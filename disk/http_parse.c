@@ -104,6 +104,11 @@ static const char *host_of(const char *url, size_t *scheme)
     return host;
 }
 
+bool http_is_url(const char *name)
+{
+    return !strncmp(name, "http://", 7) || !strncmp(name, "https://", 8);
+}
+
 void http_shown_url(const char *url, char shown[HTTP_SHOWN])
 {
     size_t scheme;
@@ -112,6 +117,13 @@ void http_shown_url(const char *url, char shown[HTTP_SHOWN])
     snprintf(shown, HTTP_SHOWN, "%.*s%.*s", scheme > 16 ? 0 : (int)scheme, url, n > HTTP_SHOWN ? HTTP_SHOWN : (int)n,
              host);
     http_printable(shown);
+}
+
+const char *http_shown(const char *name, char shown[HTTP_SHOWN])
+{
+    if (!http_is_url(name)) return name;
+    http_shown_url(name, shown);
+    return shown;
 }
 
 char *http_url_name(const char *url)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { HTTP_LOCATION = 2048, HTTP_SHOWN = 128 }; // bytes
+enum { HTTP_LOCATION = 2048 }; // bytes
 
 // ---------------------------------------------------------------- http_parse.c
 
@@ -22,8 +22,6 @@ bool http_parse_etag(const char *, size_t n, char tag[HTTP_PIN], bool *weak);
 bool http_parse_date(const char *, size_t n, char tag[HTTP_PIN]); // what can be a Last-Modified
 // RFC 9110 section 10.2.3: in milliseconds from `now`, at most `most`. What is no such thing: 0.
 unsigned http_parse_retry_after(const char *, size_t n, time_t now, unsigned most);
-// A URL without what must not be printed: credentials, query, fragment, control characters.
-void http_shown_url(const char *url, char shown[HTTP_SHOWN]);
 void http_printable(char *);       // in place
 bool http_is_header(const char *); // "Name: value", without control characters
 

@@ -85,6 +85,8 @@ struct belljar_image_info {
     char why_not[256]; // when it is not
 };
 BELLJAR_API int belljar_image_info(const char *path, struct belljar_image_info *, struct belljar_error *why);
+BELLJAR_API int belljar_image_info_pool(const struct belljar_pool_image *, struct belljar_image_info *,
+                                        struct belljar_error *why);
 
 // ---------------------------------------------------------------- options
 
