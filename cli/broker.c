@@ -162,7 +162,8 @@ static void tell_end(struct broker *b, const struct belljar_result *r)
     b->phase = GETTING;
     b->result = *r;
     b->status = end_status(b->line, r);
-    if (r->damage[0]) fail(0, "%s: %s (e2fsck -fn tells more)", b->disk.image ? b->disk.name : b->line->image, r->damage);
+    if (r->damage[0])
+        fail(0, "%s: %s (e2fsck -fn tells more)", b->disk.image ? b->disk.name : b->line->image, r->damage);
 }
 
 // ---------------------------------------------------------------- signals, waiting

@@ -47,7 +47,7 @@ static int fork_server(struct imageserver *s, struct diskserver *d)
     uint64_t spare;
     (void)pool_spare(s->pool, &spare); // makes it, for both
     unsigned n = pool_descriptors(s->pool, keep);
-    keep[n++] = pipe[1];
+    keep[n++] = d->alive = pipe[1];
     if (d->record >= 0) keep[n++] = d->record;
     int err = server_start(&s->server, diskserver_serve, d, keep, n);
     close(pipe[1]);

@@ -17,7 +17,7 @@ struct imageserver {
     char url[HTTP_SHOWN];
     struct pool *pool;
     struct server server;
-    int table, ended; // ended: reads as closed when the server has ended
+    int table, ended; // ended: reads as closed when the server has ended, or the image
     const struct disk_head *head;
     bool told;               // its end
     bool progress;           // may be shown, until the program writes something

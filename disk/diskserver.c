@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum {
     SWEEP_CHUNKS = 8192,  // an image with more is sought only where it is used
     CHECK_AFTER_MS = 100, // the start itself goes first
     CHECK_SECONDS = 10,   // how long after the command's end
+    END_SECONDS = 5,      // that a box may take to be ended
     // Chunks that may be needed come few at once, so that what somebody waits for has most of the line.
     MAYBE_RANGES = 256,
     MAYBE_BUSY = 4, // while somebody waits
@@ -373,7 +375,7 @@ static void on_chunk(void *ctx, uint32_t chunk, const void *bytes)
 static void on_failed(void *ctx, uint32_t chunk, const char *why)
 {
     struct serving *s = ctx;
-    if (!s->opened || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
+    if (!s->opened || s->ended || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
     if (!s->d->shared->problem[0]) copy_line(s->d->shared->problem, why);
     __atomic_store_n(&s->d->shared->failed, s->d->shared->failed + 1, __ATOMIC_RELEASE);
     set(s, chunk, DISK_FAILED);
@@ -469,6 +471,17 @@ static void finish_check(struct serving *s)
         (void)http_run(s->http, NULL, 0, (int)(until - now));
 }
 
+// A worker whose server has gone gets EIO for what it waits for, and the program would see it before the box is ended:
+// so the link stays until then, and nothing is answered.
+static void await_end(struct serving *s)
+{
+    uint64_t until = now_ms() + END_SECONDS * 1000;
+    struct pollfd p = {.fd = s->link, .events = POLLIN};
+    close(s->d->alive);
+    for (uint64_t now = now_ms(); !s->gone && now < until; now = now_ms())
+        if (poll(&p, 1, (int)(until - now)) > 0) take_packets(s);
+}
+
 int diskserver_serve(void *diskserver, int link)
 {
     const struct diskserver *d = diskserver;
@@ -478,5 +491,6 @@ int diskserver_serve(void *diskserver, int link)
     after_open(&s);
     loop(&s);
     if (s.gone && s.noted && !s.ended) finish_check(&s);
+    if (s.ended && d->alive >= 0) await_end(&s);
     return s.ended;
 }

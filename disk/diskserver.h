@@ -16,6 +16,7 @@ struct diskserver {
     struct pool *pool;
     struct http_options http;
     struct disk_head *shared; // writable
+    int alive;  // a pipe's end, closed when shared->state is DISK_ENDED: who has the other end ends the box. -1: nobody
     int record; // where the numbers of chunks are written that were asked for, one a line, in order; nothing is then
                 // brought ahead. -1: not wanted
 };

@@ -89,7 +89,7 @@ static void read_one(int link, const struct disk_head *head, int blocks)
 
 static void one_server(const char *image)
 {
-    struct diskserver d = {.image = image, .record = -1};
+    struct diskserver d = {.image = image, .alive = -1, .record = -1};
     struct server s;
     char why[POOL_WHY];
     int keep[POOL_FDS];

@@ -40,7 +40,7 @@ box() {
 }
 
 # Each row: what goes wrong | how it must end, as a pattern: status, output, standard error. EIO is what cat is told.
-# It may be a block of metadata, of which belljar says so, too. An image that changes ends the box; cat may see an error before that.
+# It may be a block of metadata, of which belljar says so, too. An image that changes ends the box, and cat sees no error.
 eio='1 @(cut|none) cat: *: Input/output error;?(belljar: *;)belljar: some of the image could not be read: http*'
 never='125 none belljar: http*'
 table="
@@ -79,8 +79,8 @@ stall-head+middle     | $eio: Operation too slow*;
 redirect-loop+middle  | $eio: redirects lead on and on;
 endless-headers+middle | $eio: the server sends headers without end (tried 5 times);
 encoded+middle        | $eio: the server sends it encoded*;
-change+middle         | 125 @(cut|none) ?(cat: *;)belljar: http*: has changed on the server since *; run it again to use the new one;
-change-secretly+middle | 125 @(cut|none) ?(cat: *;)belljar: http*: has changed on the server since *; run it again to use the new one;
+change+middle         | 125 @(cut|none) belljar: http*: has changed on the server since *; run it again to use the new one;
+change-secretly+middle | 125 @(cut|none) belljar: http*: has changed on the server since *; run it again to use the new one;
 
 500                 | $never: the server answers with status 500 (tried 5 times);
 404                 | $never: is not there (404);

@@ -6,7 +6,7 @@ set -u
 # shellcheck source=tests/net/server.bash
 . "$BELLJAR_SOURCE/tests/net/server.bash"
 export PATH=$PATH:/usr/sbin:/sbin
-serve
+serve --delay 0
 cd "$work/files" || exit 1
 truncate -s 16M four
 mke2fs -q -F -t ext4 -b 4096 -L label four >../log 2>&1 || bad "mke2fs: $(cat ../log)"
