@@ -152,6 +152,7 @@ static int write_report(const char *path, const struct broker *b)
             ends[r->end], r->code, b->status, r->wall_ns, r->cpu_ns, count, r->peak_memory, r->live_processes);
     put_cache(f, &b->cache);
     imageserver_report(&b->disk, f);
+    deltakeep_report(&b->delta, f);
     fputs("}\n", f);
     return fclose(f) ? fail(STATUS_FAILED, "--report: cannot write %s: %s", path, strerror(errno)) : 0;
 }
@@ -366,7 +367,7 @@ static void maybe_start(struct broker *b)
 static void serve(struct broker *b, struct channel_message *m)
 {
     printable(m->text, sizeof m->text);
-    // A program that got an EIO for it may be at its end before the box is ended.
+    // A program may come to its end before the box is ended.
     bool ends = m->say == SAY_FAILED || (m->say == SAY_END && b->phase == RUNNING);
     if (ends && imageserver_ended(&b->disk)) {
         stop(b, imageserver_tell_end(&b->disk));

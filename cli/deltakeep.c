@@ -4,6 +4,8 @@
 #include "disk/digest.h"
 #include "disk/pool.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -66,17 +68,45 @@ static int base(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASE
     return k->image >= 0 ? base_of_file(k, bytes, digest, why) : base_of_server(k->head, bytes, digest, why);
 }
 
+static int start(struct deltakeep *k)
+{
+    int keep[] = {0, k->image}, pipe[2];
+    if (pipe2(pipe, O_CLOEXEC)) return -1;
+    keep[0] = k->options.counts = pipe[1];
+    int err = server_start(&k->server, deltaserver_run, &k->options, keep, k->image >= 0 ? 2 : 1);
+    close(pipe[1]);
+    k->counts = pipe[0];
+    return err;
+}
+
 int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk)
 {
     if (!l->delta) return 0;
     *k = (struct deltakeep){.line = l, .image = image, .head = disk->head};
     k->options = (struct deltaserver){
         .path = l->delta, .limit = l->delta_size ? l->delta_size : DELTA_LIMIT, .base = base, .ctx = k};
-    if (!server_start(&k->server, deltaserver_run, &k->options, &image, image >= 0)) return 0;
+    if (!start(k)) return 0;
     return fail(STATUS_FAILED, "--delta: cannot start the process that keeps it: %s", strerror(errno));
 }
 
 void deltakeep_end(struct deltakeep *k)
 {
+    if (!k->server.pid) return;
     server_end(&k->server);
+    k->counted = read(k->counts, &k->count, sizeof k->count) == sizeof k->count;
+    close(k->counts);
+}
+
+// A server that was killed has told nothing.
+void deltakeep_report(const struct deltakeep *k, FILE *f)
+{
+    const struct deltaserver_counts *c = &k->count;
+    if (!k->line) return;
+    if (!k->counted)
+        fputs(", \"delta\": null", f);
+    else
+        fprintf(f,
+                ", \"delta\": {\"read\": %" PRIu64 ", \"written\": %" PRIu64 ", \"saves\": %" PRIu64
+                ", \"size\": %" PRIu64 ", \"used\": %" PRIu64 "}",
+                c->read, c->written, c->saves, c->size, c->used);
 }

@@ -33,6 +33,7 @@ struct keeper {
     int disk;           // the file once more, for write_out
     unsigned unwritten; // chunks since that was called
     size_t put;         // bytes of records in `out`
+    struct deltaserver_counts counts;
     union packet in, out;
 };
 
@@ -42,6 +43,7 @@ static void send_packet(struct keeper *k, int err, bool more)
 {
     k->out.head = (struct deltalink_head){.op = k->in.head.op, .err = err, .more = more};
     if (host_link_send(k->link, &k->out, sizeof k->out.head + k->put)) k->gone = true;
+    k->counts.read += sizeof k->out.head + k->put;
     k->put = 0;
 }
 
@@ -95,6 +97,14 @@ static int find_orphan(void *ctx, const struct delta_inode *i)
     return o->n == sizeof o->at / sizeof *o->at;
 }
 
+static int commit(struct keeper *k)
+{
+    k->began = false; // a commit that fails has rolled back
+    int err = deltafile_commit(k->file);
+    if (!err) k->counts.saves++;
+    return err;
+}
+
 static int remove_orphans(struct keeper *k, uint64_t image_inodes)
 {
     struct orphans o = {.from = image_inodes + 1};
@@ -107,9 +117,7 @@ static int remove_orphans(struct keeper *k, uint64_t image_inodes)
         for (unsigned i = 0; i < o.n && !err; i++) err = deltafile_remove_inode(k->file, o.at[i]);
         if (err) return err;
     } while (got > 0);
-    if (!k->began) return 0;
-    k->began = false;
-    return deltafile_commit(k->file);
+    return k->began ? commit(k) : 0;
 }
 
 static int put_number(void *ctx, const struct delta_inode *i)
@@ -348,6 +356,7 @@ static void fail(struct keeper *k)
 static void take_changes(struct keeper *k, size_t n)
 {
     if (k->failed) return;
+    k->counts.written += n;
     int err = k->began ? 0 : deltafile_begin(k->file);
     k->began = !err;
     for (size_t at = sizeof k->in.head; at < n && !err;) {
@@ -365,10 +374,7 @@ static void serve_save(struct keeper *k, uint64_t next_ino)
         int err = k->began ? 0 : deltafile_begin(k->file);
         k->began = !err;
         if (!err) err = deltafile_set_next_ino(k->file, next_ino);
-        if (!err) {
-            k->began = false; // a commit that fails has rolled back
-            err = deltafile_commit(k->file);
-        }
+        if (!err) err = commit(k);
         if (!err) err = put_facts(k);
         if (err) fail(k);
     }
@@ -408,6 +414,17 @@ static void serve(struct keeper *k, size_t n)
     }
 }
 
+// What was not saved is not kept, and does not count.
+static void tell_counts(struct keeper *k)
+{
+    if (k->options->counts < 0) return;
+    if (k->file) deltafile_rollback(k->file);
+    int64_t size = k->file ? deltafile_bytes(k->file) : 0, used = k->file ? deltafile_used(k->file) : 0;
+    k->counts.size = size > 0 ? (uint64_t)size : 0;
+    k->counts.used = used > 0 ? (uint64_t)used : 0;
+    (void)!write(k->options->counts, &k->counts, sizeof k->counts); // a pipe with room
+}
+
 int deltaserver_run(void *ctx, int link)
 {
     struct keeper *k = calloc(1, sizeof *k);
@@ -422,6 +439,7 @@ int deltaserver_run(void *ctx, int link)
         serve(k, (size_t)n);
     }
     int status = k->failed;
+    tell_counts(k);
     deltafile_close(k->file); // what was not saved is not kept
     if (k->disk >= 0) close(k->disk);
     free(k);

@@ -31,6 +31,23 @@ box --memory 48M sh -c 'for i in 1 2 3; do dd if=/dev/zero bs=1M count=40 2>/dev
 is "more than --memory" "$(box --memory 48M sh -c 'cat /big1 /big2 /big3' | sha256sum)" \
     "$(for i in 1 2 3; do head -c 40M /dev/zero | tr '\0' $i; done | sha256sum)"
 
+# What --report counts.
+counted() { # FIELD: of the last report
+    sed -n 's/.*"delta": {.*"'"$1"'": \([0-9]*\).*/\1/p' "$work/report"
+}
+box --report "$work/report" sh -c 'head -c 3000000 /dev/urandom >/counted; sync; sync; echo x >>/counted'
+(($(counted written) > 3000000 && $(counted written) < 4000000)) || bad "written: $(cat "$work/report")"
+(($(counted saves) >= 2 && $(counted saves) <= 4)) || bad "saves: $(cat "$work/report")"
+is "size" "$(counted size)" "$(stat -c %s "$delta")"
+(($(counted used) > 3000000 && $(counted used) <= $(counted size))) || bad "used: $(cat "$work/report")"
+box --report "$work/report" sh -c 'cat /counted >/dev/null'
+(($(counted read) > 3000000 && $(counted read) < 4000000)) || bad "read: $(cat "$work/report")"
+(($(counted written) < 100000)) || bad "written by one that reads: $(cat "$work/report")"
+box --report "$work/report" rm /counted
+python3 -m json.tool "$work/report" >/dev/null || bad "the report: $(cat "$work/report")"
+"$BELLJAR" --image "$BELLJAR_IMAGE" --report "$work/report" true
+lacks "without --delta" "$(cat "$work/report")" '"delta"'
+
 # No place left.
 small() { "$BELLJAR" --image "$BELLJAR_IMAGE" --delta "$work/small.delta" --delta-size 8M "$@"; }
 out=$(small sh -c 'dd if=/dev/zero of=/full bs=64k 2>&1; rm /full; echo x >/x && echo good' 2>&1)
