@@ -455,7 +455,8 @@ static bool open_image(struct broker *b)
     if (b->status || b->disk.image) return !b->status;
     b->image = open(b->line->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); // a FIFO must not make us wait
     if (b->image < 0) {
-        b->status = fail(STATUS_FAILED, "%s: cannot open the image file: %s", b->line->image, strerror(errno));
+        const char *hint = strstr(b->line->image, "://") ? "; servers are asked by http:// and https:// only" : "";
+        b->status = fail(STATUS_FAILED, "%s: cannot open the image file: %s%s", b->line->image, strerror(errno), hint);
         return false;
     }
     off_t bytes = lseek(b->image, 0, SEEK_END);

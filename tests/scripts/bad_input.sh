@@ -31,6 +31,7 @@ expect 125 'no program' "$BELLJAR" --image x
 expect 125 'no disk image' env -u BELLJAR_IMAGE "$BELLJAR" true
 expect 125 "unknown option '--frobnicate'" "$BELLJAR" --frobnicate true
 expect 125 "unknown option '-x'" "$BELLJAR" -x true
+expect 125 'by http:// and https:// only' "$BELLJAR" --image ftp://127.0.0.1/x true
 expect 125 'ambiguous option' "$BELLJAR" --t 1 true
 expect 125 'needs a value' "$BELLJAR" --timeout
 expect 125 'takes no value' "$BELLJAR" --exact=yes true
