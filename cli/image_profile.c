@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct needed { // chunks, each as often as it was asked for
+struct needed { // pieces of the source, each as often as it was asked for
     uint32_t *index, n;
 };
 
@@ -76,12 +76,12 @@ static int read_needed(int record, struct needed *to)
 
 // ---------------------------------------------------------------- the list of a plain image
 
-static int read_old(struct hotlist *list, const char *hot, uint32_t chunks, char *why)
+static int read_old(struct hotlist *list, const char *hot, uint32_t parts, char *why)
 {
     FILE *f = fopen(hot, "re");
     char *text = malloc(HOTLIST_BYTES + 1);
     int err = 0;
-    if (f && text) err = hotlist_parse(list, text, fread(text, 1, HOTLIST_BYTES + 1, f), chunks, why);
+    if (f && text) err = hotlist_parse(list, text, fread(text, 1, HOTLIST_BYTES + 1, f), parts, why);
     if (f) fclose(f);
     free(text);
     return err; // none is as good as an empty one
@@ -100,12 +100,12 @@ static int write_list(const struct hotlist *list, const char *hot)
     return err;
 }
 
-static uint32_t chunks_of(const char *image)
+static uint32_t parts_of(const char *image)
 {
     struct stat st;
     return stat(image, &st)
                ? 0
-               : (uint32_t)((uint64_t)st.st_size / MANIFEST_CHUNK + ((uint64_t)st.st_size % MANIFEST_CHUNK > 0));
+               : (uint32_t)((uint64_t)st.st_size / HOTLIST_PART + ((uint64_t)st.st_size % HOTLIST_PART > 0));
 }
 
 static uint32_t count(const struct hotlist *list)
@@ -121,7 +121,7 @@ static int make_plain(const char *image, const struct needed *needed, bool add)
     char *hot, why[HOTLIST_WHY] = "";
     int status = 0;
     if (asprintf(&hot, "%s.hot", image) < 0) return fail(STATUS_FAILED, "image profile: no memory");
-    if (add && read_old(&list, hot, chunks_of(image), why))
+    if (add && read_old(&list, hot, parts_of(image), why))
         status = fail(STATUS_FAILED, "image profile: %s: %s; without --add it is made anew", hot, why);
     uint32_t before = count(&list);
     for (uint32_t i = 0; !status && i < needed->n; i++)
@@ -129,8 +129,8 @@ static int make_plain(const char *image, const struct needed *needed, bool add)
     if (!status && write_list(&list, hot))
         status = fail(STATUS_FAILED, "image profile: cannot write %s: %s", hot, strerror(errno));
     if (!status)
-        fprintf(stderr, "%s: %u chunks, %u of them new: %.1f MB of the image\n", hot, count(&list),
-                count(&list) - before, (double)count(&list) * MANIFEST_CHUNK / 1e6);
+        fprintf(stderr, "%s: %u parts, %u of them new: %.1f MB of the image\n", hot, count(&list),
+                count(&list) - before, (double)count(&list) * HOTLIST_PART / 1e6);
     hotlist_free(&list);
     free(hot);
     return status;

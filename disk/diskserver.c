@@ -28,11 +28,11 @@ enum {
     CHECK_AFTER_MS = 100, // the start itself goes first
     CHECK_SECONDS = 10,   // how long after the command's end
     END_SECONDS = 5,      // that a box may take to be ended
-    // Chunks that may be needed come few at once, so that what somebody waits for has most of the line.
+    // What may be needed comes little at once, so that what somebody waits for has most of the line. In parts.
     MAYBE_RANGES = 256,
-    MAYBE_BUSY = 4, // while somebody waits
-    MAYBE_IDLE = 6,
-    MAYBE_RUN = 2,
+    MAYBE_BUSY = 16, // while somebody waits
+    MAYBE_IDLE = 24,
+    MAYBE_RUN = 8,
 };
 
 struct serving {
@@ -42,17 +42,18 @@ struct serving {
     struct source_events events;
     int link;
     uint32_t *table;
-    uint32_t chunks;
+    uint32_t chunks, pieces, parts;       // parts: of a piece
     uint8_t *sought;                      // a bit per group
     uint8_t *looked;                      // a bit per chunk: sought alone
-    uint8_t *urgent;                      // a bit per chunk: the worker waits for it
+    uint8_t *urgent;                      // a bit per piece: the worker waits for it
     uint32_t swept;                       // groups
     bool opened, ended, gone, noted;      // noted: opened from the pool's notes, so to be checked
+    bool missed;                          // something that the worker waited for was not there
     uint64_t check_at;                    // 0: no check is due
     struct disk_want maybe[MAYBE_RANGES]; // the last is the next
     unsigned nmaybe;
-    uint8_t *guessed;          // a bit per chunk: asked for as one of these
-    uint32_t guesses, awaited; // chunks under way: of these; that the worker waits for
+    uint8_t *guessed;          // a bit per piece: asked for as one of these
+    uint32_t guesses, awaited; // pieces under way: of these; that the worker waits for
     struct hotlist hot;
     char *hot_text;
     size_t hot_bytes;
@@ -105,9 +106,9 @@ static void tell_news(const struct serving *s)
     (void)send(s->link, "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void set(struct serving *s, uint32_t chunk, uint32_t slot)
+static void set(struct serving *s, uint32_t chunk, uint32_t word)
 {
-    __atomic_store_n(&s->table[chunk], slot, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->table[chunk], word, __ATOMIC_RELEASE);
 }
 
 static void copy_line(char to[DISK_WHY], const char *line)
@@ -150,51 +151,84 @@ static void note_wait(const struct serving *s)
     __atomic_store_n(&s->d->shared->waits_since, s->awaited ? now_ms() : 0, __ATOMIC_RELEASE);
 }
 
+// ---------------------------------------------------------------- what is there
+
+// Something has come, or never will.
+static void settled(struct serving *s, uint32_t piece)
+{
+    s->guesses -= test(s->guessed, piece);
+    if (!test(s->urgent, piece)) return;
+    s->awaited--;
+    note_wait(s);
+    tell_news(s);
+}
+
+// What is there is not taken back: a place that lacks some of it is none. Others may have brought what is on its way.
+static bool set_place(struct serving *s, uint32_t chunk, struct pool_place at)
+{
+    uint32_t word = s->table[chunk], was = disk_slot(word), there = disk_there(word), now = at.parts;
+    if (!at.slot || at.slot > DISK_ZERO || (was && at.slot != was && there & ~now)) return false;
+    if (at.slot == was) now |= there;
+    set(s, chunk, disk_word(at.slot, disk_failed(word) & ~now, now));
+    for (unsigned i = 0; i < DISK_PARTS; i += s->parts)
+        if ((now & ~(there | disk_failed(word))) >> i & 1) settled(s, (chunk * DISK_PARTS + i) / s->parts);
+    return true;
+}
+
+static void found(struct serving *s, uint32_t chunk, struct pool_place at)
+{
+    uint32_t before = disk_there(s->table[chunk]);
+    set_place(s, chunk, at);
+    uint32_t more = disk_there(s->table[chunk]) & ~before;
+    s->d->shared->hits += (uint32_t)__builtin_popcount(more) / s->parts;
+}
+
 // ---------------------------------------------------------------- the pool
 
 static void seek_group(struct serving *s, uint32_t group)
 {
     uint8_t keys[GROUP][POOL_KEY];
-    uint32_t which[GROUP], slots[GROUP] = {0}, n = 0;
+    uint32_t which[GROUP], n = 0;
+    struct pool_place places[GROUP] = {{0}};
     if (disk_mark(s->sought, group)) return;
     for (uint32_t c = group * GROUP; c < s->chunks && c / GROUP == group; c++) {
-        if (disk_load(&s->table[c]) != DISK_ABSENT) continue;
+        if (s->table[c]) continue;
         if (s->source->ops->key(s->source, c, keys[n]))
             which[n++] = c;
         else
-            set(s, c, DISK_ZERO);
+            set(s, c, disk_word(DISK_ZERO, 0, DISK_ALL));
     }
-    if (n) pool_find_all(s->d->pool, keys, n, slots);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!slots[i]) continue;
-        s->d->shared->hits++;
-        set(s, which[i], slots[i]);
-    }
+    if (n) pool_find_all(s->d->pool, keys, n, places);
+    for (uint32_t i = 0; i < n; i++) found(s, which[i], places[i]);
+}
+
+static bool is_absent(const struct serving *s, uint32_t piece)
+{
+    uint32_t word = s->table[disk_chunk(piece, s->parts)];
+    return disk_parts(piece, s->parts) & ~(disk_there(word) | disk_failed(word));
 }
 
 // ---------------------------------------------------------------- wants
 
 // Once for each chunk, and what the pool has yet to look at before it gives it is looked at now.
-static bool is_missing(struct serving *s, uint32_t chunk)
+static bool is_missing(struct serving *s, uint32_t piece)
 {
     uint8_t key[POOL_KEY];
-    uint32_t slot;
+    uint32_t chunk = disk_chunk(piece, s->parts);
     seek_group(s, chunk / GROUP);
-    if (disk_load(&s->table[chunk]) != DISK_ABSENT) return false;
+    if (!is_absent(s, piece)) return false;
     if (disk_mark(s->looked, chunk) || !s->source->ops->key(s->source, chunk, key)) return true;
-    slot = pool_find(s->d->pool, key);
-    if (slot) s->d->shared->hits++;
-    if (slot) set(s, chunk, slot);
-    return !slot;
+    found(s, chunk, pool_find_parts(s->d->pool, key));
+    return is_absent(s, piece);
 }
 
-// Runs of chunks that are not there go to the source as one.
+// Runs of pieces that are not there go to the source as one.
 static void want(struct serving *s, uint32_t first, uint32_t n, enum source_want how)
 {
-    for (uint32_t c = first, from; c < first + n && !s->ended;) {
-        for (; c < first + n && !is_missing(s, c); c++) continue;
-        for (from = c; c < first + n && is_missing(s, c); c++) continue;
-        if (c > from) s->source->ops->want(s->source, from, c - from, how);
+    for (uint32_t i = first, from; i < first + n && !s->ended;) {
+        for (; i < first + n && !is_missing(s, i); i++) continue;
+        for (from = i; i < first + n && is_missing(s, i); i++) continue;
+        if (i > from) s->source->ops->want(s->source, from, i - from, how);
     }
 }
 
@@ -204,7 +238,7 @@ static void want_hot(struct serving *s)
 {
     char why[HOTLIST_WHY];
     s->hot_state = HOT_DONE;
-    if (!hotlist_parse(&s->hot, s->hot_text, s->hot_bytes, s->chunks, why)) {
+    if (!hotlist_parse(&s->hot, s->hot_text, s->hot_bytes, s->pieces, why)) {
         for (uint32_t i = 0; i < s->hot.n; i++) want(s, s->hot.range[i].first, s->hot.range[i].count, SOURCE_AHEAD);
     }
     hotlist_free(&s->hot);
@@ -264,7 +298,8 @@ static uint32_t next_guess(struct serving *s, uint32_t *first)
         struct disk_want *w = &s->maybe[s->nmaybe - 1];
         uint32_t n = 0;
         for (; w->count && !is_missing(s, w->first); w->count--) w->first++;
-        for (*first = w->first; n < MAYBE_RUN && w->count && is_missing(s, w->first); n++, w->count--) w->first++;
+        for (*first = w->first; n < MAYBE_RUN / s->parts && w->count && is_missing(s, w->first); n++, w->count--)
+            w->first++;
         if (n) return n;
         s->nmaybe--;
     }
@@ -274,37 +309,28 @@ static uint32_t next_guess(struct serving *s, uint32_t *first)
 static void ask_for_guesses(struct serving *s)
 {
     uint32_t first, n;
-    while (!s->ended && s->guesses < (s->awaited ? MAYBE_BUSY : MAYBE_IDLE) && (n = next_guess(s, &first))) {
-        for (uint32_t c = first; c < first + n; c++) s->guesses += !disk_mark(s->guessed, c);
+    while (!s->ended && s->guesses * s->parts < (s->awaited ? MAYBE_BUSY : MAYBE_IDLE) && (n = next_guess(s, &first))) {
+        for (uint32_t i = first; i < first + n; i++) s->guesses += !disk_mark(s->guessed, i);
         want(s, first, n, SOURCE_AHEAD);
     }
 }
 
-// Something has come, or never will.
-static void settled(struct serving *s, uint32_t chunk)
-{
-    s->guesses -= test(s->guessed, chunk);
-    if (!test(s->urgent, chunk)) return;
-    s->awaited--;
-    note_wait(s);
-    tell_news(s);
-}
-
 static void record(const struct serving *s, const struct disk_want *w)
 {
-    for (uint32_t c = w->first; c < w->first + w->count; c++) dprintf(s->d->record, "%" PRIu32 "\n", c);
+    for (uint32_t i = w->first; i < w->first + w->count; i++) dprintf(s->d->record, "%" PRIu32 "\n", i);
 }
 
 static void serve_want(struct serving *s, const struct disk_want *w)
 {
     bool now = w->urgency == DISK_NOW, there = false;
-    if (w->first >= s->chunks || w->count > s->chunks - w->first) return;
+    if (w->first >= s->pieces || w->count > s->pieces - w->first) return;
     if (s->d->record >= 0 && !now) return;
     if (s->d->record >= 0) record(s, w);
-    for (uint32_t c = w->first; now && c < w->first + w->count; c++) {
-        bool missing = is_missing(s, c);
-        if (missing && !disk_mark(s->urgent, c) && s->awaited++ == 0) note_wait(s);
+    for (uint32_t i = w->first; now && i < w->first + w->count; i++) {
+        bool missing = is_missing(s, i);
+        if (missing && !disk_mark(s->urgent, i) && s->awaited++ == 0) note_wait(s);
         if (missing) ask_for_hot(s);
+        s->missed |= missing;
         there |= !missing;
     }
     if (w->urgency == DISK_MAYBE)
@@ -339,16 +365,19 @@ static void on_opened(void *ctx)
         return;
     }
     s->chunks = from->chunks;
+    s->parts = from->piece;
+    s->pieces = source_pieces(from);
     s->sought = calloc(1, s->chunks / GROUP / 8 + 1);
-    s->urgent = calloc(1, s->chunks / 8 + 1);
     s->looked = calloc(1, s->chunks / 8 + 1);
-    s->guessed = calloc(1, s->chunks / 8 + 1);
+    s->urgent = calloc(1, s->pieces / 8 + 1);
+    s->guessed = calloc(1, s->pieces / 8 + 1);
     if (!s->sought || !s->urgent || !s->looked || !s->guessed) {
         end(s, "not enough memory");
         return;
     }
     s->opened = true;
     h->chunks = from->chunks;
+    h->piece = s->parts;
     h->bytes = from->bytes;
     memcpy(h->digest, from->digest, sizeof h->digest);
     seek_group(s, 0);
@@ -357,29 +386,37 @@ static void on_opened(void *ctx)
     if (s->hot_state == HOT_HERE) want_hot(s);
 }
 
-static void on_chunk(void *ctx, uint32_t chunk, const void *bytes)
+// Where it lies from now on; slot 0: there is no room.
+static struct pool_place keep(struct serving *s, uint32_t piece, const void *bytes)
+{
+    uint8_t key[POOL_KEY];
+    uint32_t chunk = disk_chunk(piece, s->parts), word = s->table[chunk];
+    if (!s->source->ops->key(s->source, chunk, key)) return (struct pool_place){DISK_ZERO, DISK_ALL};
+    if (s->parts == DISK_PARTS) return (struct pool_place){pool_add(s->d->pool, key, bytes), DISK_ALL};
+    return pool_add_part(s->d->pool, key, piece % DISK_PARTS, bytes,
+                         (struct pool_place){disk_slot(word), disk_there(word)});
+}
+
+static void on_piece(void *ctx, uint32_t piece, const void *bytes)
 {
     struct serving *s = ctx;
-    uint8_t key[POOL_KEY];
-    if (!s->opened || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
-    uint32_t slot = s->source->ops->key(s->source, chunk, key) ? pool_add(s->d->pool, key, bytes) : DISK_ZERO;
-    if (!slot) {
-        s->events.failed(s, chunk, "no room for what was fetched: the disk with the cache is full");
+    if (!s->opened || piece >= s->pieces || !is_absent(s, piece)) return;
+    if (!set_place(s, disk_chunk(piece, s->parts), keep(s, piece, bytes))) {
+        s->events.failed(s, piece, "no room for what was fetched: the disk with the cache is full");
         return;
     }
     s->d->shared->fetched++;
-    set(s, chunk, slot);
-    settled(s, chunk);
 }
 
-static void on_failed(void *ctx, uint32_t chunk, const char *why)
+static void on_failed(void *ctx, uint32_t piece, const char *why)
 {
     struct serving *s = ctx;
-    if (!s->opened || s->ended || chunk >= s->chunks || disk_load(&s->table[chunk]) != DISK_ABSENT) return;
+    if (!s->opened || s->ended || piece >= s->pieces || !is_absent(s, piece)) return;
+    uint32_t chunk = disk_chunk(piece, s->parts), word = s->table[chunk];
     if (!s->d->shared->problem[0]) copy_line(s->d->shared->problem, why);
     __atomic_store_n(&s->d->shared->failed, s->d->shared->failed + 1, __ATOMIC_RELEASE);
-    set(s, chunk, DISK_FAILED);
-    settled(s, chunk);
+    set(s, chunk, word | disk_word(0, disk_parts(piece, s->parts) & ~disk_there(word), 0));
+    settled(s, piece);
 }
 
 static void on_ended(void *ctx, const char *why)
@@ -401,7 +438,7 @@ static struct source *make_source(struct serving *s)
 static bool open_source(struct serving *s)
 {
     char why[HTTP_WHY] = "not enough memory";
-    s->events = (struct source_events){s, on_opened, on_chunk, on_failed, on_ended};
+    s->events = (struct source_events){s, on_opened, on_piece, on_failed, on_ended};
     if (!http_open(&s->http, &s->d->http, why)) s->source = make_source(s);
     if (!s->source) end(s, why);
     return s->source != NULL;
@@ -451,7 +488,7 @@ static void loop(struct serving *s)
         if (http_run(s->http, &s->link, 1, wait_ms(s))) take_packets(s);
         count(s);
         if (s->opened) sweep(s);
-        if (s->opened) ask_for_guesses(s);
+        if (s->missed) ask_for_guesses(s); // who finds everything does not ask
         if (s->check_at && now_ms() >= s->check_at) check(s);
     }
 }

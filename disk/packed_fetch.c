@@ -50,7 +50,7 @@ static void tell(struct packed_source *p, uint32_t index, const char *why)
     if (why)
         e->failed(e->ctx, index, why);
     else
-        e->chunk(e->ctx, index, p->chunk);
+        e->piece(e->ctx, index, p->chunk);
 }
 
 // All that waited for this content, the last that is done with a request. why NULL: it came.

@@ -77,7 +77,7 @@ static bool give(struct packed_source *p, uint32_t i, const uint8_t *stored)
     enum packed_chunk_state s = p->state[m.index];
     if (s == CHUNK_IDLE || s == CHUNK_GIVEN || s == CHUNK_FOLLOWS) return true;
     if (packed_check(p, m.index, stored, m.stored)) return false;
-    if (packed_fetch_given(p, m.index)) p->source.events->chunk(p->source.events->ctx, m.index, p->chunk);
+    if (packed_fetch_given(p, m.index)) p->source.events->piece(p->source.events->ctx, m.index, p->chunk);
     return true;
 }
 

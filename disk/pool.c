@@ -39,6 +39,9 @@ struct pool {
     uint8_t content[POOL_CHUNK]; // to be proven
 };
 
+static const struct pool_place nowhere;
+static const uint8_t no_proof[POOL_PROOF];
+
 // ---------------------------------------------------------------- memory
 
 static uint32_t first_slot(const struct pool *p) // of memory
@@ -93,50 +96,113 @@ static void memory_close(struct memory *m)
     *m = (struct memory){.fd = -1, .ro = -1};
 }
 
-static uint32_t memory_find(struct pool *p, const uint8_t key[POOL_KEY])
+static struct pool_place memory_find(const struct pool *p, const uint8_t key[POOL_KEY])
 {
-    uint32_t slot = p->memory.ro < 0 ? 0 : index_find(&p->memory.index, key);
-    return slot ? first_slot(p) + slot : 0;
+    const struct pool_index *x = &p->memory.index;
+    uint32_t slot = p->memory.ro < 0 ? 0 : index_find(x, key);
+    return slot ? (struct pool_place){first_slot(p) + slot, index_parts(x, slot)} : nowhere;
 }
 
 static uint32_t memory_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk)
 {
-    static const uint8_t no_proof[POOL_PROOF];
     struct memory *m = &p->memory;
     if (m->ro < 0 || m->used >= m->slots) return 0;
     if (pwrite(m->fd, chunk, POOL_CHUNK, (off_t)m->used * POOL_CHUNK) != POOL_CHUNK) return 0;
-    index_put(&m->index, m->used, key, no_proof);
+    index_put(&m->index, m->used, key, POOL_ALL, no_proof);
     return first_slot(p) + m->used++;
+}
+
+static off_t part_at(uint32_t slot, unsigned part)
+{
+    return (off_t)slot * POOL_CHUNK + (off_t)part * POOL_PART;
+}
+
+// What the file has of a chunk comes into the memory.
+static bool move_parts(struct pool *p, uint32_t from, uint32_t parts, uint32_t to)
+{
+    for (unsigned i = 0; i < POOL_PARTS; i++) {
+        if (!(parts >> i & 1)) continue;
+        if (pread(p->files.blocks, p->content, POOL_PART, part_at(from, i)) != POOL_PART) return false;
+        if (pwrite(p->memory.fd, p->content, POOL_PART, part_at(to, i)) != POOL_PART) return false;
+    }
+    return true;
+}
+
+static struct pool_place memory_add_part(struct pool *p, const uint8_t key[POOL_KEY], unsigned part, const void *bytes,
+                                         struct pool_place was)
+{
+    struct memory *m = &p->memory;
+    if (m->ro < 0) return nowhere;
+    uint32_t found = index_find(&m->index, key), slot = found ? found : m->used;
+    uint32_t have = found ? index_parts(&m->index, found) : 0, more = 0;
+    if (slot >= m->slots) return nowhere;
+    if (was.slot && was.slot < first_slot(p)) more = was.parts & ~have;
+    if (more && !move_parts(p, was.slot, more, slot)) return nowhere;
+    if (!((have | more) >> part & 1) && pwrite(m->fd, bytes, POOL_PART, part_at(slot, part)) != POOL_PART)
+        return nowhere;
+    more |= 1u << part;
+    if (found) {
+        index_extend(&m->index, slot, more, no_proof);
+    } else {
+        index_put(&m->index, slot, key, more, no_proof);
+        m->used++;
+    }
+    return (struct pool_place){first_slot(p) + slot, have | more};
+}
+
+// ---------------------------------------------------------------- proofs
+
+static bool open_hash(struct pool *p)
+{
+    char why[POOL_WHY];
+    return p->hash.library || sha256_open(&p->hash, why, sizeof why);
+}
+
+// Puts a part's proof into that of all.
+static bool add_proof(struct pool *p, const uint8_t key[POOL_KEY], unsigned part, const void *bytes,
+                      uint8_t proof[POOL_PROOF])
+{
+    uint8_t sum[SHA256_BYTES], number = (uint8_t)part;
+    if (!open_hash(p)) return false;
+    sha256_add(&p->hash, key, POOL_KEY);
+    sha256_add(&p->hash, &number, sizeof number);
+    sha256_add(&p->hash, bytes, POOL_PART);
+    sha256_end(&p->hash, sum);
+    for (unsigned i = 0; i < POOL_PROOF; i++) proof[i] ^= sum[i];
+    return true;
+}
+
+static bool is_content(struct pool *p, uint32_t slot, const struct index_entry *e)
+{
+    uint8_t proof[POOL_PROOF] = {0};
+    for (unsigned i = 0; i < POOL_PARTS; i++) {
+        if (!(e->parts >> i & 1)) continue;
+        if (pread(p->files.blocks, p->content, POOL_PART, part_at(slot, i)) != POOL_PART) return false;
+        if (!add_proof(p, e->key, i, p->content, proof)) return false;
+    }
+    return !memcmp(proof, e->proof, POOL_PROOF);
 }
 
 // ---------------------------------------------------------------- finding
 
-static bool digest(struct pool *p, const uint8_t *key, size_t n, const void *content, uint8_t to[SHA256_BYTES])
+static bool is_of(const struct pool_index *x, uint32_t slot, const uint8_t key[POOL_KEY])
 {
-    char why[POOL_WHY];
-    if (!p->hash.library && !sha256_open(&p->hash, why, sizeof why)) return false;
-    sha256_add(&p->hash, key, n);
-    if (content) sha256_add(&p->hash, content, POOL_CHUNK);
-    sha256_end(&p->hash, to);
-    return true;
+    return index_counts(x, slot) && !memcmp(x->entries[slot].key, key, POOL_KEY);
 }
 
-// The content of a slot that is pinned is as it was, or it goes.
-static uint32_t prove(struct pool *p, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF])
+// The content of a slot that is pinned is as it was when the entry was read, or it goes.
+static bool prove(struct pool *p, uint32_t slot, const struct index_entry *was)
 {
     struct pool_files *f = &p->files;
-    uint8_t is[SHA256_BYTES];
-    bool good = pread(f->blocks, p->content, POOL_CHUNK, (off_t)slot * POOL_CHUNK) == POOL_CHUNK &&
-                digest(p, key, POOL_KEY, p->content, is) && !memcmp(is, proof, POOL_PROOF);
+    bool good = is_content(p, slot, was);
     if (files_lock(f)) {
-        const struct index_entry *e = &f->index.entries[slot];
-        bool same = index_counts(&f->index, slot) && !memcmp(e->key, key, POOL_KEY);
+        bool same = is_of(&f->index, slot, was->key);
         if (same && good) index_prove(&f->index, slot);
         if (same && !good) index_remove(&f->index, slot);
         files_unlock(f);
     }
     if (!good) pins_drop(f, slot);
-    return good ? slot : 0;
+    return good;
 }
 
 static bool is_proven(const struct pool_index *x, uint32_t slot)
@@ -153,28 +219,35 @@ static uint32_t use(struct pool_files *f, uint32_t slot)
     return slot;
 }
 
-static uint32_t shared_find(struct pool *p, const uint8_t key[POOL_KEY])
+static struct pool_place shared_find(struct pool *p, const uint8_t key[POOL_KEY])
 {
     struct pool_files *f = &p->files;
-    uint8_t proof[POOL_PROOF];
-    if (!p->shared || !files_lock(f)) return 0;
+    struct index_entry e;
+    if (!p->shared || !files_lock(f)) return nowhere;
     uint32_t slot = use(f, index_find(&f->index, key));
     bool proven = slot && is_proven(&f->index, slot);
-    if (slot) memcpy(proof, f->index.entries[slot].proof, POOL_PROOF);
+    if (slot) e = f->index.entries[slot];
     files_unlock(f);
-    return !slot || proven ? slot : prove(p, slot, key, proof);
+    if (!slot || (!proven && !prove(p, slot, &e))) return nowhere;
+    return (struct pool_place){slot, e.parts & POOL_ALL};
+}
+
+struct pool_place pool_find_parts(struct pool *p, const uint8_t key[POOL_KEY])
+{
+    struct pool_place at = shared_find(p, key), memory = memory_find(p, key);
+    return memory.slot ? memory : at; // which had what the file had, then
 }
 
 uint32_t pool_find(struct pool *p, const uint8_t key[POOL_KEY])
 {
-    uint32_t slot = shared_find(p, key);
-    return slot ? slot : memory_find(p, key);
+    struct pool_place at = pool_find_parts(p, key);
+    return at.parts == POOL_ALL ? at.slot : 0;
 }
 
-void pool_find_all(struct pool *p, const uint8_t (*keys)[POOL_KEY], uint32_t n, uint32_t *slots)
+void pool_find_all(struct pool *p, const uint8_t (*keys)[POOL_KEY], uint32_t n, struct pool_place *to)
 {
     struct pool_files *f = &p->files;
-    memset(slots, 0, n * sizeof *slots);
+    memset(to, 0, n * sizeof *to);
     if (p->shared && files_lock(f)) {
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = index_find(&f->index, keys[i]);
@@ -182,12 +255,14 @@ void pool_find_all(struct pool *p, const uint8_t (*keys)[POOL_KEY], uint32_t n, 
             // An image that was used a moment ago has its order already, and its pages of the index stay as they are.
             if (f->index.head->clock - f->index.entries[slot].used > n) index_touch(&f->index, slot);
             pins_set(f, slot);
-            slots[i] = slot;
+            to[i] = (struct pool_place){slot, index_parts(&f->index, slot)};
         }
         files_unlock(f);
     }
-    for (uint32_t i = 0; i < n && p->memory.ro >= 0; i++)
-        if (!slots[i]) slots[i] = memory_find(p, keys[i]);
+    for (uint32_t i = 0; i < n && p->memory.ro >= 0 && p->memory.used > 1; i++) {
+        struct pool_place memory = memory_find(p, keys[i]);
+        if (memory.slot) to[i] = memory;
+    }
 }
 
 // ---------------------------------------------------------------- slots for new chunks, with the lock
@@ -314,12 +389,12 @@ static uint32_t publish(struct pool *p, uint32_t slot, const uint8_t key[POOL_KE
     struct pool_files *f = &p->files;
     if (!files_lock(f)) return slot;
     uint32_t other = index_find(&f->index, key);
-    if (other && is_proven(&f->index, other)) {
+    if (other && is_proven(&f->index, other) && index_parts(&f->index, other) == POOL_ALL) {
         pins_drop(f, slot);
         slot = use(f, other);
     } else {
         if (other) index_remove(&f->index, other);
-        index_put(&f->index, slot, key, proof);
+        index_put(&f->index, slot, key, POOL_ALL, proof);
     }
     p->over = f->index.head->chunks > p->chunks;
     files_unlock(f);
@@ -329,8 +404,11 @@ static uint32_t publish(struct pool *p, uint32_t slot, const uint8_t key[POOL_KE
 static uint32_t shared_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk)
 {
     struct pool_files *f = &p->files;
-    uint8_t proof[SHA256_BYTES];
-    if (!p->shared || !digest(p, key, POOL_KEY, chunk, proof) || !files_lock(f)) return 0;
+    uint8_t proof[POOL_PROOF] = {0};
+    if (!p->shared) return 0;
+    for (unsigned i = 0; i < POOL_PARTS; i++)
+        if (!add_proof(p, key, i, (const uint8_t *)chunk + i * POOL_PART, proof)) return 0;
+    if (!files_lock(f)) return 0;
     uint32_t slot = take(p);
     files_unlock(f);
     if (!slot) return 0;
@@ -348,6 +426,83 @@ uint32_t pool_add(struct pool *p, const uint8_t key[POOL_KEY], const void *chunk
     uint32_t slot = pool_find(p, key);
     if (!slot) slot = shared_add(p, key, chunk);
     return slot ? slot : memory_add(p, key, chunk);
+}
+
+// ---------------------------------------------------------------- keeping parts
+
+// The slot for a part of the chunk, pinned; 0: there is none. With the lock. A new chunk has an entry before it has
+// anything: whoever brings its next part finds that.
+static uint32_t slot_for_part(struct pool *p, const uint8_t key[POOL_KEY], uint32_t was)
+{
+    struct pool_index *x = &p->files.index;
+    uint32_t slot = index_find(x, key);
+    if (was ? slot != was : slot && !is_proven(x, slot)) return 0;
+    if (slot) return use(&p->files, slot);
+    slot = take(p);
+    if (slot) index_put(x, slot, key, 0, no_proof);
+    return slot;
+}
+
+// Nothing has come of it.
+static void stop_writing(struct pool *p, uint32_t slot, const uint8_t key[POOL_KEY], bool anew)
+{
+    struct pool_files *f = &p->files;
+    if (!files_lock(f)) return;
+    pins_written(f, slot);
+    if (anew && is_of(&f->index, slot, key) && !index_parts(&f->index, slot)) {
+        index_remove(&f->index, slot);
+        pins_drop(f, slot);
+    }
+    files_unlock(f);
+}
+
+// What the index does not get to know is for this process alone, which then goes on being the one that writes to the
+// slot, so that nobody else puts it there once more.
+static struct pool_place publish_part(struct pool *p, struct pool_place at, const uint8_t key[POOL_KEY], unsigned part,
+                                      const uint8_t proof[POOL_PROOF])
+{
+    struct pool_files *f = &p->files;
+    at.parts |= 1u << part;
+    if (!files_lock(f)) return at;
+    if (is_of(&f->index, at.slot, key)) {
+        index_extend(&f->index, at.slot, 1u << part, proof);
+        if (index_parts(&f->index, at.slot) == at.parts) pins_written(f, at.slot);
+    }
+    p->over = f->index.head->chunks > p->chunks;
+    files_unlock(f);
+    return at;
+}
+
+static struct pool_place shared_add_part(struct pool *p, const uint8_t key[POOL_KEY], unsigned part, const void *bytes,
+                                         struct pool_place was)
+{
+    struct pool_files *f = &p->files;
+    uint8_t proof[POOL_PROOF] = {0};
+    if (!p->shared || was.slot >= POOL_SLOTS || !add_proof(p, key, part, bytes, proof) || !files_lock(f))
+        return nowhere;
+    struct pool_place at = {slot_for_part(p, key, was.slot), was.parts};
+    if (at.slot) at.parts |= index_parts(&f->index, at.slot);
+    bool there = at.parts >> part & 1, writes = at.slot && !there && pins_write(f, at.slot);
+    files_unlock(f);
+    if (!there && !writes) return nowhere;
+    if (there) return at;
+    if (pwrite(f->blocks, bytes, POOL_PART, part_at(at.slot, part)) != POOL_PART) {
+        stop_writing(p, at.slot, key, !was.slot);
+        return nowhere;
+    }
+    at = publish_part(p, at, key, part, proof);
+    if (p->over) shrink(p);
+    return at;
+}
+
+struct pool_place pool_add_part(struct pool *p, const uint8_t key[POOL_KEY], unsigned part, const void *bytes,
+                                struct pool_place was)
+{
+    struct pool_place at;
+    if (!was.slot) was = pool_find_parts(p, key);
+    if (was.parts >> part & 1) return was;
+    at = shared_add_part(p, key, part, bytes, was);
+    return at.slot ? at : memory_add_part(p, key, part, bytes, was);
 }
 
 // ---------------------------------------------------------------- opening
@@ -446,10 +601,18 @@ int pool_spare(struct pool *p, uint64_t *bytes)
 
 // ---------------------------------------------------------------- notes
 
+static bool name_key(struct pool *p, const char *name, uint8_t key[SHA256_BYTES])
+{
+    if (!open_hash(p)) return false;
+    sha256_add(&p->hash, name, strlen(name));
+    sha256_end(&p->hash, key);
+    return true;
+}
+
 size_t pool_note(struct pool *p, const char *name, void *value, size_t n)
 {
     uint8_t key[SHA256_BYTES];
-    if (!digest(p, (const uint8_t *)name, strlen(name), NULL, key)) return 0;
+    if (!name_key(p, name, key)) return 0;
     if (p->shared && !files_lock(&p->files)) return 0;
     struct pool_index *x = p->shared ? &p->files.index : &p->memory.index;
     const struct index_note *note = index_note(x, key);
@@ -462,7 +625,7 @@ size_t pool_note(struct pool *p, const char *name, void *value, size_t n)
 void pool_set_note(struct pool *p, const char *name, const void *value, size_t n)
 {
     uint8_t key[SHA256_BYTES];
-    if (n > POOL_NOTE || !digest(p, (const uint8_t *)name, strlen(name), NULL, key)) return;
+    if (n > POOL_NOTE || !name_key(p, name, key)) return;
     if (p->shared && !files_lock(&p->files)) return;
     index_set_note(p->shared ? &p->files.index : &p->memory.index, key, value, (uint32_t)n);
     if (p->shared) files_unlock(&p->files);

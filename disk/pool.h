@@ -2,6 +2,9 @@
 // sparse file of slots. A chunk has a key of 32 bytes: the SHA-256 of its content (packed images), or one of where it
 // came from (server, pinned version, number); for the pool it is a name.
 //
+// A chunk may come in parts, in any order: its slot then says which are there. What is there never changes; the rest of
+// the slot is nobody's to read.
+//
 // What is found is pinned until the pool is closed, by this process and by whoever has inherited its descriptors: a
 // slot in use is never given to another chunk, in no process. Chunks that were used longest ago go first, so that the
 // file takes no more than its limit; more only while boxes use more.
@@ -17,6 +20,7 @@
 #include <stdint.h>
 
 enum { POOL_CHUNK = 65536, POOL_KEY = 32, POOL_WHY = 256 };
+enum { POOL_PART = 16384, POOL_PARTS = POOL_CHUNK / POOL_PART, POOL_ALL = (1 << POOL_PARTS) - 1 };
 #define POOL_LIMIT (2ull << 30) // bytes, unless --cache-size says otherwise
 
 struct pool;
@@ -43,13 +47,23 @@ int pool_spare(struct pool *, uint64_t *bytes);
 void pool_lend(struct pool *);
 uint64_t pool_bytes(const struct pool *); // of the file at most: what to reserve for mapping it; it is as long at once
 
-// The slot (from 1 on) of the chunk, pinned; 0: it is not there.
+struct pool_place {
+    uint32_t slot;  // from 1 on, pinned; 0: nothing is there
+    uint32_t parts; // a bit for each that is there
+};
+
+// Of a chunk that is there whole; 0: it is not.
 uint32_t pool_find(struct pool *, const uint8_t key[POOL_KEY]);
+struct pool_place pool_find_parts(struct pool *, const uint8_t key[POOL_KEY]);
 // The same of n keys at once, one lock for all. What has not been looked at since the machine was started is left out:
 // pool_find looks at it, which takes the time of reading it.
-void pool_find_all(struct pool *, const uint8_t (*keys)[POOL_KEY], uint32_t n, uint32_t *slots);
+void pool_find_all(struct pool *, const uint8_t (*keys)[POOL_KEY], uint32_t n, struct pool_place *);
 // Keeps a chunk (POOL_CHUNK bytes), and pins it: its slot; 0: no room (disk full, or every slot is pinned).
 uint32_t pool_add(struct pool *, const uint8_t key[POOL_KEY], const void *chunk);
+// Keeps a part (POOL_PART bytes). `was`: where the chunk is for the caller, from one of these or all 0: what he has of
+// it there he has in the place that is returned as well, which may be another one. slot 0: no room; `was` stays valid.
+struct pool_place pool_add_part(struct pool *, const uint8_t key[POOL_KEY], unsigned part, const void *bytes,
+                                struct pool_place was);
 // For small facts beside the chunks, as which version of a URL was seen last: `name` is hashed; the value has at most
 // POOL_NOTE bytes. The size of the value, 0: none. Notes are subject to the same LRU.
 enum { POOL_NOTE = 512 };

@@ -177,6 +177,7 @@ static int open_pins(struct opening *o)
     uint8_t *at = map_file(o->pins, PINS_BYTES);
     if (at == MAP_FAILED) return errno;
     o->f->bits = (uint64_t *)(at + PINS_BITS_AT);
+    o->f->writes = (uint32_t *)at;
     o->f->pins = directory_file(o->dir, "pins", O_RDONLY, &st);
     return o->f->pins < 0 ? errno : 0;
 }
@@ -195,6 +196,7 @@ static int open_blocks(struct opening *o)
     f->blocks = -1;
     if (unlinkat(o->dir, "blocks", 0)) return errno;
     err = open_long(o, "blocks", BLOCKS_BYTES, &f->blocks, &o->blocks_st);
+    if (!err) err = allocate(o->pins, 0, PINS_BITS_AT);
     return err ? err : start_anew(f, &o->blocks_st, &o->pins_st);
 }
 
@@ -297,9 +299,10 @@ static void close_fd(int *fd)
 void files_lend(struct pool_files *f)
 {
     if (f->index.head) munmap(f->index.head, INDEX_BYTES);
-    if (f->bits) munmap((uint8_t *)f->bits - PINS_BITS_AT, PINS_BYTES);
+    if (f->writes) munmap(f->writes, PINS_BYTES);
     f->index.head = NULL;
     f->bits = NULL;
+    f->writes = NULL;
     close_fd(&f->index_fd);
     close_fd(&f->blocks);
 }

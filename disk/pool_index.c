@@ -104,6 +104,11 @@ uint32_t index_find(const struct pool_index *x, const uint8_t key[POOL_KEY])
     return 0;
 }
 
+uint32_t index_parts(const struct pool_index *x, uint32_t slot)
+{
+    return x->entries[slot].parts & POOL_ALL;
+}
+
 void index_touch(struct pool_index *x, uint32_t slot)
 {
     x->entries[slot].used = ++x->head->clock;
@@ -116,12 +121,14 @@ static void link_entry(struct pool_index *x, uint32_t slot)
     *bucket = slot;
 }
 
-void index_put(struct pool_index *x, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF])
+void index_put(struct pool_index *x, uint32_t slot, const uint8_t key[POOL_KEY], uint32_t parts,
+               const uint8_t proof[POOL_PROOF])
 {
     struct index_entry *e = &x->entries[slot];
     begin(x);
     memcpy(e->key, key, POOL_KEY);
     memcpy(e->proof, proof, POOL_PROOF);
+    e->parts = (uint16_t)parts;
     e->boot = x->head->boot;
     e->used = ++x->head->clock;
     in_order();
@@ -131,16 +138,34 @@ void index_put(struct pool_index *x, uint32_t slot, const uint8_t key[POOL_KEY],
     end(x);
 }
 
+// An entry that is there changes: killed in between, it is lost.
+static struct index_entry *begin_entry(struct pool_index *x, uint32_t slot)
+{
+    begin(x);
+    x->entries[slot].sum = 0;
+    in_order();
+    return &x->entries[slot];
+}
+
+static void end_entry(struct pool_index *x, uint32_t slot)
+{
+    in_order();
+    x->entries[slot].sum = entry_sum(&x->entries[slot], slot);
+    end(x);
+}
+
 void index_prove(struct pool_index *x, uint32_t slot)
 {
-    struct index_entry *e = &x->entries[slot];
-    begin(x);
-    e->sum = 0;
-    in_order();
-    e->boot = x->head->boot;
-    in_order();
-    e->sum = entry_sum(e, slot);
-    end(x);
+    begin_entry(x, slot)->boot = x->head->boot;
+    end_entry(x, slot);
+}
+
+void index_extend(struct pool_index *x, uint32_t slot, uint32_t parts, const uint8_t proof[POOL_PROOF])
+{
+    struct index_entry *e = begin_entry(x, slot);
+    for (unsigned i = 0; i < POOL_PROOF; i++) e->proof[i] ^= proof[i];
+    e->parts |= (uint16_t)parts;
+    end_entry(x, slot);
 }
 
 static void unlink_entry(struct pool_index *x, uint32_t slot)

@@ -9,11 +9,11 @@
 
 enum {
     POOL_SLOTS = 1 << 18, // 16 GiB. Slot 0 is not used
-    POOL_PROOF = 16,
+    POOL_PROOF = 14,
     INDEX_STEP = 512, // entries are given disk space in such steps
     INDEX_NOTES = 512,
     INDEX_WAYS = 8,
-    INDEX_VERSION = 1,
+    INDEX_VERSION = 2,
 };
 static const char index_magic[8] = "bj-pool";
 
@@ -34,7 +34,8 @@ struct index_head {
 
 struct index_entry {
     uint8_t key[POOL_KEY];
-    uint8_t proof[POOL_PROOF]; // of the SHA-256 of key and content
+    uint8_t proof[POOL_PROOF]; // of the parts that are there: the SHA-256 of key, number and content of each, by XOR
+    uint16_t parts;            // a bit for each that is there
     uint32_t boot;             // the content was right at this start of the machine
     uint32_t next;             // slot, in the chain of its bucket
     uint64_t sum;              // 0: free
@@ -72,9 +73,13 @@ uint32_t index_ready(const struct pool_index *);             // head->ready, or 
 bool index_counts(const struct pool_index *, uint32_t slot); // the entry's sum is right
 // 0: not there. Marks no use.
 uint32_t index_find(const struct pool_index *, const uint8_t key[POOL_KEY]);
+uint32_t index_parts(const struct pool_index *, uint32_t slot);
 void index_touch(struct pool_index *, uint32_t slot); // also a free slot that is about to be written to
 // The slot's entry must be free.
-void index_put(struct pool_index *, uint32_t slot, const uint8_t key[POOL_KEY], const uint8_t proof[POOL_PROOF]);
+void index_put(struct pool_index *, uint32_t slot, const uint8_t key[POOL_KEY], uint32_t parts,
+               const uint8_t proof[POOL_PROOF]);
+// More of it is there: these parts, which were not, with their own proof.
+void index_extend(struct pool_index *, uint32_t slot, uint32_t parts, const uint8_t proof[POOL_PROOF]);
 void index_prove(struct pool_index *, uint32_t slot); // its content is right now
 void index_remove(struct pool_index *, uint32_t slot);
 

@@ -37,6 +37,7 @@ bool pins_claim(struct pool_files *f)
 void pins_clear(struct pool_files *f)
 {
     memset(bits_of(f, f->user), 0, PINS_WORDS * 8);
+    memset(&f->writes[f->user * PINS_WRITES], 0, PINS_WRITES * sizeof *f->writes);
 }
 
 void pins_set(struct pool_files *f, uint32_t slot)
@@ -59,6 +60,24 @@ bool pins_any(const struct pool_files *f, uint32_t slot)
     for (uint32_t user = 0; user < PINS_USERS; user++)
         if (bit(f, user, slot) && lives(f, user)) return true;
     return false;
+}
+
+bool pins_write(struct pool_files *f, uint32_t slot)
+{
+    uint32_t *mine = &f->writes[f->user * PINS_WRITES], *to = NULL;
+    for (uint32_t i = 0; i < PINS_USERS * PINS_WRITES; i++)
+        if (f->writes[i] == slot && i / PINS_WRITES != f->user && lives(f, i / PINS_WRITES)) return false;
+    for (uint32_t i = 0; i < PINS_WRITES; i++)
+        if (mine[i] == slot || (!to && !mine[i])) to = &mine[i];
+    if (to) *to = slot;
+    return to != NULL;
+}
+
+void pins_written(struct pool_files *f, uint32_t slot)
+{
+    uint32_t *mine = &f->writes[f->user * PINS_WRITES];
+    for (uint32_t i = 0; i < PINS_WRITES; i++)
+        if (mine[i] == slot) mine[i] = 0;
 }
 
 void pins_all(const struct pool_files *f, uint64_t all[PINS_WORDS])

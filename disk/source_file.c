@@ -12,10 +12,12 @@
 
 #define IMAGE_MAX (1ull << 40) // bytes
 
+enum { PIECE = POOL_PART };
+
 struct local {
     struct source source;
     int fd;
-    uint8_t bytes[POOL_CHUNK];
+    uint8_t bytes[PIECE];
 };
 
 static void end(struct local *l, const char *path, const char *what)
@@ -59,31 +61,31 @@ static bool key(struct source *s, uint32_t index, uint8_t to[POOL_KEY])
     return true;
 }
 
-static const char *read_chunk(struct local *l, uint32_t chunk)
+static const char *read_piece(struct local *l, uint32_t piece)
 {
-    uint64_t at = (uint64_t)chunk * POOL_CHUNK, left = l->source.bytes - at;
-    size_t n = left < POOL_CHUNK ? (size_t)left : POOL_CHUNK, have = 0;
+    uint64_t at = (uint64_t)piece * PIECE, left = l->source.bytes - at;
+    size_t n = left < PIECE ? (size_t)left : PIECE, have = 0;
     while (have < n) {
         ssize_t more = pread(l->fd, l->bytes + have, n - have, (off_t)(at + have));
         if (more < 0 && errno != EINTR) return strerror(errno);
         if (more == 0) return "the image has become shorter";
         if (more > 0) have += (size_t)more;
     }
-    memset(l->bytes + n, 0, POOL_CHUNK - n);
+    memset(l->bytes + n, 0, PIECE - n);
     return NULL;
 }
 
 static void want(struct source *s, uint32_t first, uint32_t n, enum source_want urgency)
 {
     struct local *l = (struct local *)s;
-    uint32_t last = first < s->chunks && n < s->chunks - first ? first + n : s->chunks;
+    uint32_t all = source_pieces(s), last = first < all && n < all - first ? first + n : all;
     (void)urgency;
     for (uint32_t i = first; i < last; i++) {
-        const char *why = read_chunk(l, i);
+        const char *why = read_piece(l, i);
         if (why)
             s->events->failed(s->events->ctx, i, why);
         else
-            s->events->chunk(s->events->ctx, i, l->bytes);
+            s->events->piece(s->events->ctx, i, l->bytes);
     }
 }
 
@@ -100,7 +102,7 @@ struct source *source_file(const char *path, const struct source_events *events)
 {
     struct local *l = calloc(1, sizeof *l);
     if (!l) return NULL;
-    l->source = (struct source){.ops = &ops, .events = events};
+    l->source = (struct source){.ops = &ops, .events = events, .piece = SOURCE_PARTS};
     open_local(l, path);
     return &l->source;
 }

@@ -294,7 +294,8 @@ struct source *source_packed(struct http *http, struct pool *pool, const char *u
 {
     struct packed_source *p = calloc(1, sizeof *p);
     if (!p) return NULL;
-    *p = (struct packed_source){.source = {.ops = &ops, .events = events}, .http = http, .pool = pool};
+    *p = (struct packed_source){
+        .source = {.ops = &ops, .events = events, .piece = SOURCE_CHUNKS}, .http = http, .pool = pool};
     p->url = strdup(url);
     if (p->url && pool && open_from_pool(p)) {
         if (open_manifest(p)) {

@@ -42,7 +42,7 @@ static void want_one(struct local *l, uint32_t index)
     char why[SOURCE_WHY], name[MANIFEST_NAME];
     const char *complaint = read_chunk(l, c);
     if (!complaint) {
-        e->chunk(e->ctx, index, l->chunk);
+        e->piece(e->ctx, index, l->chunk);
         return;
     }
     manifest_chunk_name(c, name);
@@ -94,7 +94,7 @@ struct source *source_packed_directory(const char *manifest, const struct source
     char why[MANIFEST_WHY], line[SOURCE_WHY];
     struct local *l = calloc(1, sizeof *l);
     if (!l) return NULL;
-    l->source = (struct source){.ops = &ops, .events = events};
+    l->source = (struct source){.ops = &ops, .events = events, .piece = SOURCE_CHUNKS};
     l->dir = -1;
     if (open_local(l, manifest, why)) {
         snprintf(line, sizeof line, "%.100s: %.*s", manifest, SOURCE_WHY - 110, why);

@@ -1,4 +1,4 @@
-// A plain image on a web server: chunks are ranges of it. What the server said of it last, its size and version, is a
+// A plain image on a web server: pieces are ranges of it. What the server said of it last, its size and version, is a
 // note in the pool: a box starts with that at once, and the server is asked meanwhile whether it still holds.
 #include "disk/sha256.h"
 #include "disk/wants.h"
@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST = 16 };                     // chunks in a request: longer runs come through several connections
+enum { PIECE = POOL_PART };
+enum { MOST = (1 << 20) / PIECE };      // pieces in a request: longer runs come through several connections
 enum { TOGETHER = 6, AHEAD_OF_IT = 4 }; // requests; AHEAD_OF_IT: of them, for what nobody waits for
 #define IMAGE_MAX (1ull << 40)          // bytes
 
@@ -21,10 +22,10 @@ _Static_assert(sizeof(struct note) <= POOL_NOTE, "it is kept in the pool");
 struct fetch { // a request under way
     struct fetch *next, **here;
     struct plain *plain;
-    uint32_t chunk, end; // the next to be given; the first that was not asked for
+    uint32_t piece, end; // the next to be given; the first that was not asked for
     enum source_want urgency;
     size_t have;
-    uint8_t bytes[POOL_CHUNK]; // of the next
+    uint8_t bytes[PIECE]; // of the next
 };
 
 struct plain {
@@ -72,7 +73,7 @@ static void open_with(struct plain *p, const struct http_pin *pin)
     p->note.pin = *pin;
     p->source.bytes = pin->bytes;
     p->source.chunks = (uint32_t)((pin->bytes + POOL_CHUNK - 1) / POOL_CHUNK);
-    if (pin->bytes > IMAGE_MAX || wants_open(&p->wants, p->source.chunks)) {
+    if (pin->bytes > IMAGE_MAX || wants_open(&p->wants, source_pieces(&p->source))) {
         snprintf(why, sizeof why, "the image has %llu bytes: too many", (unsigned long long)pin->bytes);
         end(p, why);
         return;
@@ -125,37 +126,37 @@ static void remove_fetch(struct fetch *f)
     free(f);
 }
 
-// The last chunk is filled up with zeros.
-static void give_chunk(struct fetch *f)
+// The last piece is filled up with zeros.
+static void give_piece(struct fetch *f)
 {
     struct plain *p = f->plain;
-    uint32_t chunk = f->chunk++;
+    uint32_t piece = f->piece++;
     memset(f->bytes + f->have, 0, sizeof f->bytes - f->have);
     f->have = 0;
-    wants_done(&p->wants, chunk);
-    p->source.events->chunk(p->source.events->ctx, chunk, f->bytes);
+    wants_done(&p->wants, piece);
+    p->source.events->piece(p->source.events->ctx, piece, f->bytes);
 }
 
 static void take(struct fetch *f, const uint8_t *bytes, size_t n)
 {
     struct plain *p = f->plain;
-    while (n && !p->ended && f->chunk < f->end) {
-        uint64_t at = (uint64_t)f->chunk * POOL_CHUNK, left = p->source.bytes - at;
-        size_t whole = left < POOL_CHUNK ? (size_t)left : POOL_CHUNK, more = whole - f->have < n ? whole - f->have : n;
+    while (n && !p->ended && f->piece < f->end) {
+        uint64_t at = (uint64_t)f->piece * PIECE, left = p->source.bytes - at;
+        size_t whole = left < PIECE ? (size_t)left : PIECE, more = whole - f->have < n ? whole - f->have : n;
         memcpy(f->bytes + f->have, bytes, more);
         f->have += more;
         bytes += more;
         n -= more;
-        if (f->have == whole) give_chunk(f);
+        if (f->have == whole) give_piece(f);
     }
 }
 
 static void fail_rest(struct fetch *f, const char *why)
 {
     struct plain *p = f->plain;
-    for (uint32_t chunk = f->chunk; chunk < f->end; chunk++) {
-        if (p->opened) wants_done(&p->wants, chunk);
-        if (!p->ended) p->source.events->failed(p->source.events->ctx, chunk, why);
+    for (uint32_t piece = f->piece; piece < f->end; piece++) {
+        if (p->opened) wants_done(&p->wants, piece);
+        if (!p->ended) p->source.events->failed(p->source.events->ctx, piece, why);
     }
 }
 
@@ -191,12 +192,12 @@ static void sink(void *ctx, uint64_t offset, const void *bytes, size_t n, enum h
 static void ask(struct plain *p, uint32_t first, uint32_t n, enum source_want urgency)
 {
     struct fetch *f = malloc(sizeof *f);
-    uint64_t at = (uint64_t)first * POOL_CHUNK, bytes = (uint64_t)n * POOL_CHUNK;
+    uint64_t at = (uint64_t)first * PIECE, bytes = (uint64_t)n * PIECE;
     if (!f) return end(p, "no memory");
     f->next = p->fetches;
     f->here = &p->fetches;
     f->plain = p;
-    f->chunk = first;
+    f->piece = first;
     f->end = first + n;
     f->urgency = urgency;
     f->have = 0;
@@ -228,8 +229,8 @@ static void lengthen(struct plain *p, uint32_t *first, uint32_t *n)
     struct fetch *f = p->fetches;
     while (f && f->end != *first) f = f->next;
     if (!f || !p->opened) return;
-    while (*n && *first < p->source.chunks && !wants_is_asked(&p->wants, *first) && f->end - f->chunk < MOST &&
-           http_lengthen(p->resource, f, POOL_CHUNK)) {
+    while (*n && *first < source_pieces(&p->source) && !wants_is_asked(&p->wants, *first) && f->end - f->piece < MOST &&
+           http_lengthen(p->resource, f, PIECE)) {
         wants_ask(&p->wants, (*first)++);
         f->end++;
         --*n;
@@ -241,8 +242,8 @@ static void want(struct source *s, uint32_t first, uint32_t n, enum source_want 
     struct plain *p = (struct plain *)s;
     lengthen(p, &first, &n);
     if (wants_add(&p->wants, first, n, urgency)) end(p, "no memory");
-    for (uint32_t i = first; urgency == SOURCE_NOW && i < s->chunks && i - first < n; i++)
-        if (wants_is_asked(&p->wants, i)) http_hurry(p->resource, (uint64_t)i * POOL_CHUNK);
+    for (uint32_t i = first; urgency == SOURCE_NOW && i < source_pieces(s) && i - first < n; i++)
+        if (wants_is_asked(&p->wants, i)) http_hurry(p->resource, (uint64_t)i * PIECE);
     ask_some(p);
 }
 
@@ -284,7 +285,7 @@ struct source *source_plain(struct http *http, struct pool *pool, const char *ur
     char *name = http_url_name(url);
     struct plain *p = name ? calloc(1, sizeof *p + sizeof prefix + strlen(name)) : NULL;
     if (p) {
-        p->source = (struct source){.ops = &ops, .events = events};
+        p->source = (struct source){.ops = &ops, .events = events, .piece = SOURCE_PARTS};
         p->http = http;
         p->pool = pool;
         p->resource = http_resource(http, url);

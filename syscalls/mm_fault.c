@@ -103,10 +103,11 @@ static bool is_still(const struct vma *v, uint32_t page, uint32_t frame)
     return p ? p & MEM_COW && pte_frame(p) == frame : waits_for(v, page, frame);
 }
 
-// Where 64 KiB of an image lie is chance when they came over the network, and how many faults there were can be seen.
+// Where 64 KiB of an image lie, and which 16 of them are here, is chance when they came over the network, and how many
+// faults there were can be seen.
 static bool is_chance(const struct vma *v, uint32_t frame, uint32_t next)
 {
-    enum { TOGETHER = 16 };
+    enum { TOGETHER = 4 };
     return v->mm->box->deterministic && ram_is_file(frame) && frame / TOGETHER != next / TOGETHER;
 }
 
@@ -333,8 +334,7 @@ int mm_fault(struct task *t, gaddr addr, enum cpu_access access)
     static const unsigned need[] = {[ACCESS_READ] = MEM_R, [ACCESS_WRITE] = MEM_W, [ACCESS_EXEC] = MEM_X};
     struct mm *mm = t->proc->mm;
     if (access != ACCESS_EXEC) addr = mem_low(mm->mem, addr);
-    if (addr >= MEM_TOP)
-        return segv(t, addr, LX_SIGSEGV, mem_claimed(mm->mem, addr) ? LX_SEGV_ACCERR : LX_SEGV_MAPERR);
+    if (addr >= MEM_TOP) return segv(t, addr, LX_SIGSEGV, mem_claimed(mm->mem, addr) ? LX_SEGV_ACCERR : LX_SEGV_MAPERR);
     uint32_t page = (uint32_t)(addr >> PAGE_SHIFT);
     struct vma *v = vma_at(mm, page);
     if (!v) v = grow_stack(mm, page);

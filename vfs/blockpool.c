@@ -1,12 +1,12 @@
 // A block device whose chunks of 64 KiB lie in slots of a file that all boxes of the user share (the pool), in any
-// order, and come when they are asked for: from a server outside the jail (vfs/disk_protocol.h). Which are there, and
-// where, says a table in memory that the server writes. The pool's file is mapped as an image's own would be: its pages
-// are ram frames, and file data is never copied.
+// order, and come when they are asked for, whole or in parts (a piece is what comes at once): from a server outside the
+// jail (vfs/disk_protocol.h). What is there, and where, says a table in memory that the server writes. The pool's file
+// is mapped as an image's own would be: its pages are ram frames, and file data is never copied.
 //
 // Neither table nor packets are believed: a slot must lie in the file, and counts must fit.
 //
-// Readahead: who reads chunk after chunk gets the next 1, 2, 4, ... 32 asked for while he still has half of the last
-// lot; several readers at once are told apart. All that lies together is asked for in one packet.
+// Readahead: who reads piece after piece gets the next 1, 2, 4, ... asked for (up to 2 MiB) while he still has half of
+// the last lot; several readers at once are told apart. All that lies together is asked for in one packet.
 #include "vfs/blockdev.h"
 #include "abi/errno.h"
 #include "host/blockfile.h"
@@ -16,12 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOT_BYTES (1ull << 46) // of slots that 32 bits can number, and less than a table's marks
+#define SLOT_BYTES ((uint64_t)DISK_ZERO * DISK_CHUNK) // of slots that a word can number
 
-enum { STREAMS = 8, FIRST_AHEAD = 1, MOST_AHEAD = 32, CHUNK_PAGES = DISK_CHUNK / 4096 };
+enum { STREAMS = 8, FIRST_AHEAD = 1, MOST_AHEAD = 2 << 20, CHUNK_PAGES = DISK_CHUNK / 4096 };
+enum { ABSENT = 0, FAILED = DISK_ZERO + 1 }; // what is said of a piece in place of its slot
 
-struct stream {         // of chunks, in order
-    uint32_t next, end; // the chunk to come; all below `end` have been asked for
+struct stream {         // of pieces, in order
+    uint32_t next, end; // the piece to come; all below `end` have been asked for
     uint32_t window;    // how many to ask for
     uint32_t used;      // when
 };
@@ -32,13 +33,13 @@ struct blockpool {
     const struct disk_head *head;
     const uint32_t *table;
     size_t mapped;
-    uint32_t chunks;
-    uint32_t inner, slots;       // slots of the file; of file and spare memory together
-    uint32_t first, first_spare; // frames of slot 0, and of the first spare one; 0: not mapped
-    bool gone;                   // the server is
-    uint8_t *asked, *urgent;     // a bit per chunk
+    uint32_t parts, piece, pieces; // of a piece: in parts, in bytes; of the image
+    uint32_t inner, slots;         // slots of the file; of file and spare memory together
+    uint32_t first, first_spare;   // frames of slot 0, and of the first spare one; 0: not mapped
+    bool gone;                     // the server is
+    uint8_t *asked, *urgent;       // a bit per piece
     struct waitq queue;
-    uint32_t last, time; // chunk that was touched last
+    uint32_t last, time; // piece that was touched last
     struct stream stream[STREAMS];
     struct disk_want want[DISK_WANTS];
     unsigned nwants;
@@ -49,6 +50,21 @@ static struct blockpool *pool_of(struct blockdev *d)
     return (struct blockpool *)d;
 }
 
+// ---------------------------------------------------------------- the table
+
+static uint32_t slot_of(const struct blockpool *p, uint32_t piece)
+{
+    uint32_t word = disk_load(&p->table[disk_chunk(piece, p->parts)]), parts = disk_parts(piece, p->parts);
+    uint32_t slot = disk_slot(word);
+    if ((disk_there(word) & parts) == parts) return slot && (slot < p->slots || slot == DISK_ZERO) ? slot : FAILED;
+    return disk_failed(word) & parts ? FAILED : ABSENT;
+}
+
+static uint32_t piece_at(const struct blockpool *p, uint64_t offset)
+{
+    return (uint32_t)(offset / p->piece);
+}
+
 // ---------------------------------------------------------------- asking
 
 static void send_wants(struct blockpool *p)
@@ -57,61 +73,61 @@ static void send_wants(struct blockpool *p)
     p->nwants = 0;
 }
 
-static void add_want(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
+static void add_want(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 {
     struct disk_want *w = p->nwants ? &p->want[p->nwants - 1] : NULL;
-    if (w && w->urgency == (uint32_t)how && w->first + w->count == chunk) {
+    if (w && w->urgency == (uint32_t)how && w->first + w->count == piece) {
         w->count++;
         return;
     }
     if (p->nwants == DISK_WANTS) send_wants(p);
-    p->want[p->nwants++] = (struct disk_want){chunk, 1, how};
+    p->want[p->nwants++] = (struct disk_want){piece, 1, how};
 }
 
-static void ask(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
+static void ask(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 {
-    if (disk_load(&p->table[chunk]) != DISK_ABSENT) return;
-    if (how != DISK_NOW && disk_mark(p->asked, chunk)) return;
-    if (how == DISK_NOW && disk_mark(p->urgent, chunk)) return;
-    if (how == DISK_NOW) disk_mark(p->asked, chunk);
-    add_want(p, chunk, how);
+    if (slot_of(p, piece) != ABSENT) return;
+    if (how != DISK_NOW && disk_mark(p->asked, piece)) return;
+    if (how == DISK_NOW && disk_mark(p->urgent, piece)) return;
+    if (how == DISK_NOW) disk_mark(p->asked, piece);
+    add_want(p, piece, how);
 }
 
 // ---------------------------------------------------------------- readahead
 
-static struct stream *find_stream(struct blockpool *p, uint32_t chunk)
+static struct stream *find_stream(struct blockpool *p, uint32_t piece)
 {
     struct stream *oldest = &p->stream[0];
     for (struct stream *s = p->stream; s < p->stream + STREAMS; s++) {
-        if (s->window && chunk == s->next) return s;
+        if (s->window && piece == s->next) return s;
         if (s->used < oldest->used) oldest = s;
     }
-    *oldest = (struct stream){.next = chunk, .end = chunk + 1};
+    *oldest = (struct stream){.next = piece, .end = piece + 1};
     return oldest;
 }
 
 static void go_ahead(struct blockpool *p, struct stream *s, enum disk_urgency how)
 {
-    uint32_t end = p->chunks - s->next > s->window ? s->next + s->window : p->chunks;
+    uint32_t end = p->pieces - s->next > s->window ? s->next + s->window : p->pieces;
     if (s->end < s->next) s->end = s->next;
     for (; s->end < end; s->end++) ask(p, s->end, how);
 }
 
-// A chunk is looked at: where does it belong, and what is to be asked for now?
-static void touch(struct blockpool *p, uint32_t chunk)
+// A piece is looked at: where does it belong, and what is to be asked for now?
+static void touch(struct blockpool *p, uint32_t piece)
 {
-    if (chunk == p->last) return;
-    struct stream *s = find_stream(p, chunk);
-    p->last = chunk;
+    if (piece == p->last) return;
+    struct stream *s = find_stream(p, piece);
+    p->last = piece;
     s->used = ++p->time;
-    s->next = chunk + 1;
+    s->next = piece + 1;
     if (!s->window) {
         s->window = FIRST_AHEAD;
         go_ahead(p, s, DISK_MAYBE);
         return;
     }
     if (s->end > s->next + s->window / 2) return; // still enough
-    if (s->window < MOST_AHEAD) s->window *= 2;
+    if (s->window < MOST_AHEAD / p->piece) s->window *= 2;
     go_ahead(p, s, DISK_AHEAD);
 }
 
@@ -129,23 +145,23 @@ static void take_news(struct blockpool *p, bool wait)
     }
 }
 
-// The table's word of a chunk that is looked at now: DISK_ABSENT, and it has been asked for. The server may have gone
+// The slot of a piece that is looked at now: ABSENT, and it has been asked for. The server may have gone
 // right after it had brought it.
-static uint32_t look_up(struct blockpool *p, uint32_t chunk, enum disk_urgency how)
+static uint32_t look_up(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 {
-    uint32_t slot = disk_load(&p->table[chunk]);
-    if (how == DISK_NOW) touch(p, chunk);
-    if (slot == DISK_ABSENT && !p->gone) ask(p, chunk, how);
+    uint32_t slot = slot_of(p, piece);
+    if (how == DISK_NOW) touch(p, piece);
+    if (slot == ABSENT && !p->gone) ask(p, piece, how);
     send_wants(p);
-    if (slot == DISK_ABSENT) slot = disk_load(&p->table[chunk]);
-    if (slot == DISK_ABSENT && p->gone) return DISK_FAILED;
-    return slot < p->slots || slot == DISK_ZERO ? slot : DISK_FAILED;
+    if (slot == ABSENT) slot = slot_of(p, piece);
+    if (slot == ABSENT && p->gone) return FAILED;
+    return slot;
 }
 
-static uint32_t wait_for(struct blockpool *p, uint32_t chunk)
+static uint32_t wait_for(struct blockpool *p, uint32_t piece)
 {
     uint32_t slot;
-    while ((slot = look_up(p, chunk, DISK_NOW)) == DISK_ABSENT) take_news(p, true);
+    while ((slot = look_up(p, piece, DISK_NOW)) == ABSENT) take_news(p, true);
     return slot;
 }
 
@@ -168,11 +184,10 @@ static int pool_ready(struct blockdev *d, uint64_t offset, size_t n, struct wait
     struct blockpool *p = pool_of(d);
     int result = 0;
     if (!blockdev_has(d, offset, n)) return -LX_EIO;
-    for (uint64_t chunk = offset / DISK_CHUNK; n && chunk <= (offset + n - 1) / DISK_CHUNK; chunk++) {
-        uint32_t slot = d->stalls && wait ? wait_for(p, (uint32_t)chunk)
-                                          : look_up(p, (uint32_t)chunk, wait ? DISK_NOW : DISK_MAYBE);
-        if (slot == DISK_FAILED) return -LX_EIO;
-        if (slot == DISK_ABSENT) result = -LX_EPARK;
+    for (uint32_t i = piece_at(p, offset); n && i <= piece_at(p, offset + n - 1); i++) {
+        uint32_t slot = d->stalls && wait ? wait_for(p, i) : look_up(p, i, wait ? DISK_NOW : DISK_MAYBE);
+        if (slot == FAILED) return -LX_EIO;
+        if (slot == ABSENT) result = -LX_EPARK;
     }
     if (result && wait) *wait = &p->queue;
     return result;
@@ -186,11 +201,12 @@ static int read_slot(struct blockpool *p, uint32_t slot, uint32_t from, void *bu
     return host_blockfile_read(spare ? p->spare : p->blocks, at, buf, n) ? -LX_EIO : 0;
 }
 
-static int read_chunk(struct blockpool *p, uint32_t chunk, uint32_t from, void *buf, size_t n)
+// Within a piece.
+static int read_piece(struct blockpool *p, uint64_t offset, void *buf, size_t n)
 {
-    uint32_t slot = wait_for(p, chunk);
-    if (slot == DISK_FAILED) return -LX_EIO;
-    if (slot != DISK_ZERO) return read_slot(p, slot, from, buf, n);
+    uint32_t slot = wait_for(p, piece_at(p, offset));
+    if (slot == FAILED) return -LX_EIO;
+    if (slot != DISK_ZERO) return read_slot(p, slot, (uint32_t)(offset % DISK_CHUNK), buf, n);
     memset(buf, 0, n);
     return 0;
 }
@@ -198,17 +214,15 @@ static int read_chunk(struct blockpool *p, uint32_t chunk, uint32_t from, void *
 static int pool_read(struct blockdev *d, uint64_t offset, void *buf, size_t n)
 {
     struct blockpool *p = pool_of(d);
-    for (uint64_t c = offset / DISK_CHUNK; n && c <= (offset + n - 1) / DISK_CHUNK; c++) { // all at once
-        if (disk_load(&p->table[c]) == DISK_ABSENT && !p->gone) ask(p, (uint32_t)c, DISK_NOW);
-    }
+    for (uint32_t i = piece_at(p, offset); n && !p->gone && i <= piece_at(p, offset + n - 1); i++) // all at once
+        ask(p, i, DISK_NOW);
     for (char *to = buf; n;) {
-        uint32_t from = (uint32_t)(offset % DISK_CHUNK);
-        size_t part = DISK_CHUNK - from < n ? DISK_CHUNK - from : n;
-        int err = read_chunk(p, (uint32_t)(offset / DISK_CHUNK), from, to, part);
+        size_t left = p->piece - (size_t)(offset % p->piece), some = left < n ? left : n;
+        int err = read_piece(p, offset, to, some);
         if (err) return err;
-        to += part;
-        offset += part;
-        n -= part;
+        to += some;
+        offset += some;
+        n -= some;
     }
     return 0;
 }
@@ -217,8 +231,8 @@ static uint32_t pool_frame(struct blockdev *d, uint64_t offset)
 {
     struct blockpool *p = pool_of(d);
     if (!blockdev_has(d, offset, 4096)) return 0;
-    uint32_t slot = disk_load(&p->table[offset / DISK_CHUNK]);
-    if (slot == DISK_ABSENT || slot >= p->slots) return 0;
+    uint32_t slot = slot_of(p, piece_at(p, offset));
+    if (slot == ABSENT || slot >= p->slots) return 0;
     uint32_t first = slot < p->inner ? p->first : p->first_spare;
     if (!first) return 0;
     if (slot >= p->inner) slot -= p->inner;
@@ -229,8 +243,8 @@ static void pool_hint(struct blockdev *d, uint64_t offset, uint64_t n, bool sure
 {
     struct blockpool *p = pool_of(d);
     if (p->gone || !n) return;
-    for (uint64_t c = offset / DISK_CHUNK; c <= (offset + n - 1) / DISK_CHUNK; c++)
-        ask(p, (uint32_t)c, sure ? DISK_AHEAD : DISK_MAYBE);
+    for (uint32_t i = piece_at(p, offset); i <= piece_at(p, offset + n - 1); i++)
+        ask(p, i, sure ? DISK_AHEAD : DISK_MAYBE);
     send_wants(p);
 }
 
@@ -271,14 +285,16 @@ static int wait_open(struct blockpool *p, char *why, size_t why_size)
 static int take_facts(struct blockpool *p, uint64_t table_bytes, char *why, size_t why_size)
 {
     uint64_t bytes = p->head->bytes;
-    uint32_t chunks = p->head->chunks;
+    uint32_t chunks = p->head->chunks, parts = p->head->piece;
     if (chunks > DISK_MAX_CHUNKS || bytes > (uint64_t)chunks * DISK_CHUNK ||
-        table_bytes < DISK_TABLE + 4 * (uint64_t)chunks)
+        table_bytes < DISK_TABLE + 4 * (uint64_t)chunks || (parts != 1 && parts != DISK_PARTS))
         return refuse(why, why_size, -LX_EIO, "the image's server says what cannot be");
     p->dev.bytes = bytes;
-    p->chunks = chunks;
-    p->asked = calloc(1, chunks / 8 + 1);
-    p->urgent = calloc(1, chunks / 8 + 1);
+    p->parts = parts;
+    p->piece = parts * DISK_PART;
+    p->pieces = (uint32_t)((bytes + p->piece - 1) / p->piece);
+    p->asked = calloc(1, p->pieces / 8 + 1);
+    p->urgent = calloc(1, p->pieces / 8 + 1);
     return p->asked && p->urgent ? 0 : refuse(why, why_size, -LX_ENOMEM, "not enough memory");
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 enum { CHUNKS = 300, PATIENCE_MS = 10000 };
+enum { PIECES = (CHUNKS - 1) * DISK_PARTS + 1 }; // of 16 KiB
 
 static uint64_t random_state;
 
@@ -50,8 +51,8 @@ static void make_image(const char *path)
 
 static uint32_t odd_number(void)
 {
-    static const uint32_t odd[] = {0, 1, CHUNKS - 1, CHUNKS, CHUNKS + 1, DISK_MAX_CHUNKS, 0x7fffffff, 0xffffffff};
-    return any() % 3 ? any() % (2 * CHUNKS) : odd[any() % (sizeof odd / sizeof *odd)] + any() % 2;
+    static const uint32_t odd[] = {0, 1, PIECES - 1, PIECES, PIECES + 1, DISK_MAX_CHUNKS, 0x7fffffff, 0xffffffff};
+    return any() % 3 ? any() % (2 * PIECES) : odd[any() % (sizeof odd / sizeof *odd)] + any() % 2;
 }
 
 static void say_anything(int link)
@@ -71,20 +72,22 @@ static void say_anything(int link)
 static void read_one(int link, const struct disk_head *head, int blocks)
 {
     const uint32_t *table = (const uint32_t *)(const void *)((const char *)head + DISK_TABLE);
-    uint32_t chunk = any() % CHUNKS, slot;
-    uint8_t right[DISK_CHUNK], bytes[DISK_CHUNK] = {0};
-    struct disk_want w = {chunk, 1, DISK_NOW};
+    uint32_t piece = any() % PIECES, chunk = disk_chunk(piece, 1), part = disk_parts(piece, 1), word;
+    uint8_t right[DISK_CHUNK], bytes[DISK_PART] = {0};
+    struct disk_want w = {piece, 1, DISK_NOW};
     if (host_link_send(link, &w, sizeof w)) fail_with("the server has gone");
-    while ((slot = disk_load(&table[chunk])) == DISK_ABSENT) {
+    while (!((word = disk_load(&table[chunk])) & part)) {
+        if (disk_failed(word) & part) fail_with("a piece that cannot be had");
         struct pollfd p = {.fd = link, .events = POLLIN};
-        if (poll(&p, 1, PATIENCE_MS) != 1) fail_with("a chunk does not come");
+        if (poll(&p, 1, PATIENCE_MS) != 1) fail_with("a piece does not come");
         if (host_link_take(link, bytes, sizeof bytes, false) <= 0) fail_with("the server has gone");
         memset(bytes, 0, sizeof bytes);
     }
     fill_chunk(chunk, right);
-    if (slot != DISK_ZERO && pread(blocks, bytes, sizeof bytes, (off_t)slot * DISK_CHUNK) != sizeof bytes)
+    off_t from = piece % DISK_PARTS * DISK_PART;
+    if (pread(blocks, bytes, sizeof bytes, (off_t)disk_slot(word) * DISK_CHUNK + from) != sizeof bytes)
         fail_with("a slot that is not there");
-    if (memcmp(bytes, right, sizeof bytes)) fail_with("wrong bytes");
+    if (memcmp(bytes, right + from, sizeof bytes)) fail_with("wrong bytes");
 }
 
 static void one_server(const char *image)

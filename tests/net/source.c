@@ -1,14 +1,14 @@
-// net-source: wants chunks of a plain image through disk/source_plain.c, as a disk server does, and compares them with
+// net-source: wants pieces of a plain image through disk/source_plain.c, as a disk server does, and compares them with
 // the file that it is.
 //
 //     net-source [OPTION...] URL FILE
-//     --pool DIRECTORY (else a private one)  --seed N  --wants N (each of some chunks, now or ahead)
+//     --pool DIRECTORY (else a private one)  --seed N  --wants N (each of some pieces, now or ahead)
 //     --tries N  --stall SECONDS  --check
 //     --local: FILE as source_file.c gives it, URL is not used
 //
-// Prints `OPENED` if a note opened it, `SIZE N` if the server has a shorter file, then `OK chunks N failed N requests
-// N`, or `ENDED` and the line. A chunk that cannot be had is no failure of this program: `FAILED` and the line, once.
-// Status 3: a byte was wrong, or a chunk came that nobody had asked for, or twice.
+// Prints `OPENED` if a note opened it, `SIZE N` if the server has a shorter file, then `OK pieces N failed N requests
+// N`, or `ENDED` and the line. A piece that cannot be had is no failure of this program: `FAILED` and the line, once.
+// Status 3: a byte was wrong, or a piece came that nobody had asked for, or twice.
 #include "disk/source.h"
 #include "tests/insn/values.h"
 #include <fcntl.h>
@@ -39,10 +39,10 @@ static void wrong(const char *what)
     exit(3);
 }
 
-static void arrived(struct drive *d, uint32_t chunk)
+static void arrived(struct drive *d, uint32_t piece)
 {
-    if (!d->pending[chunk]) wrong("nobody asked for this chunk");
-    d->pending[chunk] = 0;
+    if (!d->pending[piece]) wrong("nobody asked for this piece");
+    d->pending[piece] = 0;
     d->npending--;
 }
 
@@ -52,23 +52,23 @@ static void opened(void *ctx)
     d->opened = true;
 }
 
-static void chunk_came(void *ctx, uint32_t chunk, const void *bytes)
+static void piece_came(void *ctx, uint32_t piece, const void *bytes)
 {
     struct drive *d = ctx;
-    uint64_t at = (uint64_t)chunk * POOL_CHUNK;
-    size_t n = d->size - at < POOL_CHUNK ? (size_t)(d->size - at) : POOL_CHUNK;
+    uint64_t at = (uint64_t)piece * POOL_PART;
+    size_t n = d->size - at < POOL_PART ? (size_t)(d->size - at) : POOL_PART;
     if (at >= d->size || memcmp(bytes, d->file + at, n)) wrong("bytes");
-    for (size_t i = n; i < POOL_CHUNK; i++)
+    for (size_t i = n; i < POOL_PART; i++)
         if (((const uint8_t *)bytes)[i]) wrong("no zeros behind the end");
-    if (chunk || d->pending[0]) arrived(d, chunk); // the first comes with the opening
+    if (piece || d->pending[0]) arrived(d, piece); // the first comes with the opening
     d->came++;
 }
 
-static void chunk_failed(void *ctx, uint32_t chunk, const char *why)
+static void piece_failed(void *ctx, uint32_t piece, const char *why)
 {
     struct drive *d = ctx;
     if (d->failed++ == 0) printf("FAILED %s\n", why);
-    if (chunk || d->pending[0]) arrived(d, chunk);
+    if (piece || d->pending[0]) arrived(d, piece);
 }
 
 static void ended(void *ctx, const char *why)
@@ -81,9 +81,9 @@ static void ended(void *ctx, const char *why)
 
 static void want_some(struct drive *d)
 {
-    uint32_t chunks = (uint32_t)((d->size + POOL_CHUNK - 1) / POOL_CHUNK);
-    uint32_t first = (uint32_t)(rng_next(&d->rng) % chunks), n = 1 + (uint32_t)(rng_next(&d->rng) % 40);
-    for (uint32_t i = first; i < chunks && i - first < n; i++) {
+    uint32_t pieces = (uint32_t)((d->size + POOL_PART - 1) / POOL_PART);
+    uint32_t first = (uint32_t)(rng_next(&d->rng) % pieces), n = 1 + (uint32_t)(rng_next(&d->rng) % 40);
+    for (uint32_t i = first; i < pieces && i - first < n; i++) {
         d->npending += !d->pending[i];
         d->pending[i] = 1;
     }
@@ -113,7 +113,7 @@ static void map(struct drive *d)
     if (!d->local && fd < 0) exit(2); // else the source is to say it
     if (fd >= 0 && fstat(fd, &st)) exit(2);
     d->size = fd >= 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    d->pending = calloc(d->size / POOL_CHUNK + 1, 1);
+    d->pending = calloc(d->size / POOL_PART + 1, 1);
     d->file = d->size ? mmap(NULL, d->size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     if (!d->pending || d->file == MAP_FAILED) exit(2);
     if (fd >= 0) close(fd);
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     char why[HTTP_WHY];
     struct http *h;
     struct pool *pool;
-    const struct source_events events = {&d, opened, chunk_came, chunk_failed, ended};
+    const struct source_events events = {&d, opened, piece_came, piece_failed, ended};
     take(&d, argc, argv);
     d.rng = (struct rng){d.seed};
     map(&d);
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
     if (d.opened) printf("OPENED\n");
     run(&d, h);
     if (!d.ended)
-        printf("OK chunks %llu failed %llu requests %llu\n", (unsigned long long)d.came, (unsigned long long)d.failed,
+        printf("OK pieces %llu failed %llu requests %llu\n", (unsigned long long)d.came, (unsigned long long)d.failed,
                (unsigned long long)http_counts(h).requests);
     http_close(h);
     d.source->ops->close(d.source);

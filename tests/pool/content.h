@@ -46,6 +46,41 @@ static inline bool content_is(struct pool *p, uint32_t slot, uint64_t number)
     return pread(fd, is, sizeof is, (off_t)at) == POOL_CHUNK && !memcmp(is, want, sizeof is);
 }
 
+// Are the parts that are there the number's?
+static inline bool content_has(struct pool *p, struct pool_place at, uint64_t number)
+{
+    static uint8_t is[POOL_PART], want[POOL_CHUNK];
+    uint64_t from = (uint64_t)at.slot * POOL_CHUNK, spare;
+    int fd = pool_blocks(p);
+    if (from >= pool_bytes(p)) {
+        from -= pool_bytes(p);
+        fd = pool_spare(p, &spare);
+    }
+    content_chunk(number, want);
+    for (unsigned i = 0; i < POOL_PARTS; i++) {
+        if (!(at.parts >> i & 1)) continue;
+        if (pread(fd, is, sizeof is, (off_t)(from + i * POOL_PART)) != POOL_PART) return false;
+        if (memcmp(is, want + i * POOL_PART, sizeof is)) return false;
+    }
+    return at.parts <= POOL_ALL;
+}
+
+static inline struct pool_place content_add_part(struct pool *p, uint64_t number, unsigned part, struct pool_place was)
+{
+    static uint8_t chunk[POOL_CHUNK];
+    uint8_t key[POOL_KEY];
+    content_key(number, key);
+    content_chunk(number, chunk);
+    return pool_add_part(p, key, part, chunk + part * POOL_PART, was);
+}
+
+static inline struct pool_place content_find_parts(struct pool *p, uint64_t number)
+{
+    uint8_t key[POOL_KEY];
+    content_key(number, key);
+    return pool_find_parts(p, key);
+}
+
 static inline uint32_t content_add(struct pool *p, uint64_t number)
 {
     static uint8_t chunk[POOL_CHUNK];

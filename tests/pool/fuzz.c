@@ -5,6 +5,7 @@
 //
 // A case is a function of the seed and its number: a small pool whose index is changed in some places (mostly head,
 // chains and entries), cut off, or filled with random bytes; then users find and add, and a command looks and clears.
+// Of some chunks only parts are there.
 #include "disk/pool_files.h"
 #include "tests/store/campaign.h"
 #include <fcntl.h>
@@ -14,7 +15,12 @@
 #include <sys/stat.h>
 #include "content.h"
 
-enum { CHUNKS = 24, LIMIT = 30, MAX_CHANGES = 6, COPIED = INDEX_ENTRIES_AT + INDEX_STEP * 72 };
+enum {
+    CHUNKS = 24,
+    LIMIT = 30,
+    MAX_CHANGES = 6,
+    COPIED = INDEX_ENTRIES_AT + INDEX_STEP * (int)sizeof(struct index_entry)
+};
 
 struct fuzz {
     char path[64], index[96];
@@ -37,11 +43,27 @@ static struct pool *open_pool(struct fuzz *f)
     return p;
 }
 
+static uint32_t parts_of(uint64_t number)
+{
+    return number % 3 ? 1 + number % POOL_ALL : POOL_ALL;
+}
+
+static void add_parts(struct fuzz *f, struct pool *p, uint64_t number, uint32_t parts)
+{
+    struct pool_place at = content_find_parts(p, number);
+    for (unsigned i = 0; i < POOL_PARTS; i++) {
+        struct pool_place now = parts >> i & 1 ? content_add_part(p, number, i, at) : at;
+        if (now.slot && (!content_has(p, now, number) || at.parts & ~now.parts)) fail(f, "added other parts");
+        if (now.slot) at = now;
+    }
+}
+
 static void make_good(struct fuzz *f)
 {
     struct pool *p = open_pool(f);
+    for (uint64_t i = 0; i < CHUNKS; i++) add_parts(f, p, i, parts_of(i));
     for (uint64_t i = 0; i < CHUNKS; i++)
-        if (!content_add(p, i)) fail(f, "no room");
+        if (content_find_parts(p, i).parts != parts_of(i)) fail(f, "no room");
     for (uint64_t i = 0; i < CHUNKS; i++) pool_set_note(p, (char[]){(char)('a' + i), 0}, &i, sizeof i);
     pool_close(p);
     int fd = open(f->index, O_RDONLY | O_CLOEXEC);
@@ -133,6 +155,8 @@ static void restore(const struct fuzz *f)
     int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     for (uint64_t i = 0; i < CHUNKS; i++) { // the first one is in slot 1
         content_chunk(i, chunk);
+        for (unsigned k = 0; k < POOL_PARTS; k++) // what is not there is nothing that was ever added
+            if (!(parts_of(i) >> k & 1)) memset(chunk + k * POOL_PART, 0xee, POOL_PART);
         if (pwrite(fd, chunk, POOL_CHUNK, (off_t)(i + 1) * POOL_CHUNK) != POOL_CHUNK) exit(2);
     }
     if (ftruncate(fd, BLOCKS_BYTES) || fstat(fd, &blocks)) exit(2);
@@ -148,15 +172,16 @@ static void find_and_add(struct fuzz *f, uint64_t *random)
 {
     struct pool *p = open_pool(f);
     for (uint64_t i = 0; i < CHUNKS * 2; i++) {
-        uint32_t slot = content_find(p, i);
-        if (slot && !content_is(p, slot, i)) fail(f, "found something else");
-        if (slot) f->found++;
-        if (!slot && i < CHUNKS) f->lost++;
+        struct pool_place at = content_find_parts(p, i);
+        if (at.slot && !content_has(p, at, i)) fail(f, "found something else");
+        if (at.slot) f->found++;
+        if (!at.slot && i < CHUNKS) f->lost++;
     }
     for (int i = 0; i < 12; i++) {
-        uint64_t number = content_next(random) % (CHUNKS * 4), value;
-        uint32_t slot = content_add(p, number);
+        uint64_t any = content_next(random), number = any % (CHUNKS * 4), value;
+        uint32_t slot = any >> 32 & 1 ? content_add(p, number) : 0;
         if (slot && !content_is(p, slot, number)) fail(f, "added something else");
+        if (!(any >> 32 & 1)) add_parts(f, p, number, any >> 33 & POOL_ALL);
         size_t n = pool_note(p, (char[]){(char)('a' + number % CHUNKS), 0}, &value, sizeof value);
         if (n && (n != sizeof value || value != number % CHUNKS)) fail(f, "noted something else");
     }

@@ -42,15 +42,44 @@ static struct pool *open_pool(const char *path, uint64_t chunks)
 // ---------------------------------------------------------------- one user
 
 struct held {
-    uint32_t slot;
+    struct pool_place at;
     uint64_t number;
 };
 
 static void expect(struct shared *s, struct pool *p, struct held h, const char *what)
 {
-    if (content_is(p, h.slot, h.number)) return;
-    snprintf(s->wrong, sizeof s->wrong, "%s: slot %u has not the content of %u", what, h.slot, (unsigned)h.number);
+    if (content_has(p, h.at, h.number)) return;
+    snprintf(s->wrong, sizeof s->wrong, "%s: slot %u has not the content of %u", what, h.at.slot, (unsigned)h.number);
     _exit(1);
+}
+
+static void count_add(struct shared *s, bool done)
+{
+    __atomic_fetch_add(done ? &s->adds : &s->no_room, 1, __ATOMIC_RELAXED);
+}
+
+// Some of its parts, one by one; what was there stays there.
+static struct pool_place add_parts(struct shared *s, struct pool *p, uint64_t number, struct pool_place at,
+                                   uint64_t any)
+{
+    for (unsigned n = 1 + any % 4; n; n--, any >>= 4) {
+        unsigned part = (any >> 8) % POOL_PARTS;
+        struct pool_place now = content_add_part(p, number, part, at);
+        count_add(s, now.slot);
+        if (!now.slot) continue;
+        if (at.parts & ~now.parts || !(now.parts >> part & 1)) strcpy(s->wrong, "parts that went");
+        at = now;
+    }
+    return at;
+}
+
+// Odd numbers come in parts, mostly.
+static struct pool_place add(struct shared *s, struct pool *p, uint64_t number, struct pool_place at, uint64_t any)
+{
+    if (number % 2 && any % 16) return add_parts(s, p, number, at, any >> 4);
+    uint32_t slot = content_add(p, number);
+    count_add(s, slot);
+    return slot ? (struct pool_place){slot, POOL_ALL} : at;
 }
 
 // Finds, or adds, and looks now and then at what it has pinned.
@@ -59,15 +88,12 @@ static void use(struct shared *s, struct pool *p, uint64_t *random, unsigned ste
     struct held held[HELD];
     unsigned n = 0;
     while (steps-- > 0) {
-        struct held h = {0, content_next(random) % NUMBERS};
-        h.slot = content_find(p, h.number);
-        if (h.slot) __atomic_fetch_add(&s->finds, 1, __ATOMIC_RELAXED);
-        if (h.slot) expect(s, p, h, "found");
-        if (!h.slot) {
-            h.slot = content_add(p, h.number);
-            __atomic_fetch_add(h.slot ? &s->adds : &s->no_room, 1, __ATOMIC_RELAXED);
-            if (!h.slot) continue;
-        }
+        struct held h = {.number = content_next(random) % NUMBERS};
+        h.at = content_find_parts(p, h.number);
+        if (h.at.slot) __atomic_fetch_add(&s->finds, 1, __ATOMIC_RELAXED);
+        if (h.at.slot) expect(s, p, h, "found");
+        if (h.at.parts != POOL_ALL) h.at = add(s, p, h.number, h.at, content_next(random));
+        if (!h.at.slot) continue;
         held[n++ % HELD] = h;
         if (content_next(random) % 8 == 0) expect(s, p, held[content_next(random) % (n < HELD ? n : HELD)], "pinned");
     }
@@ -105,9 +131,9 @@ static int look_at_the_end(struct shared *s, const char *path)
     struct pool *p = open_pool(path, LIMIT);
     unsigned found = 0;
     for (unsigned number = 0; number < NUMBERS; number++) {
-        struct held h = {content_find(p, number), number};
-        if (h.slot && !content_is(p, h.slot, number)) strcpy(s->wrong, "wrong content at the end");
-        found += h.slot != 0;
+        struct held h = {content_find_parts(p, number), number};
+        if (h.at.slot && !content_has(p, h.at, number)) strcpy(s->wrong, "wrong content at the end");
+        found += h.at.slot != 0;
     }
     pool_close(p);
     if (pool_info(path, &i, why)) strcpy(s->wrong, "no info");

@@ -19,15 +19,26 @@
 // ---------------------------------------------------------------- system calls that fail
 
 static int pwrites_left = -1, allocations_left = -1; // -1: none fails
+static bool full_file;                               // nothing more goes into the file of blocks
 
 ssize_t __real_pwrite64(int, const void *, size_t, off_t);
 int __real_fallocate64(int, int, off_t, off_t);
 ssize_t __wrap_pwrite64(int fd, const void *from, size_t n, off_t at);
 int __wrap_fallocate64(int fd, int mode, off_t at, off_t n);
 
+static bool is_sparse(int fd) // memory has less slots
+{
+    struct stat st;
+    return !fstat(fd, &st) && (uint64_t)st.st_size == BLOCKS_BYTES;
+}
+
 // A full disk takes a part, then nothing.
 ssize_t __wrap_pwrite64(int fd, const void *from, size_t n, off_t at)
 {
+    if (full_file && is_sparse(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
     if (pwrites_left > 0) pwrites_left--;
     if (pwrites_left) return __real_pwrite64(fd, from, n, at);
     if (n > 4096) return __real_pwrite64(fd, from, n / 2, at);
@@ -141,23 +152,122 @@ static void finds_all_at_once(void **state)
     (void)state;
     enum { N = 300 };
     static uint8_t keys[N][POOL_KEY];
-    static uint32_t slots[N];
+    static struct pool_place at[N];
     struct place b = begin(1000);
     for (uint64_t i = 0; i < N; i++) {
         content_key(i, keys[i]);
         if (i % 3 == 0) add_all(b.p, i, 1);
     }
     again(&b, 1000);
-    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, N, slots);
-    for (uint64_t i = 0; i < N; i++) assert_true(i % 3 ? !slots[i] : content_is(b.p, slots[i], i));
+    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, N, at);
+    for (uint64_t i = 0; i < N; i++) assert_true(i % 3 ? !at[i].slot : content_is(b.p, at[i].slot, i));
     assert_int_equal(look(&b).pinned, N / 3);
     // What is found so was used, too: others go first.
     add_all(b.p, N, 100);
     again(&b, 1000);
-    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, slots);
+    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, at);
     again(&b, 10);
     assert_int_equal(count(b.p, 0, N + 100), 10);
     for (uint64_t i = 0; i < 10; i += 3) assert_true(content_find(b.p, i));
+    end(&b);
+}
+
+static const struct pool_place nowhere;
+
+static void keeps_parts(void **state)
+{
+    (void)state;
+    struct place b = begin(1000);
+    struct pool_place first = content_add_part(b.p, 5, 2, nowhere), at = content_add_part(b.p, 5, 0, first);
+    assert_int_equal(first.parts, 4);
+    assert_int_equal(at.parts, 5);
+    assert_int_equal(at.slot, first.slot);
+    assert_true(content_has(b.p, at, 5));
+    assert_int_equal(content_find(b.p, 5), 0); // it is not there whole
+    again(&b, 1000);
+    at = content_find_parts(b.p, 5);
+    assert_int_equal(at.parts, 5);
+    assert_int_equal(look(&b).chunks, 1);
+    at = content_add_part(b.p, 5, 1, nowhere); // whoever does not know what is there gets it as well
+    assert_int_equal(at.parts, 7);
+    at = content_add_part(b.p, 5, 3, at);
+    assert_int_equal(content_find(b.p, 5), first.slot);
+    assert_true(content_is(b.p, first.slot, 5));
+    assert_int_equal(content_add_part(b.p, 5, 3, at).slot, at.slot); // once is enough
+    assert_int_equal(look(&b).chunks, 1);
+    end(&b);
+}
+
+// Two users bring parts of one chunk.
+static void shares_parts(void **state)
+{
+    (void)state;
+    struct place b = begin(100);
+    struct pool *other = open_pool(b.path, 100);
+    struct pool_place mine = content_add_part(b.p, 1, 0, nowhere), its = content_find_parts(other, 1);
+    assert_int_equal(its.slot, mine.slot);
+    its = content_add_part(other, 1, 1, its);
+    assert_int_equal(its.parts, 3);
+    mine = content_add_part(b.p, 1, 1, mine); // is there already
+    assert_int_equal(mine.parts, 3);
+    mine = content_add_part(b.p, 1, 3, mine);
+    assert_int_equal(content_add_part(other, 1, 2, its).parts, 15);
+    assert_true(content_is(b.p, mine.slot, 1));
+    pool_close(other);
+    end(&b);
+}
+
+// Somebody brings all of it at once: in a slot of its own, and who uses the parts keeps them.
+static void keeps_parts_beside_a_whole_chunk(void **state)
+{
+    (void)state;
+    uint64_t bytes;
+    struct place b = begin(100);
+    struct pool *other = open_pool(b.path, 100);
+    struct pool_place at = content_add_part(b.p, 1, 2, nowhere);
+    uint32_t whole = content_add(other, 1);
+    assert_true(whole && whole != at.slot);
+    assert_int_equal(content_add_part(b.p, 1, 0, at).slot, 0); // which has no room for more
+    assert_true(pool_spare(b.p, &bytes) >= 0);
+    at = content_add_part(b.p, 1, 0, at); // but in memory
+    assert_int_equal(at.slot, pool_bytes(b.p) / POOL_CHUNK + 1);
+    assert_int_equal(at.parts, 5);
+    assert_true(content_has(b.p, at, 1));
+    at = content_add_part(b.p, 1, 1, at);
+    assert_true(content_has(b.p, at, 1) && at.parts == 7);
+    assert_int_equal(look(&b).chunks, 1);
+    add_all(other, 100, 300); // what has gone from the index is still in use
+    pool_close(other);
+    other = open_pool(b.path, 100);
+    assert_int_equal(content_find(other, 1), 0);
+    pool_close(other);
+    end(&b);
+}
+
+// Nobody writes to a slot that another one writes to, as long as that lives.
+static void writes_alone(void **state)
+{
+    (void)state;
+    char why[POOL_WHY];
+    struct pool_files f;
+    struct place b = begin(100);
+    struct pool_place at = content_add_part(b.p, 1, 0, nowhere), now;
+    int dir = files_directory(b.path, false, why);
+    assert_int_equal(files_open(&f, dir, FILES_USE, why), 0);
+    close(dir);
+    for (uint32_t slot = at.slot; slot < at.slot + PINS_WRITES; slot++) {
+        assert_true(files_lock(&f) && pins_write(&f, slot) && pins_write(&f, slot));
+        files_unlock(&f);
+    }
+    assert_true(files_lock(&f) && !pins_write(&f, at.slot + PINS_WRITES)); // so many at once
+    pins_written(&f, at.slot + 1);
+    files_unlock(&f);
+    assert_int_equal(content_add_part(b.p, 1, 1, at).slot, 0);
+    now = content_add_part(b.p, 2, 1, nowhere);
+    assert_int_equal(now.slot, at.slot + 1);
+    assert_int_equal(content_find_parts(b.p, 1).parts, 1);
+    files_close(&f);
+    assert_int_equal(content_add_part(b.p, 1, 1, at).parts, 3);
     end(&b);
 }
 
@@ -349,11 +459,40 @@ static void restart(const struct place *b)
     close(fd);
 }
 
+static void looks_again_at_parts_after_a_start(void **state)
+{
+    (void)state;
+    struct place b = begin(100);
+    struct pool_place at[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        at[i] = content_add_part(b.p, i, 0, nowhere); // `spoil_content` spoils the first part
+        if (i < 2) at[i] = content_add_part(b.p, i, 2, at[i]);
+    }
+    at[2] = content_add_part(b.p, 3, 1, nowhere);
+    pool_close(b.p);
+    spoil_content(&b, at[1].slot);
+    spoil_content(&b, at[2].slot); // where nothing is
+    restart(&b);
+    b.p = open_pool(b.path, 100);
+    assert_int_equal(content_find_parts(b.p, 0).parts, 5);
+    assert_int_equal(content_find_parts(b.p, 1).slot, 0);
+    assert_int_equal(content_find_parts(b.p, 2).parts, 1);
+    assert_int_equal(content_find_parts(b.p, 3).parts, 2);
+    at[0] = content_add_part(b.p, 0, 3, content_find_parts(b.p, 0));
+    assert_int_equal(at[0].parts, 13);
+    assert_true(content_has(b.p, at[0], 0));
+    pool_close(b.p);
+    restart(&b);
+    b.p = open_pool(b.path, 100);
+    assert_int_equal(content_find_parts(b.p, 0).parts, 13);
+    end(&b);
+}
+
 static void looks_again_after_a_start(void **state)
 {
     (void)state;
     static uint8_t keys[10][POOL_KEY];
-    static uint32_t slots[10];
+    static struct pool_place at[10];
     struct place b = begin(100);
     for (uint64_t i = 0; i < 10; i++) content_key(i, keys[i]);
     add_all(b.p, 0, 10);
@@ -362,15 +501,15 @@ static void looks_again_after_a_start(void **state)
     spoil_content(&b, slot);
     restart(&b);
     b.p = open_pool(b.path, 100);
-    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, slots);
-    for (int i = 0; i < 10; i++) assert_int_equal(slots[i], 0); // nothing is proven yet
+    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, at);
+    for (int i = 0; i < 10; i++) assert_int_equal(at[i].slot, 0); // nothing is proven yet
     assert_int_equal(count(b.p, 0, 10), 9);
     assert_int_equal(count(b.p, 4, 1), 0);
     assert_int_equal(look(&b).chunks, 9);
     add_all(b.p, 4, 1);
     again(&b, 100);
-    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, slots);
-    for (uint64_t i = 0; i < 10; i++) assert_true(slots[i] && content_is(b.p, slots[i], i));
+    pool_find_all(b.p, (const uint8_t(*)[POOL_KEY])keys, 10, at);
+    for (uint64_t i = 0; i < 10; i++) assert_true(at[i].slot && content_is(b.p, at[i].slot, i));
     end(&b);
 }
 
@@ -443,6 +582,35 @@ static void survives_a_full_disk(void **state)
     end(&b);
 }
 
+// Of a chunk that lies in the file a part finds no room: then all of it lies in memory. Without memory nothing is lost.
+static void survives_a_full_disk_with_parts(void **state)
+{
+    (void)state;
+    uint64_t bytes;
+    struct place b = begin(50);
+    struct pool_place at = content_add_part(b.p, 1, 1, nowhere), now;
+    pwrites_left = 1;
+    assert_int_equal(content_add_part(b.p, 1, 2, at).slot, 0);
+    pwrites_left = 1;
+    assert_int_equal(content_add_part(b.p, 2, 2, nowhere).slot, 0);
+    pwrites_left = -1;
+    assert_int_equal(look(&b).chunks, 1);
+    assert_true(content_has(b.p, at, 1));
+    assert_true(pool_spare(b.p, &bytes) >= 0);
+    full_file = true;
+    now = content_add_part(b.p, 1, 2, at);
+    assert_int_equal(now.slot, pool_bytes(b.p) / POOL_CHUNK + 1);
+    assert_int_equal(now.parts, 6);
+    assert_true(content_has(b.p, now, 1));
+    assert_int_equal(content_find_parts(b.p, 1).parts, 6);
+    full_file = false;
+    now = content_add_part(b.p, 1, 0, now);
+    assert_true(now.parts == 7 && content_has(b.p, now, 1));
+    assert_int_equal(content_add_part(b.p, 2, 2, nowhere).parts, 4);
+    assert_int_equal(look(&b).chunks, 2);
+    end(&b);
+}
+
 // A new index entry needs disk space: INDEX_STEP at a time.
 static void survives_a_full_disk_in_the_index(void **state)
 {
@@ -461,7 +629,7 @@ static void survives_a_full_disk_in_the_index(void **state)
     char path[64], why[POOL_WHY];
     struct pool *p;
     content_directory(path);
-    for (int n = 1; n <= 2; n++) { // no room for the files at all
+    for (int n = 1; n <= 3; n++) { // no room for the files at all
         allocations_left = n;
         assert_int_equal(pool_open(&p, path, 0, why), -ENOSPC);
         assert_non_null(strstr(why, "No space left"));
@@ -631,6 +799,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_chunks),
         cmocka_unit_test(finds_all_at_once),
+        cmocka_unit_test(keeps_parts),
+        cmocka_unit_test(shares_parts),
+        cmocka_unit_test(keeps_parts_beside_a_whole_chunk),
+        cmocka_unit_test(writes_alone),
         cmocka_unit_test(goes_by_last_use),
         cmocka_unit_test(keeps_what_is_pinned),
         cmocka_unit_test(shrinks_to_a_smaller_limit),
@@ -639,9 +811,11 @@ int main(void)
         cmocka_unit_test(clears),
         cmocka_unit_test(keeps_notes),
         cmocka_unit_test(looks_again_after_a_start),
+        cmocka_unit_test(looks_again_at_parts_after_a_start),
         cmocka_unit_test(is_private_without_directory),
         cmocka_unit_test(says_why_it_is_private),
         cmocka_unit_test(survives_a_full_disk),
+        cmocka_unit_test(survives_a_full_disk_with_parts),
         cmocka_unit_test(survives_a_full_disk_in_the_index),
         cmocka_unit_test(survives_a_limit_on_files),
         cmocka_unit_test(does_not_wait_for_ever),

@@ -36,15 +36,16 @@ has 'from the file' "$right" 'status 0'
 "$BELLJAR" cache wait
 count() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["disk"][sys.argv[2]])' "$work/report" "$1"; }
 
+declare -A cold
 for image in image packed/manifest; do
     cache=cache-${image%/*}
     is "$image, cold" "$(box "$cache" "$url/$image" --report "$work/report")" "$right"
-    cold=$(count fetched)
-    (($(count requests) > 10 && cold > 50 && $(count bytes) > 1000000 && $(count cache_hits) < 10)) ||
+    cold[$image]=$(count fetched)
+    (($(count requests) > 10 && cold[$image] > 50 && $(count bytes) > 1000000 && $(count cache_hits) < 10)) ||
         bad "$image, cold: $(cat "$work/report")"
     is "$image, warm" "$(box "$cache" "$url/$image" --report "$work/report")" "$right"
-    (($(count fetched) < cold / 20 + 5 && $(count cache_hits) >= cold && $(count failed) == 0)) ||
-        bad "$image, warm: $cold before, then $(cat "$work/report")"
+    (($(count fetched) < cold[$image] / 20 + 5 && $(count cache_hits) >= cold[$image] && $(count failed) == 0)) ||
+        bad "$image, warm: ${cold[$image]} before, then $(cat "$work/report")"
     is "$image, no cache" "$(box none "$url/$image" --cache-size none)" "$right"
 done
 
@@ -85,7 +86,7 @@ for image in image packed/manifest; do
     XDG_CACHE_HOME=$work/hot-${image%/*} "$BELLJAR" --image "$url/$image" --report "$work/report" -- python3 -c pass ||
         bad "$image with a hot list: $?"
     hot=$(count fetched)
-    ((hot > 50 && hot < cold)) || bad "$image with a hot list: $hot fetched"
+    ((hot > 50 && hot < cold[$image])) || bad "$image with a hot list: $hot fetched"
 done
 
 # Progress, on a terminal only, and nothing of it is left behind.
