@@ -2,6 +2,7 @@
 // them it could have had anyway. All is done by the events of one loop; nothing here blocks for the worker.
 #include "disk/diskserver.h"
 #include "disk/hotlist.h"
+#include "disk/landlock.h"
 #include "disk/source.h"
 #include "host/link.h"
 #include <errno.h>
@@ -519,11 +520,23 @@ static void await_end(struct serving *s)
         if (poll(&p, 1, (int)(until - now)) > 0) take_packets(s);
 }
 
+// What the network sends is parsed here, with the user's rights: it may read, for libraries, certificates and names of
+// hosts, but change nothing beyond what is open, and run nothing.
+static void fence(void)
+{
+    struct landlock l;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return;
+    if (landlock_open(&l, 1, LANDLOCK_ALL & ~LANDLOCK_READS, LANDLOCK_BIND_TCP,
+                      LANDLOCK_ABSTRACT_UNIX | LANDLOCK_SIGNALS))
+        landlock_close(&l, true);
+}
+
 int diskserver_serve(void *diskserver, int link)
 {
     const struct diskserver *d = diskserver;
     struct serving s = {.d = d, .link = link, .table = (uint32_t *)(void *)((char *)d->shared + DISK_TABLE)};
     prctl(PR_SET_PDEATHSIG, 0); // the link's end is its own; nothing should be left half done
+    fence();
     if (!open_source(&s)) return 1;
     after_open(&s);
     loop(&s);
