@@ -10,6 +10,7 @@
 #include "cli/channel.h"
 #include "cli/imageserver.h"
 #include "cli/shares.h"
+#include "cli/value.h"
 #include "cli/worker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -84,13 +85,6 @@ static void stop(struct broker *b, int status)
 }
 
 // ---------------------------------------------------------------- what it says
-
-static void printable(char *text, size_t n)
-{
-    text[n - 1] = 0;
-    for (unsigned char *c = (unsigned char *)text; *c; c++)
-        if (*c < ' ' || *c == 127) *c = '?';
-}
 
 static int status_of(uint32_t code)
 {
@@ -366,7 +360,7 @@ static void maybe_start(struct broker *b)
 
 static void serve(struct broker *b, struct channel_message *m)
 {
-    printable(m->text, sizeof m->text);
+    printable(m->text, m->text, sizeof m->text);
     // A program may come to its end before the box is ended.
     bool ends = m->say == SAY_FAILED || (m->say == SAY_END && b->phase == RUNNING);
     if (ends && imageserver_ended(&b->disk)) {

@@ -1,6 +1,7 @@
 // See deltakeep.h.
 #include "cli/deltakeep.h"
 #include "cli/cachefill.h"
+#include "cli/value.h"
 #include "disk/digest.h"
 #include "disk/pool.h"
 #include <errno.h>
@@ -72,10 +73,10 @@ static int start(struct deltakeep *k)
 {
     int keep[] = {0, k->image}, pipe[2];
     if (pipe2(pipe, O_CLOEXEC)) return -1;
-    keep[0] = k->options.counts = pipe[1];
+    keep[0] = k->options.end = pipe[1];
     int err = server_start(&k->server, deltaserver_run, &k->options, keep, k->image >= 0 ? 2 : 1);
     close(pipe[1]);
-    k->counts = pipe[0];
+    k->pipe = pipe[0];
     return err;
 }
 
@@ -93,20 +94,22 @@ void deltakeep_end(struct deltakeep *k)
 {
     if (!k->server.pid) return;
     server_end(&k->server);
-    k->counted = read(k->counts, &k->count, sizeof k->count) == sizeof k->count;
-    close(k->counts);
+    k->ended = read(k->pipe, &k->end, sizeof k->end) == sizeof k->end;
+    close(k->pipe);
+    printable(k->end.damage, k->end.damage, sizeof k->end.damage);
+    if (k->end.damage[0]) fail(0, "%s", k->end.damage);
 }
 
 // A server that was killed has told nothing.
 void deltakeep_report(const struct deltakeep *k, FILE *f)
 {
-    const struct deltaserver_counts *c = &k->count;
+    const struct deltaserver_end *e = &k->end;
     if (!k->line) return;
-    if (!k->counted)
+    if (!k->ended)
         fputs(", \"delta\": null", f);
     else
         fprintf(f,
                 ", \"delta\": {\"read\": %" PRIu64 ", \"written\": %" PRIu64 ", \"saves\": %" PRIu64
                 ", \"size\": %" PRIu64 ", \"used\": %" PRIu64 "}",
-                c->read, c->written, c->saves, c->size, c->used);
+                e->read, e->written, e->saves, e->size, e->used);
 }

@@ -13,13 +13,14 @@ struct deltakeep {
     const struct command_line *line;
     int image;                    // a local one, open
     const struct disk_head *head; // or what is known of another
-    int counts;                   // a pipe's end for them
-    bool counted;
-    struct deltaserver_counts count;
+    int pipe;                     // from it
+    bool ended;                   // as it should have, and said
+    struct deltaserver_end end;
 };
 
 // 0, or an exit status when the message is out. The image is a descriptor, or -1 and the disk server's.
 int deltakeep_start(struct deltakeep *, const struct command_line *, int image, const struct imageserver *);
-void deltakeep_end(struct deltakeep *); // the worker is gone: waits until the file is closed
+void deltakeep_end(
+    struct deltakeep *); // the worker is gone: waits until the file is closed, says what could not be read
 void deltakeep_report(const struct deltakeep *,
                       FILE *); // after that: as a member of a JSON object, if there is a delta

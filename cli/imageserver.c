@@ -1,5 +1,6 @@
 // See imageserver.h.
 #include "cli/imageserver.h"
+#include "cli/value.h"
 #include "disk/diskserver.h"
 #include "disk/http_headers.h"
 #include <errno.h>
@@ -9,14 +10,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-// What the server says may come from a server on the network.
-static void copy_printable(char to[DISK_WHY], const char *from)
-{
-    size_t n = 0;
-    for (; n < DISK_WHY - 1 && from[n]; n++) to[n] = (unsigned char)from[n] < ' ' || from[n] == 127 ? '?' : from[n];
-    to[n] = 0;
-}
 
 static int failed(const char *what)
 {
@@ -130,7 +123,7 @@ int imageserver_tell_end(struct imageserver *s)
     s->told = true;
     imageserver_hide(s);
     if (disk_load(&s->head->state) != DISK_ENDED) return fail(STATUS_FAILED, "%s: the image's server died", s->name);
-    copy_printable(why, s->head->why);
+    printable(why, s->head->why, sizeof why); // may come from a server on the network
     return fail(STATUS_FAILED, "%s", why);
 }
 
@@ -141,7 +134,7 @@ void imageserver_end(struct imageserver *s)
     pool_close(s->pool);
     s->pool = NULL;
     if (s->told || !disk_load(&s->head->failed)) return;
-    copy_printable(why, s->head->problem);
+    printable(why, s->head->problem, sizeof why);
     fail(STATUS_FAILED, "some of the image could not be read: %s", why);
 }
 

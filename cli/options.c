@@ -306,7 +306,8 @@ void options_help(FILE *out)
 {
     fputs(
         "Usage: belljar [OPTION...] [--] PROGRAM [ARGUMENT...]   run PROGRAM in a fresh box\n"
-        "       belljar image COMMAND ...                        looks at, packs and changes disk images: image --help\n"
+        "       belljar image COMMAND ...                        looks at, packs and changes disk images: image "
+        "--help\n"
         "       belljar cache info|clear|wait                    what is kept for later runs: code, blocks of images\n"
         "       belljar syscalls | insns                         what the box's kernel and CPU support\n\n"
         "PROGRAM is a program of the image: a name looked up in PATH, or a path. Its standard input, output and "

@@ -84,3 +84,10 @@ bool value_mount(char *text, char **host, char **guest, bool *writable)
     *guest = found + 1;
     return true;
 }
+
+void printable(char *to, const char *from, size_t size)
+{
+    size_t n = 0;
+    for (; n + 1 < size && from[n]; n++) to[n] = (unsigned char)from[n] < ' ' || from[n] == 127 ? '?' : from[n];
+    to[n] = 0;
+}

@@ -17,7 +17,7 @@
 
 enum {
     APPLICATION = 0x624a6465, // "bJde", in the file's header (sqlite.org/fileformat2.html, "Application ID")
-    FORMAT = 1,
+    FORMAT = 2,
     STEP_OPCODES = 100000,
     STEP_PATIENCE = 1000, // times STEP_OPCODES: seconds. Removing a file of 64 GiB takes a tenth of that
     LENGTH_LIMIT = 1 << 18,
@@ -35,7 +35,8 @@ static const char *const tables[] = {
     "PRIMARY KEY(dir, name)) STRICT, WITHOUT ROWID",
     "CREATE TABLE xattr(ino INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, "
     "PRIMARY KEY(ino, name)) STRICT, WITHOUT ROWID",
-    "CREATE TABLE page(id INTEGER PRIMARY KEY, data INTEGER NOT NULL, hole INTEGER NOT NULL, bytes BLOB NOT NULL) "
+    "CREATE TABLE page(id INTEGER PRIMARY KEY, data INTEGER NOT NULL, hole INTEGER NOT NULL, sum INTEGER NOT NULL, "
+    "bytes BLOB NOT NULL) "
     "STRICT",
 };
 enum { TABLES = sizeof tables / sizeof *tables };

@@ -24,7 +24,7 @@
     S(PUT_XATTR, "INSERT OR REPLACE INTO xattr VALUES(?1,?2,?3)")                                                      \
     S(XATTRS, "SELECT * FROM xattr WHERE ino=?1 ORDER BY name")                                                        \
     S(NO_XATTRS, "DELETE FROM xattr WHERE ino=?1")                                                                     \
-    S(PUT_PAGES, "INSERT OR REPLACE INTO page VALUES(?1,?2,?3,?4)")                                                    \
+    S(PUT_PAGES, "INSERT OR REPLACE INTO page VALUES(?1,?2,?3,?4,?5)")                                                 \
     S(PAGES, "SELECT * FROM page WHERE id=?1")                                                                         \
     S(MASKS, "SELECT id, data, hole FROM page WHERE id=?1")                                                            \
     S(ALL_PAGES, "SELECT * FROM page WHERE id>=?1 AND id<=?2 ORDER BY id")                                             \
@@ -53,6 +53,8 @@ int delta_failed(struct deltafile *, int rc);                            // what
 int delta_step(struct deltafile *, sqlite3_stmt *);                      // 1: a row; 0: the end; -errno
 // One that gives no rows, and is then free again: 0, -errno.
 int delta_run(struct deltafile *, sqlite3_stmt *);
+// Of a row of pages: what is in its column `sum`. Not against forgery: whoever can write to the file can also sum.
+int64_t delta_sum(const struct delta_chunk *);
 int delta_damaged(struct deltafile *, const char *what); // -EIO
 int delta_refused(struct deltafile *, const char *what); // -EINVAL
 

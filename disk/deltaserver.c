@@ -33,7 +33,7 @@ struct keeper {
     int disk;           // the file once more, for write_out
     unsigned unwritten; // chunks since that was called
     size_t put;         // bytes of records in `out`
-    struct deltaserver_counts counts;
+    struct deltaserver_end end;
     union packet in, out;
 };
 
@@ -43,7 +43,7 @@ static void send_packet(struct keeper *k, int err, bool more)
 {
     k->out.head = (struct deltalink_head){.op = k->in.head.op, .err = err, .more = more};
     if (host_link_send(k->link, &k->out, sizeof k->out.head + k->put)) k->gone = true;
-    k->counts.read += sizeof k->out.head + k->put;
+    k->end.read += sizeof k->out.head + k->put;
     k->put = 0;
 }
 
@@ -66,6 +66,13 @@ static void end_answer(struct keeper *k, int err)
         snprintf(t->text, sizeof t->text, "%s", *k->why ? k->why : k->file ? deltafile_problem(k->file) : "?");
     }
     send_packet(k, err, false);
+}
+
+// The program gets EIO for what cannot be read, the command says why.
+static void end_read(struct keeper *k, int got)
+{
+    if (got < 0 && !k->end.damage[0]) snprintf(k->end.damage, sizeof k->end.damage, "%s", deltafile_problem(k->file));
+    end_answer(k, got < 0 ? got : 0);
 }
 
 // ---------------------------------------------------------------- opening
@@ -101,7 +108,7 @@ static int commit(struct keeper *k)
 {
     k->began = false; // a commit that fails has rolled back
     int err = deltafile_commit(k->file);
-    if (!err) k->counts.saves++;
+    if (!err) k->end.saves++;
     return err;
 }
 
@@ -221,7 +228,7 @@ static void serve_inode(struct keeper *k, uint64_t ino)
         got = i.flags & DELTA_XATTRS ? deltafile_xattrs(k->file, ino, put_xattr, k) : 0;
         if (got >= 0 && S_ISREG(i.mode)) got = deltafile_chunks(k->file, ino, 0, false, put_chunk, k);
     }
-    end_answer(k, got < 0 ? got : 0);
+    end_read(k, got);
 }
 
 static int put_name(void *ctx, const struct delta_name *n)
@@ -238,7 +245,7 @@ static int put_name(void *ctx, const struct delta_name *n)
 static void serve_names(struct keeper *k, uint64_t dir)
 {
     int got = dir ? deltafile_names(k->file, dir, NULL, 0, put_name, k) : -EINVAL;
-    end_answer(k, got < 0 ? got : 0);
+    end_read(k, got);
 }
 
 static void serve_chunk(struct keeper *k, uint64_t ino, uint64_t chunk)
@@ -246,7 +253,7 @@ static void serve_chunk(struct keeper *k, uint64_t ino, uint64_t chunk)
     struct delta_chunk c;
     int got = chunk > UINT32_MAX ? 0 : deltafile_pages(k->file, ino, (uint32_t)chunk, true, &c);
     if (got > 0) put_chunk(k, &c);
-    end_answer(k, got < 0 ? got : 0);
+    end_read(k, got);
 }
 
 // ---------------------------------------------------------------- changes
@@ -356,7 +363,7 @@ static void fail(struct keeper *k)
 static void take_changes(struct keeper *k, size_t n)
 {
     if (k->failed) return;
-    k->counts.written += n;
+    k->end.written += n;
     int err = k->began ? 0 : deltafile_begin(k->file);
     k->began = !err;
     for (size_t at = sizeof k->in.head; at < n && !err;) {
@@ -415,14 +422,14 @@ static void serve(struct keeper *k, size_t n)
 }
 
 // What was not saved is not kept, and does not count.
-static void tell_counts(struct keeper *k)
+static void tell_end(struct keeper *k)
 {
-    if (k->options->counts < 0) return;
+    if (k->options->end < 0) return;
     if (k->file) deltafile_rollback(k->file);
     int64_t size = k->file ? deltafile_bytes(k->file) : 0, used = k->file ? deltafile_used(k->file) : 0;
-    k->counts.size = size > 0 ? (uint64_t)size : 0;
-    k->counts.used = used > 0 ? (uint64_t)used : 0;
-    (void)!write(k->options->counts, &k->counts, sizeof k->counts); // a pipe with room
+    k->end.size = size > 0 ? (uint64_t)size : 0;
+    k->end.used = used > 0 ? (uint64_t)used : 0;
+    (void)!write(k->options->end, &k->end, sizeof k->end); // a pipe with room
 }
 
 int deltaserver_run(void *ctx, int link)
@@ -439,7 +446,7 @@ int deltaserver_run(void *ctx, int link)
         serve(k, (size_t)n);
     }
     int status = k->failed;
-    tell_counts(k);
+    tell_end(k);
     deltafile_close(k->file); // what was not saved is not kept
     if (k->disk >= 0) close(k->disk);
     free(k);

@@ -8,10 +8,11 @@
 #define DELTA_LIMIT (4ull << 30) // bytes, unless --delta-size says otherwise
 
 enum { DELTASERVER_WHY = 512 };
-struct deltaserver_counts {
-    uint64_t read, written; // bytes that went to the box and came from it
-    uint64_t saves;         // transactions that have become durable
-    uint64_t size, used;    // bytes of the file at the end; without what is free in it
+struct deltaserver_end {
+    uint64_t read, written;       // bytes that went to the box and came from it
+    uint64_t saves;               // transactions that have become durable
+    uint64_t size, used;          // bytes of the file at the end; without what is free in it
+    char damage[DELTASERVER_WHY]; // what of the file could not be read, that was met first; "": nothing
 };
 struct deltaserver {
     const char *path;
@@ -19,7 +20,7 @@ struct deltaserver {
     // The image that the delta belongs to. Called in the server, once; 0, or -errno with a line in `why`.
     int (*base)(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY]);
     void *ctx;
-    int counts; // where its struct deltaserver_counts is written at its end; -1: nowhere
+    int end; // where its struct deltaserver_end is written; -1: nowhere
 };
 
 // Until the worker's end of the link is closed. For server_start; ctx: struct deltaserver. 0, or 1: the delta is not

@@ -11,6 +11,7 @@
 #include "disk/sqlite.h"
 #include "model.h"
 #include "shell.h"
+#include "sums.h"
 #include "tests/store/campaign.h"
 #include "tests/insn/values.h"
 #include <errno.h>
@@ -329,6 +330,7 @@ static void change_rows(struct fuzz *f, const struct seed *s, struct rng *r)
         make_statement(r, text);
         f->rows += f->lib.exec(db, text, NULL, NULL, NULL) == SQLITE_OK;
     }
+    if (rng_percent(r, 80)) right_sums(&f->lib, db);
     f->lib.close(db);
 }
 

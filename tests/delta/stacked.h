@@ -39,7 +39,7 @@ static inline int stacked_open(struct stacked *s, const char *image, const char 
                                uint64_t kmem)
 {
     struct blockdev *dev;
-    *s = (struct stacked){.server = {.path = delta, .limit = limit, .base = stacked_base, .counts = -1}};
+    *s = (struct stacked){.server = {.path = delta, .limit = limit, .base = stacked_base, .end = -1}};
     assert_int_equal(host_link_pair(s->link), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, stacked_serve, s), 0);
     vbox_open_empty(&s->b, frames, kmem);

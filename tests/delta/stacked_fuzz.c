@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "disk/sqlite.h"
 #include "tests/delta/stacked.h"
+#include "tests/delta/sums.h"
 #include "tests/store/campaign.h"
 
 enum { MOST_VISITS = 200, MOST_DEPTH = 12 };
@@ -144,7 +145,7 @@ static void spoil_row(struct chance *c, char *sql, size_t n)
                  a & 0x1ffff, b & 0xffff, row);
         return;
     case 5:
-        snprintf(sql, n, "INSERT OR REPLACE INTO page VALUES(%lld,%lld,%lld,zeroblob(%lld))",
+        snprintf(sql, n, "INSERT OR REPLACE INTO page VALUES(%lld,%lld,%lld,0,zeroblob(%lld))",
                  (long long)((uint64_t)(a & 0xff) << 28 | (d & 0xfffffff)), b & 0xffff, a & 0xffff, d & 0x1ffff);
         return;
     case 6:
@@ -169,6 +170,7 @@ static void spoil_rows(struct chance *c, struct sqlite *lib, const char *path)
         spoil_row(c, sql, sizeof sql);
         (void)lib->exec(db, sql, NULL, NULL, NULL); // some it refuses itself
     }
+    if (below(c, 5)) right_sums(lib, db);
     lib->exec(db, "COMMIT; PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     lib->close(db);
 }

@@ -299,6 +299,54 @@ static int sum_chunk(void *ctx, const struct delta_chunk *c)
     return c->bytes ? 1 : 0;
 }
 
+// A bit of the file that lies in a page filled with `letter`.
+static void flip_bit(const char *path, char letter)
+{
+    char wanted[64], got[64];
+    memset(wanted, letter, sizeof wanted);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    for (off_t at = 0; pread(fd, got, sizeof got, at) == sizeof got; at += sizeof got) {
+        if (memcmp(got, wanted, sizeof got) != 0) continue;
+        got[17] ^= 4;
+        assert_int_equal(pwrite(fd, got, sizeof got, at), sizeof got);
+        close(fd);
+        return;
+    }
+    fail();
+}
+
+// A row with a flipped bit is not read; what is put into it does not make the rest of it right.
+static void test_sums(void **state)
+{
+    struct deltafile *d = opened(*state, DELTA_WRITE);
+    struct delta_chunk found;
+    uint64_t sum = 0;
+    put_chunk(d, 9, 0, "abcd");
+    put_chunk(d, 9, 1, "ABCDEFGHIJKLMNOP");
+    put_chunk(d, 9, 2, "efgh");
+    deltafile_close(d);
+    flip_bit(((struct place *)*state)->file, 'b');
+    flip_bit(((struct place *)*state)->file, 'K');
+    d = opened(*state, DELTA_WRITE);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(deltafile_pages(d, 9, 0, true, &found), -EIO);
+        assert_non_null(strstr(deltafile_problem(d), "damaged: the content of a page is not what was written"));
+        assert_int_equal(deltafile_pages(d, 9, 1, true, &found), -EIO);
+        assert_int_equal(deltafile_chunks(d, 9, 0, true, sum_chunk, &sum), -EIO);
+        assert_int_equal(deltafile_pages(d, 9, 0, false, &found), 1);
+        put_chunk(d, 9, 0, k ? "o" : "x");
+        assert_int_equal(deltafile_cut_pages(d, 9, 31 - (uint32_t)k), 0);
+    }
+    shows(d, 9, 2, "................");
+    put_chunk(d, 9, 0, "0123456789abcdef");
+    shows(d, 9, 0, "0123456789abcdef");
+    assert_int_equal(deltafile_cut_pages(d, 9, 16), 0);
+    put_chunk(d, 9, 1, "i");
+    shows(d, 9, 1, "i...............");
+    deltafile_close(d);
+}
+
 static void test_chunks(void **state)
 {
     struct deltafile *d = opened(*state, DELTA_WRITE);
@@ -560,21 +608,14 @@ int main(void)
 {
 #define CASE(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_inodes),
-        CASE(test_ranges),
-        CASE(test_names),
-        CASE(test_xattrs),
-        CASE(test_pages),
-        CASE(test_chunks),
-        CASE(test_rollback),
-        CASE(test_limit),
-        CASE(test_base),
-        CASE(test_lock),
-        CASE(test_one_file),
-        CASE(test_no_delta),
-        CASE(test_journal_of_another),
-        CASE(test_changed_tables),
-        CASE(test_killed),
+        CASE(test_inodes),         CASE(test_ranges),
+        CASE(test_names),          CASE(test_xattrs),
+        CASE(test_pages),          CASE(test_chunks),
+        CASE(test_sums),           CASE(test_rollback),
+        CASE(test_limit),          CASE(test_base),
+        CASE(test_lock),           CASE(test_one_file),
+        CASE(test_no_delta),       CASE(test_journal_of_another),
+        CASE(test_changed_tables), CASE(test_killed),
         CASE(test_rolled_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,35 @@ python3 -m json.tool "$work/report" >/dev/null || bad "the report: $(cat "$work/
 "$BELLJAR" --image "$BELLJAR_IMAGE" --report "$work/report" true
 lacks "without --delta" "$(cat "$work/report")" '"delta"'
 
+# A bit of a file's content that is another one: an error inside, a line outside, and no image is made of it.
+damaged=$work/damaged.delta
+on_damaged() { "$BELLJAR" --image "$BELLJAR_IMAGE" --delta "$damaged" "$@"; }
+on_damaged python3 -c 'open("/marked", "w").write("marked " * 10000)
+open("/other", "w").write("good")'
+flip='import sys
+f = open(sys.argv[1], "r+b")
+bytes = bytearray(f.read())
+bytes[bytes.index(b"marked marked marked") + 9] ^= 1
+f.seek(0)
+f.write(bytes)'
+python3 -c "$flip" "$damaged"
+out=$(on_damaged cat /marked 2>&1 >/dev/null)
+is "a flipped bit" "$out" "cat: /marked: Input/output error
+belljar: $damaged: the delta is damaged: the content of a page is not what was written"
+is "beside it" "$(on_damaged cat /other)" good
+for command in "commit $BELLJAR_IMAGE $damaged -o $work/new" "export --delta $damaged $BELLJAR_IMAGE /marked -o $work/new"; do
+    # shellcheck disable=SC2086 # words
+    out=$("$BELLJAR" image $command 2>&1)
+    is "a flipped bit, image $command: status" $? 125
+    has "a flipped bit, image $command" "$out" "the content of a page is not what was written"
+    is "a flipped bit, image $command: lines" "$(wc -l <<<"$out")" 1
+    [ ! -e "$work/new" ] || bad "a flipped bit, image $command: there is a file"
+done
+on_damaged python3 -c 'open("/marked", "r+").write("x" * 10000)' 2>"$work/log"
+is "written to" "$(on_damaged cat /marked 2>&1 >/dev/null | grep -c damaged)" 1
+on_damaged python3 -c 'open("/marked", "w").write("new")'
+is "written anew" "$(on_damaged cat /marked)" new
+
 # No place left.
 small() { "$BELLJAR" --image "$BELLJAR_IMAGE" --delta "$work/small.delta" --delta-size 8M "$@"; }
 out=$(small sh -c 'dd if=/dev/zero of=/full bs=64k 2>&1; rm /full; echo x >/x && echo good' 2>&1)
