@@ -94,9 +94,9 @@ static enum step jump_r11(struct trace *t)
     return STEP_END;
 }
 
-static bool target_ok(const struct insn *in)
+static bool target_ok(const struct trace *t, const struct insn *in)
 {
-    return trace_operand_ok(in) && !(in->rm != INSN_MEM && in->rm == RSP);
+    return trace_operand_ok(t, in) && !(in->rm != INSN_MEM && in->rm == RSP);
 }
 
 // The guest's r11 is saved; where the instruction names it, it is still in the register.
@@ -111,6 +111,7 @@ static void load_target(struct trace *t, const struct insn *in)
 {
     struct insn load = *in;
     enum reach reach = trace_operand(t, &load);
+    trace_scratch(t);
     load.id = INSN_MOV_GvEv;
     load.size = 8;
     load.reg = R11;
@@ -119,7 +120,7 @@ static void load_target(struct trace *t, const struct insn *in)
 
 enum step emit_JMP_Eq(struct trace *t, struct insn *in)
 {
-    if (!target_ok(in)) return STEP_CALL;
+    if (!target_ok(t, in)) return STEP_CALL;
     save_r11(t, in);
     if (in->rm == INSN_MEM) load_target(t, in);
     emit_mov(&t->e, 4, R11, in->rm == INSN_MEM ? R11 : in->rm);
@@ -129,7 +130,7 @@ enum step emit_JMP_Eq(struct trace *t, struct insn *in)
 
 enum step emit_CALL_Eq(struct trace *t, struct insn *in)
 {
-    if (!target_ok(in) || !in_range(insn_next_pc(in))) return STEP_CALL;
+    if (!target_ok(t, in) || !in_range(insn_next_pc(in))) return STEP_CALL;
     save_r11(t, in);
     if (in->rm == INSN_MEM) load_target(t, in);
     push_return(t, in);

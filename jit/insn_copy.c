@@ -83,17 +83,87 @@ static bool is_stack(const struct insn *in)
     return in->base == RSP && in->index == REG_NONE && !in->seg && !(in->pfx & PFX_ADDR32);
 }
 
-// A segment base takes r11, so the instruction must not use the guest's.
-bool trace_operand_ok(const struct insn *in)
+// No register and no segment: known here and now.
+static bool is_constant(const struct insn *in)
 {
-    return in->rm != INSN_MEM || !in->seg || !trace_uses(in, R11);
+    return in->base == REG_NONE && in->index == REG_NONE && !in->seg;
+}
+
+static bool reaches_beyond(const struct insn *in)
+{
+    return !(in->pfx & PFX_ADDR32) && insn_disp(in) >= MEM_TOP;
+}
+
+// Can it be asked whether the operand's address is memory, with r11 alone? A gather has many addresses.
+static bool probe_ok(const struct insn *in)
+{
+    if (insn_encodings[in->id].vsib) return false;
+    if (is_constant(in)) return !reaches_beyond(in);
+    if (in->seg) return in->base != RSP && !(in->pfx & (PFX_ADDR32 | PFX_RIP));
+    return in->base != RSP || in->index != R11;
+}
+
+// A segment base takes r11, so the instruction must not use the guest's.
+bool trace_operand_ok(const struct trace *t, const struct insn *in)
+{
+    if (in->rm != INSN_MEM) return true;
+    if (in->seg && trace_uses(in, R11)) return false;
+    return !t->probe || probe_ok(in);
+}
+
+// What may reach beyond 4 GiB.
+static bool wants_probe(const struct trace *t, const struct insn *in)
+{
+    return t->probe && !is_stack(in) && !is_constant(in) && (in->seg || !(in->pfx & PFX_ADDR32));
+}
+
+static unsigned base_slot(const struct insn *in)
+{
+    return in->seg == SEG_FS ? SLOT_FS_BASE : SLOT_GS_BASE;
+}
+
+// r11 = the operand's address, all 64 bits of it.
+static void full_address(struct trace *t, const struct insn *in)
+{
+    struct insn lea = {.id = INSN_LEA_GvM,
+                       .rm = INSN_MEM,
+                       .reg = R11,
+                       .base = in->base,
+                       .index = in->index,
+                       .scale = in->scale,
+                       .disp = in->disp,
+                       .size = 8};
+    if (in->seg) {
+        emit_load_slot(&t->e, 8, R11, base_slot(in), 0);
+        if (in->base != REG_NONE) emit_lea(&t->e, 8, R11, R11, in->base, 0);
+        lea.base = R11;
+    } else if (in->base == RSP) {
+        emit_mov(&t->e, 4, R11, RSP);
+        lea.base = R11;
+    }
+    emit_insn(&t->e, &lea, REACH_PLAIN);
+}
+
+// rorx r11, r11, MEM_PROBE_SHIFT; movzx r11d, byte gs:[r11d + probe]. Touches no flags. If the operand wants the
+// guest's r11, that is in the register behind it.
+static void probe(struct trace *t, const struct insn *in)
+{
+    bool again = addresses(in, R11);
+    if (again) trace_need_r11(t);
+    trace_scratch(t);
+    full_address(t, in);
+    emit_bytes(&t->e, "\xc4\x43\xfb\xf0\xdb", 5);
+    emit8(&t->e, MEM_PROBE_SHIFT);
+    emit_bytes(&t->e, "\x65\x67\x45\x0f\xb6\x9b", 6);
+    emit32(&t->e, t->probe);
+    if (again) trace_need_r11(t);
 }
 
 // seg_base + base + index * scale + disp, with the segment base in r11.
 static void add_segment(struct trace *t, struct insn *in)
 {
     trace_scratch(t);
-    emit_load_slot(&t->e, 4, R11, in->seg == SEG_FS ? SLOT_FS_BASE : SLOT_GS_BASE, 0);
+    emit_load_slot(&t->e, 4, R11, base_slot(in), 0);
     if (in->base != REG_NONE && in->index == REG_NONE) {
         in->index = R11;
         in->scale = 0;
@@ -114,6 +184,7 @@ static bool encodable(const struct insn *in)
 enum reach trace_operand(struct trace *t, struct insn *in)
 {
     if (in->rm != INSN_MEM) return REACH_NONE;
+    if (wants_probe(t, in)) probe(t, in);
     if (in->seg) add_segment(t, in);
     return is_stack(in) ? REACH_STACK : REACH_GUEST;
 }
@@ -150,45 +221,16 @@ static bool gathers_into_itself(const struct insn *in)
     return insn_encodings[in->id].vsib && (in->reg == in->index || in->reg == in->vvvv || in->index == in->vvvv);
 }
 
-// What may reach beyond 4 GiB: an address by a register other than rsp, and not of 32 bits.
-static bool wants_probe(const struct trace *t, const struct insn *in)
-{
-    bool by_register = in->base != REG_NONE || in->index != REG_NONE;
-    return t->probe && in->rm == INSN_MEM && by_register && in->base != RSP && !in->seg && !(in->pfx & PFX_ADDR32) &&
-           !insn_encodings[in->id].vsib;
-}
-
-// lea r11, [operand]; rorx r11, r11, MEM_PROBE_SHIFT; movzx r11d, byte gs:[r11d + probe]. Touches no flags.
-static void probe(struct trace *t, const struct insn *in)
-{
-    struct insn lea = {.id = INSN_LEA_GvM,
-                       .rm = INSN_MEM,
-                       .reg = R11,
-                       .base = in->base,
-                       .index = in->index,
-                       .scale = in->scale,
-                       .disp = in->disp,
-                       .size = 8};
-    if (trace_uses(in, R11)) trace_need_r11(t);
-    trace_scratch(t);
-    emit_insn(&t->e, &lea, REACH_PLAIN);
-    emit_bytes(&t->e, "\xc4\x43\xfb\xf0\xdb", 5);
-    emit8(&t->e, MEM_PROBE_SHIFT);
-    emit_bytes(&t->e, "\x65\x67\x45\x0f\xb6\x9b", 6);
-    emit32(&t->e, t->probe);
-}
-
 static enum step copy(struct trace *t, struct insn *in)
 {
     const struct insn_encoding *c = &insn_encodings[in->id];
     if (reaches_far(in)) return STEP_CALL;
     if (trace_names(in, RSP)) return emit_with_rsp(t, in);
-    if (!trace_operand_ok(in) || !encodable(in) || gathers_into_itself(in)) return STEP_CALL;
+    if (!trace_operand_ok(t, in) || !encodable(in) || gathers_into_itself(in)) return STEP_CALL;
     if (c->x87) trace_x87(t);
-    bool writes_r11 = trace_writes(in, R11);
-    if (wants_probe(t, in)) probe(t, in);
-    if (trace_uses(in, R11)) trace_need_r11(t);
+    bool uses_r11 = trace_uses(in, R11), writes_r11 = trace_writes(in, R11);
     enum reach reach = trace_operand(t, in);
+    if (uses_r11) trace_need_r11(t);
     emit_insn(&t->e, in, reach);
     if (reach == REACH_STACK) trace_stack_copied(t, in);
     if (writes_r11) t->r11 = R11_REG;

@@ -59,10 +59,10 @@ enum step emit_PUSH_Ev(struct trace *t, struct insn *in)
 {
     if (in->size != 8) return STEP_CALL;
     if (in->rm != INSN_MEM) return push_reg(t, in->rm);
-    if (!trace_operand_ok(in)) return STEP_CALL;
+    if (!trace_operand_ok(t, in)) return STEP_CALL;
     if (trace_uses(in, R11)) trace_need_r11(t);
-    trace_scratch(t); // the register still has the guest's value, should the address need it
     enum reach reach = trace_operand(t, in);
+    trace_scratch(t); // the register still has the guest's value, should the address need it
     struct insn load = *in;
     load.id = INSN_MOV_GvEv;
     load.reg = R11;
@@ -97,14 +97,15 @@ enum step emit_POP_Zv(struct trace *t, struct insn *in)
 // The address is that of after the pop (SDM vol. 2, POP); rsp changes when the store has come through.
 static enum step pop_memory(struct trace *t, struct insn *in)
 {
-    if (in->seg || trace_uses(in, R11) || in->disp > INT32_MAX - 8) return STEP_CALL;
+    if (in->seg || trace_uses(in, R11) || in->disp > INT32_MAX - 8 || !trace_operand_ok(t, in)) return STEP_CALL;
     struct insn store = *in;
     store.id = INSN_MOV_EvGv;
     store.reg = R11;
     if (in->base == RSP) store.disp += 8;
+    enum reach reach = trace_operand(t, &store);
     trace_scratch(t);
     emit_bytes(&t->e, "\x4c\x8b\x1c\x24", 4); // mov r11, [rsp]
-    emit_insn(&t->e, &store, trace_operand(t, &store));
+    emit_insn(&t->e, &store, reach);
     emit_lea(&t->e, 8, RSP, RSP, REG_NONE, 8);
     t->gap = 8;
     return STEP_ON;
@@ -306,6 +307,7 @@ static enum step set(struct trace *t, struct insn *in)
 enum step emit_with_rsp(struct trace *t, struct insn *in)
 {
     if (trace_uses(in, R11) || (in->rm == INSN_MEM && in->seg) || insn_encodings[in->id].x87) return STEP_CALL;
+    if (!trace_operand_ok(t, in)) return STEP_CALL;
     if (trace_writes(in, RSP)) {
         if (in->size == 8 && in->rm != INSN_MEM && (is_sum(in->id) || is_alignment(in))) {
             enum step s = adjust(t, in);
@@ -327,7 +329,8 @@ enum step emit_with_rsp(struct trace *t, struct insn *in)
 
 // ---- moffs ----
 
-// MOV with a 64-bit address in the instruction becomes one with a displacement: what lies above the region is dropped.
+// MOV with a 64-bit address in the instruction becomes one with a displacement: what lies above the region is dropped,
+// or, where that may be a name, the interpreter's.
 static enum step moffs(struct trace *t, struct insn *in, unsigned id, unsigned size)
 {
     struct insn as = *in;
@@ -337,6 +340,7 @@ static enum step moffs(struct trace *t, struct insn *in, unsigned id, unsigned s
     as.base = as.index = REG_NONE;
     as.reg = RAX;
     as.size = (uint8_t)size;
+    if (t->probe && (as.seg || in->imm64 >= MEM_TOP)) return STEP_CALL;
     emit_insn(&t->e, &as, trace_operand(t, &as));
     return STEP_ON;
 }

@@ -45,21 +45,22 @@ static void emit_control(struct emitter *e, uint8_t modrm)
     emit32(e, (uint32_t)(e->slots + 8 * SLOT_CW));
 }
 
-static bool control_ok(const struct insn *in)
+static bool control_ok(const struct trace *t, const struct insn *in)
 {
-    return !in->seg && !trace_uses(in, R11);
+    return !in->seg && !trace_uses(in, R11) && trace_operand_ok(t, in);
 }
 
 enum step emit_FNSTCW(struct trace *t, struct insn *in)
 {
-    if (!control_ok(in)) return STEP_CALL;
+    if (!control_ok(t, in)) return STEP_CALL;
     struct insn store = *in;
+    enum reach reach = trace_operand(t, &store);
     trace_scratch(t);
     emit_load_slot(&t->e, 4, R11, SLOT_CW, 0);
     store.id = INSN_MOV_EvGv;
     store.size = 2;
     store.reg = R11;
-    emit_insn(&t->e, &store, trace_operand(t, &store));
+    emit_insn(&t->e, &store, reach);
     return STEP_ON;
 }
 
@@ -81,7 +82,7 @@ static void need_masks(struct trace *t, unsigned slot)
 // bits are the hardware's business.
 enum step emit_FLDCW(struct trace *t, struct insn *in)
 {
-    if (!control_ok(in)) return STEP_CALL;
+    if (!control_ok(t, in)) return STEP_CALL;
     struct insn load = *in;
     trace_scratch(t);
     need_masks(t, SLOT_CW);

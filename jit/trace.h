@@ -37,8 +37,8 @@ struct trace {
     uint32_t pc;   // the instruction at hand, then the next one
     uint8_t head_r11, r11;
     uint32_t gap;
-    bool hot; // follows all that has run, also where there are blocks already
-    uint32_t probe; // not 0: accesses by a register ask there first (cpu/mem.h)
+    bool hot;       // follows all that has run, also where there are blocks already
+    uint32_t probe; // not 0: accesses ask there first (cpu/mem.h)
     bool x87_used;
     uint32_t body; // not 0: where jumps to the head lead once the x87 state is known to be there, with r11 in its slot
     bool x87;      // the x87 state is known to be in the host's registers
@@ -82,9 +82,9 @@ void trace_touched(struct trace *, uint32_t distance);
 bool trace_adjusted(struct trace *, uint32_t by); // false: too far, nothing may be emitted
 void trace_probe(struct trace *);                 // an access at rsp, so that the gap is small
 
-// Memory. Chooses how the operand is reached, after it has changed it and emitted what that needs. Ask trace_operand_ok
-// before anything is emitted.
-bool trace_operand_ok(const struct insn *);
+// Memory. Chooses how the operand is reached, after it has changed it and emitted what that needs; r11 may be scratch
+// then, if the operand does not want it. Ask trace_operand_ok before anything is emitted.
+bool trace_operand_ok(const struct trace *, const struct insn *);
 enum reach trace_operand(struct trace *, struct insn *);
 bool trace_uses(const struct insn *, unsigned reg);   // as an operand or in an address
 bool trace_names(const struct insn *, unsigned reg);  // as an operand

@@ -11,6 +11,9 @@
 // address, and a load. If it faults the interpreter does the instruction, and it knows names exactly. Code of files is
 // not changed: what a program's own functions do with such memory stays within its bounds.
 //
+// A probe is for where an access begins. So behind a name there is a page that is nobody's, for those that begin in it
+// and do not end there.
+//
 // Where in its reservation a program will want memory is not known: V8 keeps a guard of 2 GiB before it, as far as a
 // negative index reaches. So it is the start at first; who wants it elsewhere gets ENOMEM there, and the next
 // reservation, which V8 tries when it has given the first one back, has its memory where it was wanted, and as much.
@@ -67,19 +70,19 @@ static int open_probes(struct mm *mm)
     return 0;
 }
 
-// The upper end of the largest gap: a quarter of what is more there than the program will want for itself. A program
-// that makes one memory after the other, as V8 does until it collects garbage, is refused before nothing is left.
-// What has been asked for in vain it gets if it is there at all.
+// The upper end of the largest gap, but for a page at least: a quarter of what is more there than the program will want
+// for itself. A program that makes one memory after the other, as V8 does until it collects garbage, is refused before
+// nothing is left. What has been asked for in vain it gets if it is there at all.
 static uint32_t find_room(const struct mm *mm, uint32_t *npages)
 {
     uint32_t least = mm->wants_pages > GRANULE ? (mm->wants_pages + GRANULE - 1) / GRANULE * GRANULE : GRANULE;
     for (*npages = MOST; *npages > least; *npages /= 2) {
         uint32_t all = KEPT + 4 * *npages, page = mm_place(mm, all + GRANULE, NULL, 0);
-        if (page) return (page + all - *npages + GRANULE) / GRANULE * GRANULE;
+        if (page) return (page + all - *npages + GRANULE - 1) / GRANULE * GRANULE;
     }
     *npages = least;
     uint32_t page = least < MEM_PAGES / 2 ? mm_place(mm, KEPT + least + GRANULE, NULL, 0) : 0;
-    return page ? (page + KEPT + GRANULE) / GRANULE * GRANULE : 0;
+    return page ? (page + KEPT + GRANULE - 1) / GRANULE * GRANULE : 0;
 }
 
 static unsigned free_name(const struct mem *mem)
@@ -99,6 +102,19 @@ static uint32_t low_page(const struct mem_name *n)
     return (uint32_t)n->start >> PAGE_SHIFT;
 }
 
+static int insert_pages(struct mm *mm, const struct mem_name *n)
+{
+    uint32_t end = low_page(n) + n->npages;
+    int err = insert(mm, low_page(n), n->npages, 0, VMA_HIGH);
+    if (!err && (err = insert(mm, end, 1, 0, 0))) (void)vma_clear(mm, low_page(n), end);
+    return err;
+}
+
+static int clear_pages(struct mm *mm, const struct mem_name *n)
+{
+    return vma_clear(mm, low_page(n), low_page(n) + n->npages + 1);
+}
+
 static int64_t reserve(struct mm *mm)
 {
     int err = open_probes(mm);
@@ -111,13 +127,20 @@ static int64_t reserve(struct mm *mm)
     made.start = base + mm->wants_at;
     if (made.start + ((gaddr)made.npages << PAGE_SHIFT) > (gaddr)(k + 1) << MEM_NAME_SHIFT) return -LX_ENOMEM;
     *n = made;
-    if (!(err = insert(mm, low_page(n), n->npages, 0, VMA_HIGH))) {
+    if (!(err = insert_pages(mm, n))) {
         mm->wants_pages = 0;
         if (!(err = probe_name(mm, n, LX_PROT_READ))) return (int64_t)base;
-        (void)vma_clear(mm, low_page(n), low_page(n) + n->npages); // nothing else can be there
+        (void)clear_pages(mm, n); // nothing else can be there
     }
     n->npages = 0;
     return err;
+}
+
+// Has the program made anything of it accessible? Then that is where it wanted it, and what is refused is more of it.
+static bool is_used(const struct mm *mm, const struct mem_name *n)
+{
+    const struct vma *v = vma_at(mm, low_page(n));
+    return !v || v->prot || v->end < low_page(n) + n->npages;
 }
 
 void mm_wide_wanted(struct mm *mm, gaddr addr, uint64_t len)
@@ -125,6 +148,7 @@ void mm_wide_wanted(struct mm *mm, gaddr addr, uint64_t len)
     const struct mem_name *n = mem_claimed(mm->mem, addr) ? &mm->mem->name[addr >> MEM_NAME_SHIFT] : NULL;
     gaddr base = n ? n->start - mm->wants_at : 0, low = mem_low(mm->mem, addr);
     if (!n || addr < base || (low < MEM_TOP && len <= mem_low_end(mm->mem, addr, low) - low)) return;
+    if (low >= MEM_TOP && is_used(mm, n)) return;
     if (low >= MEM_TOP && (addr - base) % (GRANULE * PAGE_BYTES) == 0) mm->wants_at = addr - base;
     if (low >= MEM_TOP || addr == n->start)
         mm->wants_pages = len < MEM_TOP ? (uint32_t)((len + PAGE_BYTES - 1) >> PAGE_SHIFT) : MEM_PAGES;
@@ -160,6 +184,7 @@ int mm_wide_unmap(struct mm *mm, gaddr addr, uint64_t len)
     int err = lo < hi ? vma_clear(mm, (uint32_t)((lo - off) >> PAGE_SHIFT), (uint32_t)((hi - off) >> PAGE_SHIFT)) : 0;
     if (err || !mm_range_free(mm, low_page(n), n->npages)) return err;
     err = probe_name(mm, n, 0);
+    if (!err) err = clear_pages(mm, n);
     if (!err) n->npages = 0;
     return err;
 }

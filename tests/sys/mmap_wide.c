@@ -106,6 +106,32 @@ static void test_outside(const struct functions *f, uint8_t *base)
     }
 }
 
+// An access of 8 bytes of which the last `over` lie behind the end.
+static int end_faults(const struct functions *f, uint8_t *base, size_t size, unsigned over)
+{
+    fault_address = NULL;
+    if (sigsetjmp(back, 1)) return fault_address == base + size;
+    if (over == 7)
+        f->store64(base, size - 8 + over, ~0ull);
+    else
+        f->load64(base, size - 8 + over);
+    return 0;
+}
+
+// As much of it as there is, and accesses across its end, with another memory perhaps right behind.
+static void test_end(const struct functions *f, uint8_t *base)
+{
+    enum { STEP = 16 << 20, MOST = 1 << 30 };
+    size_t size = STEP;
+    CHECK(mprotect(base, STEP, PROT_READ | PROT_WRITE) == 0);
+    while (size < MOST && mprotect(base + size, STEP, PROT_READ | PROT_WRITE) == 0) size += STEP;
+    for (int i = 0; i < OFTEN; i++) {
+        CHECK(end_faults(f, base, size, 4) && end_faults(f, base, size, 7));
+        CHECK(f->load8(base, size - 1) == 0);
+    }
+    CHECK(mprotect(base + SIZE, size - SIZE, PROT_NONE) == 0);
+}
+
 // What the kernel and the C library do with such memory.
 static void test_kernel(uint8_t *base)
 {
@@ -159,6 +185,7 @@ int main(void)
     for (int i = 0; i < MEMORIES; i++) { // by turns
         test_outside(&f, base[i]);
         CHECK(base[i][7] == f.load8(base[i], 7));
+        test_end(&f, base[i]);
         test_kernel(base[i]);
     }
     test_child(&f, base[1]);
