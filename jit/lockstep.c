@@ -4,6 +4,7 @@
 #include "cpu/tier.h"
 #include "host/capstone.h"
 #include "host/clock.h"
+#include "host/cpuid.h"
 #include "host/fault.h"
 #include "jit/cache.h"
 #include "jit/lockstep_inside.h"
@@ -27,6 +28,7 @@ struct lockstep {
     struct jit *jit[ENGINES];
     struct jit_check check;
     bool whole;
+    bool amd; // is the host's CPU
     struct mem_kept interpreted, translated, traced;
     uint8_t *after; // of the pages the interpreter wrote, as it left them
     size_t room;
@@ -76,6 +78,15 @@ void lockstep_load(void)
     (void)verify_load(why, sizeof why);
 }
 
+static bool is_amd(void)
+{
+    uint32_t reg[4] = {0};
+#if defined(__x86_64__)
+    host_cpuid(0, 0, reg);
+#endif
+    return reg[2] == 0x444d4163; // "cAMD" of AuthenticAMD
+}
+
 struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level level, bool whole, const char **why)
 {
     struct lockstep *l = calloc(1, sizeof *l);
@@ -83,6 +94,7 @@ struct lockstep *lockstep_new(const struct host_exec *memory, enum cpu_level lev
     *why = "out of memory";
     if (!l) return NULL;
     l->whole = whole;
+    l->amd = is_amd();
     bool verifies = jit_check_open(&l->check, text, sizeof text);
     for (unsigned i = 0; i < ENGINES; i++) {
         size_t half = memory->bytes / ENGINES;
@@ -302,7 +314,18 @@ static bool copies_into_itself(const struct cpu *cpu, const struct insn *in)
     return false;
 }
 
-static void flags_behind(const struct cpu *cpu, struct flags *f)
+// The interpreter does as Intel's CPUs do. AMD's (seen on one of family 25) do not fault where an operand of SHA is not
+// aligned, add in another order where sums of DPPS are NaN, say another thing in MXCSR of VCVTPS2PH and in the upper
+// half of a gather's mask, and leave other flags behind a REP that a fault has ended.
+static bool is_amds_own(const struct insn_row *row)
+{
+    static const char *const names[] = {"sha1rnds4",  "sha1nexte", "sha1msg1", "sha1msg2", "sha256rnds2", "sha256msg1",
+                                        "sha256msg2", "dpps",      "dppd",     "vdpps",    "vdppd",       "vcvtps2ph",
+                                        "cmpsb",      "cmps",      "scasb",    "scas",     NULL};
+    return strstr(row->mnemonic, "gather") || is_one_of(row, names);
+}
+
+static void flags_behind(const struct lockstep *l, const struct cpu *cpu, struct flags *f)
 {
     struct cpu_fault fault;
     const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, true, &fault);
@@ -311,7 +334,8 @@ static void flags_behind(const struct cpu *cpu, struct flags *f)
     static const char *const random[] = {"rdrand", "rdseed", NULL};
     if (is_one_of(row, random)) return;                                    // writes them later: cpu_give_random
     bool reads = row->flags_read & f->undefined && in->id != INSN_SYSCALL; // whose copy is compared as flags are
-    f->used = f->used || reads || stores_place(row) || undefines_result(row, in) || copies_into_itself(cpu, in);
+    f->used = f->used || (l->amd && is_amds_own(row)) || reads || stores_place(row) || undefines_result(row, in) ||
+              copies_into_itself(cpu, in);
     if (always_writes(row, in)) f->undefined &= ~(uint64_t)row->flags_written;
     f->undefined |= undefined_flags(row, in);
 }
@@ -325,12 +349,13 @@ static struct flags trace_flags(struct lockstep *l, const struct cpu *from, int6
     restart(&cpu, from);
     mem_keep_begin(cpu.mem, &l->traced);
     for (; n > 0; n--) {
-        flags_behind(&cpu, &f);
+        flags_behind(l, &cpu, &f);
         cpu.budget = 1;
         interpret(&cpu, &end);
     }
-    const struct insn *half = code_lookup_few(cpu.code, cpu.rip, 1, true, &end.cpu.fault); // perhaps it is half done
-    f.used = f.used || (half && copies_into_itself(&cpu, half));
+    const struct insn *next = code_lookup_few(cpu.code, cpu.rip, 1, true, &end.cpu.fault); // half done, or has faulted
+    bool known = next && next->id < INSN_COUNT, amds = known && l->amd && is_amds_own(&insn_rows[next->id]);
+    f.used = f.used || amds || (known && copies_into_itself(&cpu, next));
     mem_keep_end(cpu.mem);
     mem_undo(cpu.mem, &l->traced);
     return f;
@@ -458,6 +483,23 @@ static bool is_alias(const struct slice *s)
     return s->interpreted.stop == STOP_FAULT && s->interpreted.cpu.rip >= MEM_TOP;
 }
 
+// Nor does it look before accesses at 1 TiB and beyond, where no name is (cpu/mem.h), in memory with names; there the
+// interpreter, which knows all 64 bits, faults.
+static bool is_beyond_names(const struct slice *s)
+{
+    const struct cpu *cpu = &s->interpreted.cpu;
+    struct cpu_fault fault;
+    if (s->interpreted.stop != STOP_FAULT || !cpu->mem->probe) return false;
+    const struct insn *in = code_lookup_few(cpu->code, cpu->rip, 1, true, &fault);
+    if (!in || in->id >= INSN_COUNT || in->rm != INSN_MEM) return false;
+    uint64_t at = insn_disp(in);
+    if (in->base != REG_NONE) at += cpu->regs[in->base];
+    if (in->index != REG_NONE) at += cpu->regs[in->index] << in->scale;
+    if (in->pfx & PFX_ADDR32) at = (uint32_t)at;
+    if (in->seg) at += cpu->seg_base[in->seg];
+    return at >= (gaddr)MEM_NAMES << MEM_NAME_SHIFT;
+}
+
 // Changing from one translator to the other is expensive, so a slice that both can run is run by both every so often.
 static bool is_turn(const struct slice *s)
 {
@@ -467,7 +509,7 @@ static bool is_turn(const struct slice *s)
 static bool compare_slice(struct lockstep *l, struct slice *s)
 {
     bool by_itself = s->interpreted.stop != STOP_BUDGET, wants[ENGINES] = {!by_itself || is_turn(s), by_itself};
-    if (is_alias(s)) return true;
+    if (is_alias(s) || is_beyond_names(s)) return true;
     for (unsigned i = 0; i < ENGINES; i++) {
         if (!wants[i]) continue;
         if (!slice_differs(l, s, i)) continue;

@@ -100,8 +100,8 @@ static void ignore_pointers(const struct test_case *c, const struct memories *m)
     if (row_is(c->row, "fnstenv fnsave")) range.from = c->opsize == 2 ? 6 : 12, range.to = c->opsize == 2 ? 14 : 28;
     for (unsigned pass = 0; pass < 2; pass++) {
         for (uint64_t at = c->mem + range.from; at < c->mem + range.to; at++) {
-            unsigned page = (unsigned)((at - DATA_BASE) / PAGE), offset = (unsigned)(at % PAGE);
-            if (at >= DATA_BASE && page < DATA_PAGES && m->guest[page]) m->guest[page][offset] = m->host[page][offset];
+            unsigned page = (unsigned)((at - data_base) / PAGE), offset = (unsigned)(at % PAGE);
+            if (at >= data_base && page < DATA_PAGES && m->guest[page]) m->guest[page][offset] = m->host[page][offset];
         }
         if (!row_is(c->row, fx_images)) return;
         range.from = 28, range.to = 32;
@@ -133,7 +133,7 @@ static bool same_gprs(const struct test_case *c, const struct outcome *host, con
 // the processor's mind.
 static bool initial_in_use(const struct test_case *c, const struct memories *m)
 {
-    uint64_t at = c->mem + XSAVE_HEADER - DATA_BASE;
+    uint64_t at = c->mem + XSAVE_HEADER - data_base;
     if (!row_is(c->row, "xsave xsaveopt xsavec") || at >= DATA_BYTES || !m->host[at / PAGE]) return false;
     return m->host[at / PAGE][at % PAGE] & c->in.gpr[RAX] & ~components_in_use(&c->in) & 7;
 }
@@ -152,7 +152,7 @@ static bool restored_before_fault(const struct test_case *c, const struct outcom
                                   const struct memories *m)
 {
     enum { MXCSR_AT = 24, MXCSR_DEFINED = 0xffff };
-    uint64_t at = c->mem + MXCSR_AT - DATA_BASE;
+    uint64_t at = c->mem + MXCSR_AT - data_base;
     uint32_t mxcsr = 0;
     if (!row_is(c->row, "xrstor") || host->vector != VEC_GP || guest->vector != VEC_GP) return false;
     if (at % PAGE > PAGE - sizeof mxcsr || at / PAGE >= DATA_PAGES || !m->guest[at / PAGE]) return false;

@@ -55,8 +55,8 @@ static const char *exclusion(const struct shape *s)
 static void make_registers(struct machine *m, struct rng *r)
 {
     memset(m, 0, sizeof *m);
-    for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = DATA_BASE + rng_below(r, PAGE);
-    m->gpr[GPR_RSP] = DATA_BASE + 0x800;
+    for (int i = 0; i < GPR_COUNT; i++) m->gpr[i] = data_base + rng_below(r, PAGE);
+    m->gpr[GPR_RSP] = data_base + 0x800;
     m->fs_base = 0x1000, m->gs_base = 0x2000; // home's FS leads to the thread pointer
     m->gpr[GPR_RCX] = rng_below(r, 4);
     m->eflags = rng_next(r) & 0x8d5;
@@ -113,7 +113,7 @@ static void run_both(struct judge *j, const uint8_t *bytes, int len, const struc
     memcpy(code + (m->rip - CODE_BASE), bytes, len ? (size_t)len : 15);
     memcpy(guest_code(j->guest), code, 256);
     for (unsigned i = 0; i < DATA_PAGES; i++)
-        if (data_present(i)) memcpy(guest_data(j->guest, i), (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE), PAGE);
+        if (data_present(i)) memcpy(guest_data(j->guest, i), (uint8_t *)(uintptr_t)(data_base + i * PAGE), PAGE);
     guest_run(j->guest, m, guest);
     do hostcpu_run(j->host, m, host);
     while (host->vector == VECTOR_LOST && guest->vector != VECTOR_NONE);
@@ -156,7 +156,7 @@ static bool open_judge(struct judge *j)
     j->host = j->guest ? hostcpu_open() : NULL;
     if (!j->host) return false;
     hostcpu_limit(j->host, 10);
-    mprotect((void *)(uintptr_t)(DATA_BASE + DATA_RO * PAGE), PAGE, PROT_READ);
+    mprotect((void *)(uintptr_t)(data_base + DATA_RO * PAGE), PAGE, PROT_READ);
     memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
     memset(guest_code(j->guest), 0xcc, CODE_PAGES * PAGE);
     return true;

@@ -3,12 +3,15 @@
 //
 //     difftest [--engine interp|jit|all] [--cases N] [--seed S] [--row NAME]... [--file insn_sse.def] [--part I/N]
 //     [--jobs J] [--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]
+//     [--named start|end]
 //
 // --part 2/4 takes every fourth row; --row may name one row or a prefix ending in `*`. --report also writes the
 // failures to FILE. --host-only runs each case twice on the host, to test the runner. --record writes what the host
 // made of the cases to FILE instead of comparing; --replay compares with that, on any host (record.h). --tally adds
-// the cases to a file of what was ever run (tally.h). A crash or a hang of the interpreter is one row's failure; the
-// rows behind it run in a new process. Exit status: 0 when all rows agree.
+// the cases to a file of what was ever run (tally.h). --named: data lies in memory with a name (arena.h). A crash or a
+// hang of the interpreter is one row's failure; the rows behind it run in a new process. Exit status: 0 when all rows
+// agree.
+#include "arena.h"
 #include "bounds.h"
 #include "cpu/insn.h"
 #include "host/exec.h"
@@ -338,7 +341,8 @@ static void usage(void)
 {
     fprintf(stderr, "usage: difftest [--engine interp|jit|all] [--cases N] [--seed S] [--row NAME]... [--file DEF] "
                     "[--part I/N] [--jobs J] "
-                    "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE]\n");
+                    "[--report FILE] [--examples N] [--host-only] [--record FILE | --replay FILE] [--tally FILE] "
+                    "[--named start|end]\n");
     exit(2);
 }
 
@@ -382,6 +386,8 @@ static struct options parse(int argc, char **argv)
             o.replay = value;
         else if (!strcmp(argv[i], "--tally"))
             o.tally = value;
+        else if (!strcmp(argv[i], "--named"))
+            arena_choose(!strcmp(value, "end") ? ARENA_NAME_END : ARENA_NAME_START);
         else if (!strcmp(argv[i], "--examples"))
             o.examples = (unsigned)strtoul(value, NULL, 0);
         else if (!strcmp(argv[i], "--part")) {

@@ -1,5 +1,6 @@
 // See guest_run.h.
 #include "guest_run.h"
+#include "arena.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
@@ -11,7 +12,7 @@
 
 const char *const guest_engine_names[GUEST_ENGINES] = {"direct memory", "checked memory", "translated"};
 
-enum { GUEST_FRAMES = 64, ENOUGH = 1000 /* instructions, to pay for a block and what is behind it */ };
+enum { GUEST_FRAMES = 64 + ARENA_FRAMES, ENOUGH = 1000 /* instructions, to pay for a block and what is behind it */ };
 
 struct guest {
     struct ram ram;
@@ -38,10 +39,11 @@ static bool map_arena(struct guest *g)
     bool ok = g->code_bytes != NULL;
     for (unsigned i = 0; i < DATA_PAGES; i++) {
         if (!data_present(i)) continue;
-        g->data[i] = map_frames(g, DATA_BASE + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
+        g->data[i] = map_frames(g, arena_low(data_base) + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
         ok = ok && g->data[i];
     }
-    return ok;
+    if (!arena_is_named()) return ok;
+    return ok && map_frames(g, arena_beside(), 1, MEM_R) && arena_name(g->mem, g->code, 0);
 }
 
 static bool start_jit(struct guest *g)

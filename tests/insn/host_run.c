@@ -1,6 +1,7 @@
 // See host_run.h.
 #define _GNU_SOURCE
 #include "host_run.h"
+#include "arena.h"
 #include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
@@ -217,28 +218,50 @@ void hostcpu_limit(struct host_runner *h, unsigned milliseconds)
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static int map_at(uint32_t addr, unsigned bytes, int prot)
+// fd: -1, or a file that is shown.
+static int map_at(uint64_t addr, unsigned bytes, int prot, int fd, unsigned offset)
 {
-    void *p = mmap((void *)(uintptr_t)addr, bytes, prot,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
+    int kind = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    void *p = mmap((void *)(uintptr_t)addr, bytes, prot, kind | MAP_FIXED_NOREPLACE | MAP_POPULATE, fd, offset);
     if (p == (void *)(uintptr_t)addr) return 0;
-    fprintf(stderr, "hostcpu_run: cannot map %#x: %s\n", addr, strerror(errno));
+    fprintf(stderr, "hostcpu_run: cannot map %#llx: %s\n", (unsigned long long)addr, strerror(errno));
     return -1;
 }
 
 // The read-only page is filled before it becomes one, so that it is really there.
+static int map_data(uint64_t at, int fd)
+{
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (data_present(i) && map_at(at + i * PAGE, PAGE, PROT_READ | PROT_WRITE, fd, fd < 0 ? 0 : i * PAGE))
+            return -1;
+    return 0;
+}
+
+// By their name, and below 4 GiB as in the guest.
+static int map_named_data(void)
+{
+    int fd = memfd_create("arena", MFD_CLOEXEC);
+    int err = fd < 0 || ftruncate(fd, DATA_BYTES) ? -1 : 0;
+    if (!err) err = map_data(data_base, fd);
+    if (!err) err = map_data(arena_low(data_base), fd);
+    if (!err) err = map_at(arena_beside(), PAGE, PROT_READ, -1, 0);
+    close(fd);
+    return err;
+}
+
 static int map_arena(void)
 {
-    if (map_at(CODE_BASE, CODE_PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC)) return -1;
-    for (unsigned i = 0; i < DATA_PAGES; i++)
-        if (data_present(i) && map_at(DATA_BASE + i * PAGE, PAGE, PROT_READ | PROT_WRITE)) return -1;
-    return 0;
+    if (map_at(CODE_BASE, CODE_PAGES * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0)) return -1;
+    return arena_is_named() ? map_named_data() : map_data(data_base, -1);
 }
 
 static void unmap_arena(void)
 {
     munmap((void *)(uintptr_t)CODE_BASE, CODE_PAGES * PAGE);
-    munmap((void *)(uintptr_t)DATA_BASE, DATA_BYTES);
+    munmap((void *)(uintptr_t)data_base, DATA_BYTES);
+    if (!arena_is_named()) return;
+    munmap((void *)(uintptr_t)arena_low(data_base), DATA_BYTES);
+    munmap((void *)(uintptr_t)arena_beside(), PAGE);
 }
 
 // Takes the kernel's own values for everything in a frame that is not ours to choose.

@@ -69,7 +69,8 @@ struct outcome {
 #define PAGE       4096u
 #define CODE_BASE  0x10000000u
 #define CODE_PAGES 2
-#define DATA_BASE  0x20000000u
+#define DATA_LOW   0x20000000u
+extern uint64_t data_base; // DATA_LOW, or by which name it is reached (arena.h)
 enum { DATA_RW0, DATA_RW1, DATA_RO, DATA_RW2, DATA_HOLE, DATA_RW3, DATA_PAGES };
 static inline bool data_present(unsigned page)
 {

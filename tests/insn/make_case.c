@@ -1,9 +1,11 @@
 // Random encodings: prefixes, ModRM, SIB, displacement and immediates of a row, with the registers of its memory
 // operand set so that it falls where it is wanted. See test_case.h.
 #include "test_case.h"
+#include "arena.h"
 #include <string.h>
 
 enum { REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1 };
+enum { FARTHEST = 0x7ffff000 }; // that an address relative to RIP, and one without registers, reaches
 
 // An encoding being put together: the parts in their order.
 struct pieces {
@@ -52,6 +54,7 @@ static void choose_segment(struct maker *m, struct pieces *p)
     if (roll < 5 || roll >= 15 || row_attr(m->row, "branch")) return;
     uint64_t base = (uint64_t)rng_below(m->rng, CODE_BASE - PAGE) + 1;
     bool fs = rng_next(m->rng) & 1;
+    if (arena_is_named() && rng_percent(m->rng, 50)) base += arena_upper();
     add_prefix(p, fs ? 0x64 : 0x65);
     *(fs ? &m->c->in.fs_base : &m->c->in.gs_base) = base;
     if (!row_attr(m->row, "noseg")) m->seg_base = base;
@@ -317,6 +320,7 @@ static void memory_operand(struct maker *m, struct pieces *p)
     unsplit_lock(c);
     uint64_t target = c->mem - m->seg_base;
     unsigned roll = rng_below(m->rng, 100);
+    if (!c->addr32 && target >= FARTHEST && roll < 20) roll += 20; // not without registers
     if (roll < 12)
         p->modrm |= 5, p->disp_bytes = 4, p->rip_relative = true, p->disp = (int64_t)target;
     else if (roll < 20)

@@ -115,7 +115,7 @@ void fixup_registers(struct maker *m)
     if (row_is(row, stack_rows)) m->fixed |= 1u << GPR_RSP;
     if (row_is(row, far_rows))
         gpr[GPR_RSP] &= ~7ull; // in how many bytes a selector is read is each processor's business
-    if (row_is(row, "enter leave")) gpr[GPR_RBP] = pick_data(m, 8, false), m->fixed |= 1u << GPR_RBP;
+    if (row_is(row, "enter leave")) gpr[GPR_RBP] = pick_stack(m, 8), m->fixed |= 1u << GPR_RBP;
     if (is_string(row)) make_string(m);
     if (row_is(row, "div idiv")) make_dividend(m);
     if (row_is(row, "bt bts btr btc")) make_bit_offset(m);

@@ -1,6 +1,7 @@
 // The memory operand of gathers, VSIB: a vector of indexes, each of which leads to data pages of its own, now and then
 // to one that cannot be read, and a mask. See test_case.h.
 #include "test_case.h"
+#include "arena.h"
 #include <string.h>
 
 struct shape_of_gather {
@@ -53,7 +54,8 @@ static int64_t first_index(struct maker *m, const struct shape_of_gather *s)
 // What the indexes are added to, so that the first leads to target.
 static uint64_t choose_origin(struct maker *m, const struct shape_of_gather *s, struct vsib *v, uint64_t target)
 {
-    v->base = rng_percent(m->rng, 80) ? (int)rng_below(m->rng, GPR_COUNT) : -1;
+    bool far = arena_is_named() && s->index_bytes == 4; // where no index of 32 bits leads
+    v->base = rng_percent(m->rng, 80) || far ? (int)rng_below(m->rng, GPR_COUNT) : -1;
     unsigned disp_kind = rng_below(m->rng, 3);
     if ((v->base & 7) == GPR_RBP && disp_kind == 0) disp_kind = 1;
     v->disp_bytes = v->base < 0 ? 4 : (unsigned[]){0, 1, 4}[disp_kind];

@@ -1,5 +1,6 @@
 // Random machine states and data memory for test cases. See test_case.h.
 #include "test_case.h"
+#include "arena.h"
 #include <string.h>
 
 enum { MXCSR_MASKS = 0x1f80, FCW_ALL_MASKED = 0x3f };
@@ -13,30 +14,30 @@ void data_randomize(struct data_image *d, struct rng *r)
     }
 }
 
-static uint32_t page_start(unsigned page)
+static uint64_t page_start(unsigned page)
 {
-    return DATA_BASE + page * PAGE;
+    return data_base + page * PAGE;
 }
 
 // Across the start of the page, so that at least one byte lies on each side.
-static uint32_t across(struct rng *r, unsigned page, unsigned bytes)
+static uint64_t across(struct rng *r, unsigned page, unsigned bytes)
 {
     return page_start(page) - (bytes > 1 ? 1 + rng_below(r, bytes - 1) : 0);
 }
 
-static uint32_t inside(struct rng *r, unsigned page, unsigned bytes)
+static uint64_t inside(struct rng *r, unsigned page, unsigned bytes)
 {
     unsigned room = PAGE - (bytes < PAGE ? bytes : PAGE - 1), offset = rng_below(r, room);
     if (rng_percent(r, 60)) offset &= ~15u;
     return page_start(page) + offset;
 }
 
-uint32_t pick_data(struct maker *m, unsigned bytes, bool aligned)
+uint64_t pick_data(struct maker *m, unsigned bytes, bool aligned)
 {
     static const uint8_t writable[] = {DATA_RW0, DATA_RW1, DATA_RW2, DATA_RW3};
     struct rng *r = m->rng;
     unsigned roll = rng_below(r, 100);
-    uint32_t at = inside(r, writable[rng_below(r, 4)], bytes);
+    uint64_t at = inside(r, writable[rng_below(r, 4)], bytes);
     if (roll >= 90) {
         static const uint8_t edges[] = {DATA_RW0, DATA_RO, DATA_RW2, DATA_HOLE, DATA_HOLE, DATA_RW3, DATA_PAGES};
         at = across(r, edges[rng_below(r, sizeof edges)], bytes);
@@ -47,7 +48,14 @@ uint32_t pick_data(struct maker *m, unsigned bytes, bool aligned)
     } else if (roll >= 77) {
         at = inside(r, DATA_HOLE, bytes);
     }
-    return aligned && rng_percent(r, 90) ? at & ~(bytes == 32 ? 31u : 15u) : at;
+    return aligned && rng_percent(r, 90) ? at & ~(bytes == 32 ? 31ull : 15ull) : at;
+}
+
+// For a stack: of memory with a name mostly by the lower half alone, as a guest's stack is where the translator runs.
+uint64_t pick_stack(struct maker *m, unsigned bytes)
+{
+    uint64_t at = pick_data(m, bytes, false);
+    return arena_is_named() && rng_percent(m->rng, 85) ? arena_low(at) : at;
 }
 
 // Somewhere the instruction may go on: INT3 bytes, sometimes a page that cannot be executed. Never into the instruction
@@ -56,7 +64,7 @@ uint32_t pick_code_target(struct maker *m)
 {
     uint32_t rip = (uint32_t)m->c->in.rip, at;
     if (rng_percent(m->rng, 10))
-        return rng_percent(m->rng, 50) ? page_start(DATA_RW0) + rng_below(m->rng, PAGE)
+        return rng_percent(m->rng, 50) ? arena_low(page_start(DATA_RW0)) + rng_below(m->rng, PAGE)
                                        : 0x30000000 + rng_below(m->rng, 1 << 28);
     do at = CODE_BASE + rng_below(m->rng, CODE_PAGES * PAGE);
     while (at + 32 > rip && at < rip + 32);
@@ -65,13 +73,14 @@ uint32_t pick_code_target(struct maker *m)
 
 void write_data(struct maker *m, uint64_t addr, const void *from, unsigned bytes)
 {
-    if (addr < DATA_BASE) {
-        unsigned skip = DATA_BASE - addr < bytes ? (unsigned)(DATA_BASE - addr) : bytes;
+    if (addr >> 32 == 0) addr += arena_upper();
+    if (addr < data_base) {
+        unsigned skip = data_base - addr < bytes ? (unsigned)(data_base - addr) : bytes;
         addr += skip, from = (const uint8_t *)from + skip, bytes -= skip;
     }
-    if (addr >= DATA_BASE + DATA_BYTES) return;
-    if (bytes > DATA_BASE + DATA_BYTES - addr) bytes = (unsigned)(DATA_BASE + DATA_BYTES - addr);
-    if (bytes) memcpy(m->data->byte + (addr - DATA_BASE), from, bytes);
+    if (addr >= data_base + DATA_BYTES) return;
+    if (bytes > data_base + DATA_BYTES - addr) bytes = (unsigned)(data_base + DATA_BYTES - addr);
+    if (bytes) memcpy(m->data->byte + (addr - data_base), from, bytes);
 }
 
 void fill_data(struct maker *m, uint64_t addr, unsigned bytes, enum flavour flavour)
@@ -143,9 +152,11 @@ static void make_gprs(struct maker *m)
         unsigned to = rng_below(m->rng, GPR_COUNT);
         in->gpr[to] = in->gpr[rng_below(m->rng, GPR_COUNT)];
     }
-    for (int i = 0; rng_percent(m->rng, 30) && i < 4; i++)
-        in->gpr[rng_below(m->rng, GPR_COUNT)] = pick_data(m, 16, false);
-    in->gpr[GPR_RSP] = pick_data(m, 8, false);
+    for (int i = 0; rng_percent(m->rng, 30) && i < 4; i++) {
+        uint64_t at = pick_data(m, 16, false);
+        in->gpr[rng_below(m->rng, GPR_COUNT)] = at;
+    }
+    in->gpr[GPR_RSP] = pick_stack(m, 8);
     if (rng_percent(m->rng, 90)) in->gpr[GPR_RSP] &= ~7ull;
     in->eflags = (rng_next(m->rng) & 0x8d5) | (rng_percent(m->rng, 15) ? 0x400 : 0) | 2;
 }

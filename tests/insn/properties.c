@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN_AT = CODE_BASE + 0x100, DATA = DATA_BASE + 0x100 };
+enum { RUN_AT = CODE_BASE + 0x100, DATA = DATA_LOW + 0x100 };
 
 struct bench {
     struct guest *guest;
@@ -449,7 +449,7 @@ static void scalars_stream(struct bench *b)
     poke(b, 0, (uint64_t[]){0, 0}, 16);
     run(b, "f3440f2b4c2401"); // movntss [rsp + 1], xmm9
     CHECK(completed(b, 7) && kept(b, 0) && !memcmp(peek(b), (uint64_t[]){0x5566778800, 0}, 16));
-    b->in.gpr[RSP] = DATA_BASE + DATA_HOLE * PAGE - 2;
+    b->in.gpr[RSP] = DATA_LOW + DATA_HOLE * PAGE - 2;
     run(b, "f3440f2b0c24");
     CHECK(faulted(b, VEC_PF));
     fresh(b);
@@ -528,7 +528,7 @@ static void selectors_pop(struct bench *b)
         run(b, pops[i].hex);
         CHECK(faulted(b, VEC_GP));
         fresh(b);
-        b->in.gpr[RSP] = DATA_BASE + DATA_HOLE * PAGE;
+        b->in.gpr[RSP] = DATA_LOW + DATA_HOLE * PAGE;
         run(b, pops[i].hex);
         CHECK(faulted(b, VEC_PF) && b->out.fault_addr == b->in.gpr[RSP]);
         load_selector(b, pops[i].segment, 0);

@@ -33,8 +33,8 @@ static void print_memory(FILE *f, const struct test_case *c, const struct data_i
 {
     unsigned bytes = c->mem_bytes < 32 ? c->mem_bytes : 32;
     fprintf(f, "    [%#llx, %u bytes] ", (unsigned long long)c->mem, c->mem_bytes);
-    if (c->mem >= DATA_BASE && c->mem + bytes <= DATA_BASE + DATA_BYTES)
-        print_bytes(f, before->byte + (c->mem - DATA_BASE), bytes);
+    if (c->mem >= data_base && c->mem + bytes <= data_base + DATA_BYTES)
+        print_bytes(f, before->byte + (c->mem - data_base), bytes);
     fputc('\n', f);
 }
 
@@ -150,7 +150,7 @@ static void memory(FILE *f, const struct data_image *before, const struct memori
         while (at < PAGE && m->host[i][at] == m->guest[i][at]) at++;
         if (at == PAGE) continue;
         unsigned n = PAGE - at < 16 ? PAGE - at : 16;
-        fprintf(f, "    memory at %#x: expected ", DATA_BASE + i * PAGE + at);
+        fprintf(f, "    memory at %#llx: expected ", (unsigned long long)data_base + i * PAGE + at);
         print_bytes(f, m->host[i] + at, n);
         fprintf(f, " got ");
         print_bytes(f, m->guest[i] + at, n);

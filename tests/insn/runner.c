@@ -27,7 +27,7 @@ static void check(struct bench *b, bool holds, const char *what, int line)
 static void fresh(struct bench *b)
 {
     memset(&b->in, 0, sizeof b->in);
-    b->in.gpr[RSP] = DATA_BASE + 0x800;
+    b->in.gpr[RSP] = data_base + 0x800;
     b->in.eflags = 0x202;
     b->in.fx.fcw = 0x37f, b->in.fx.mxcsr = 0x1f80;
     b->in.rip = RUN_AT;
@@ -53,8 +53,8 @@ static void results(struct bench *b)
     CHECK(!memcmp(b->in.gpr + 1, b->out.after.gpr + 1, sizeof b->in.gpr - 8));
     RUN("\xe9\x00\x00\x00\x10"); // jmp to where nothing is
     CHECK(b->out.vector == VECTOR_NONE && b->out.after.rip == RUN_AT + 5 + 0x10000000);
-    b->in.fs_base = 0x1000, b->in.gpr[RAX] = DATA_BASE;
-    *(uint64_t *)(uintptr_t)(DATA_BASE + 0x1000) = 0x1234;
+    b->in.fs_base = 0x1000, b->in.gpr[RAX] = data_base;
+    *(uint64_t *)(uintptr_t)(data_base + 0x1000) = 0x1234;
     RUN("\x64\x48\x8b\x18"); // mov rbx, fs:[rax]
     CHECK(b->out.vector == VECTOR_NONE && b->out.after.gpr[RBX] == 0x1234);
     fresh(b);
@@ -78,11 +78,11 @@ static void faults(struct bench *b)
     CHECK(b->out.vector == VEC_DE);
     RUN("\xf4"); // hlt
     CHECK(b->out.vector == VEC_GP);
-    b->in.gpr[RAX] = DATA_BASE + DATA_HOLE * PAGE - 2;
+    b->in.gpr[RAX] = data_base + DATA_HOLE * PAGE - 2;
     RUN("\x89\x00"); // mov [rax], eax
     CHECK(b->out.vector == VEC_PF && b->out.write && !b->out.present &&
-          b->out.fault_addr == DATA_BASE + DATA_HOLE * PAGE);
-    b->in.gpr[RAX] = DATA_BASE + DATA_RO * PAGE;
+          b->out.fault_addr == data_base + DATA_HOLE * PAGE);
+    b->in.gpr[RAX] = data_base + DATA_RO * PAGE;
     RUN("\x89\x00");
     CHECK(b->out.vector == VEC_PF && b->out.write && b->out.present && b->out.fault_addr == b->in.gpr[RAX]);
     RUN("\x8b\x00");
@@ -143,7 +143,7 @@ int main(void)
     struct bench bench = {.host = hostcpu_open()}, *b = &bench;
     if (!b->host) return 2;
     memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
-    mprotect((void *)(uintptr_t)(DATA_BASE + DATA_RO * PAGE), PAGE, PROT_READ);
+    mprotect((void *)(uintptr_t)(data_base + DATA_RO * PAGE), PAGE, PROT_READ);
     results(b);
     faults(b);
     comparison(b);

@@ -1,20 +1,23 @@
 // See sides.h.
 #define _GNU_SOURCE
 #include "sides.h"
+#include "arena.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 static void protect_read_only_page(struct sides *s, bool on)
 {
-    mprotect(s->host_data[DATA_RO], PAGE, on ? PROT_READ : PROT_READ | PROT_WRITE);
+    int prot = on ? PROT_READ : PROT_READ | PROT_WRITE;
+    mprotect(s->host_data[DATA_RO], PAGE, prot);
+    if (arena_is_named()) mprotect((void *)(uintptr_t)arena_low(data_base + DATA_RO * PAGE), PAGE, prot);
 }
 
 static void open_host(struct sides *s)
 {
     if (!(s->host = hostcpu_open())) exit(2);
     for (unsigned i = 0; i < DATA_PAGES; i++)
-        if (data_present(i)) s->host_data[i] = (uint8_t *)(uintptr_t)(DATA_BASE + i * PAGE);
+        if (data_present(i)) s->host_data[i] = (uint8_t *)(uintptr_t)(data_base + i * PAGE);
     protect_read_only_page(s, true);
 }
 

@@ -42,7 +42,8 @@ struct maker {
 };
 
 // make_state.c
-uint32_t pick_data(struct maker *, unsigned bytes, bool aligned); // an address for an access of this size
+uint64_t pick_data(struct maker *, unsigned bytes, bool aligned); // an address for an access of this size
+uint64_t pick_stack(struct maker *, unsigned bytes);
 uint32_t pick_code_target(struct maker *);
 enum flavour row_flavour(struct maker *);
 void make_state(struct maker *); // registers of all kinds; sets rip

@@ -1,9 +1,10 @@
 // jit-fuzz: random programs under lockstep (jit/lockstep.h): the interpreter and both kinds of translated code must
 // make the same of them, and the verifier must prove each block.
 //
-//     jit-fuzz [--ahead] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] [--corpus FILE]
+//     jit-fuzz [--ahead | --named] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] [--corpus FILE]
 //
 // --ahead: once more with what has run translated ahead of time, in a file of the code cache (fuzz_ahead.c).
+// --named: in memory with names, as WebAssembly's has, whose code looks before it accesses (jit/insn_copy.c).
 // A case is a function of seed and number alone. Real code to mutate: FILE's bytes, or this program's own. Ends with
 // the first difference of each job; exit status 1 then.
 #include "fuzz_box.h"
@@ -23,7 +24,7 @@ enum { MAX_JOBS = 16, HANG_SECONDS = 60 };
 struct options {
     uint64_t seed, first, cases;
     unsigned jobs, seconds;
-    bool ahead;
+    enum fuzz_kind kind;
     struct corpus corpus;
 };
 
@@ -31,6 +32,8 @@ struct job { // in memory shared with the process that does it
     struct fuzz_counts counts;
     uint64_t now;
 };
+
+static const char *const kind_options[] = {[FUZZ_RUN] = "", [FUZZ_AHEAD] = " --ahead", [FUZZ_NAMED] = " --named"};
 
 extern const uint8_t __executable_start[], etext[];
 
@@ -43,7 +46,7 @@ static struct rng case_rng(const struct options *o, uint64_t number)
 
 static void tell_line(const struct options *o, uint64_t number)
 {
-    printf("jit-fuzz%s --seed %llu --first %llu --cases 1", o->ahead ? " --ahead" : "", (unsigned long long)o->seed,
+    printf("jit-fuzz%s --seed %llu --first %llu --cases 1", kind_options[o->kind], (unsigned long long)o->seed,
            (unsigned long long)number);
 }
 
@@ -59,7 +62,7 @@ static bool run_case(struct fuzz_box *b, const struct options *o, const struct r
 {
     struct program p;
     struct rng r = case_rng(o, number);
-    make_program(&p, &r, rows, &o->corpus);
+    make_program(&p, &r, rows, &o->corpus, o->kind == FUZZ_NAMED);
     const char *difference = fuzz_run(b, &p, &r, counts);
     if (!difference) return true;
     tell_case(o, &p, number);
@@ -72,7 +75,7 @@ static bool run_case(struct fuzz_box *b, const struct options *o, const struct r
 static void work(const struct options *o, unsigned index, struct job *job)
 {
     struct row_table rows = rows_read(BELLJAR_CPU_DIR);
-    struct fuzz_box *b = fuzz_box_open(o->ahead);
+    struct fuzz_box *b = fuzz_box_open(o->kind);
     time_t end = time(NULL) + o->seconds;
     if (!b) _exit(2);
     for (uint64_t i = index; i < o->cases && (!o->seconds || time(NULL) < end); i += o->jobs) {
@@ -134,7 +137,7 @@ static int run_jobs(const struct options *o, struct job *jobs)
     printf("jit-fuzz: seed %llu: %llu cases, %llu instructions, %llu stops, %llu of them faults\n",
            (unsigned long long)o->seed, (unsigned long long)all.cases, (unsigned long long)all.insns,
            (unsigned long long)all.stops, (unsigned long long)all.faults);
-    if (o->ahead && !tell_ahead(&all) && !worst) worst = 1;
+    if (o->kind == FUZZ_AHEAD && !tell_ahead(&all) && !worst) worst = 1;
     return worst;
 }
 
@@ -156,7 +159,7 @@ static struct corpus read_corpus(const char *path)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: jit-fuzz [--ahead] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] "
+    fprintf(stderr, "usage: jit-fuzz [--ahead | --named] [--seed N] [--first N] [--cases N] [--seconds S] [--jobs N] "
                     "[--corpus FILE]\n");
     exit(2);
 }
@@ -187,7 +190,9 @@ int main(int argc, char **argv)
     o.corpus = (struct corpus){__executable_start, (size_t)(etext - __executable_start)};
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--ahead"))
-            o.ahead = true;
+            o.kind = FUZZ_AHEAD;
+        else if (!strcmp(argv[i], "--named"))
+            o.kind = FUZZ_NAMED;
         else if (i + 1 < argc)
             take(&o, argv[i], argv[i + 1]), i++;
         else

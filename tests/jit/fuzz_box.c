@@ -1,5 +1,6 @@
 // See fuzz_box.h.
 #include "fuzz_box.h"
+#include "arena.h"
 #include "fuzz_ahead.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
@@ -11,13 +12,14 @@
 #include "jit/lockstep.h"
 #include <stdlib.h>
 
-enum { FRAMES = 64, BUDGET = 3000, MOST_STOPS = 80 };
+enum { FRAMES = 64 + ARENA_FRAMES, BUDGET = 3000, MOST_STOPS = 80 };
 
 struct fuzz_box {
     struct ram ram;
     struct mem *mem;
     struct code *code;
     struct host_exec exec;
+    bool named;
     struct fuzz_ahead *ahead; // NULL: all is translated while it runs, by one engine
     struct lockstep *lockstep;
     void *space;
@@ -34,7 +36,7 @@ static bool map(struct fuzz_box *b, uint32_t addr, uint32_t pages, unsigned prot
 // The first data page's frame at a second address.
 static bool map_shared(struct fuzz_box *b)
 {
-    uint32_t frame = pte_frame(mem_pte(b->mem, DATA_BASE >> PAGE_SHIFT));
+    uint32_t frame = pte_frame(mem_pte(b->mem, DATA_LOW >> PAGE_SHIFT));
     ram_ref(&b->ram, frame);
     return mem_map(b->mem, SHARED_BASE >> PAGE_SHIFT, 1, frame, MEM_R | MEM_W) == 0;
 }
@@ -45,12 +47,23 @@ static bool map_code(struct fuzz_box *b, bool ahead)
     return (b->ahead = fuzz_ahead_open(&b->ram, b->mem)) != NULL;
 }
 
+// Each name's last page; the page before and the next but one behind, which are nobody's.
+static bool map_named(struct fuzz_box *b)
+{
+    static const uint32_t low[] = {(uint32_t)ARENA_NAME, (uint32_t)NAME_MIXED};
+    bool ok = arena_name(b->mem, b->code, NAME_MIXED);
+    for (unsigned i = 0; i < 2 && ok; i++)
+        ok = map(b, low[i] + ARENA_NAME_BYTES - PAGE, 1, MEM_R | MEM_W) && map(b, low[i] - PAGE, 1, MEM_R) &&
+             map(b, low[i] + ARENA_NAME_BYTES + PAGE, 1, MEM_R);
+    return ok;
+}
+
 static bool map_all(struct fuzz_box *b, bool ahead)
 {
-    bool ok = map_code(b, ahead) && map(b, STACK_BASE, STACK_PAGES, MEM_R | MEM_W) &&
+    bool ok = (!b->named || map_named(b)) && map_code(b, ahead) && map(b, STACK_BASE, STACK_PAGES, MEM_R | MEM_W) &&
               map(b, MIXED_BASE, 1, MEM_R | MEM_W | MEM_X);
     for (unsigned i = 0; i < DATA_PAGES && ok; i++)
-        if (data_present(i)) ok = map(b, DATA_BASE + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
+        if (data_present(i)) ok = map(b, DATA_LOW + i * PAGE, 1, MEM_R | (data_writable(i) ? MEM_W : 0));
     return ok && map_shared(b);
 }
 
@@ -62,12 +75,14 @@ static bool open_engine(struct fuzz_box *b, const char **why)
     return b->space != NULL;
 }
 
-struct fuzz_box *fuzz_box_open(bool ahead)
+struct fuzz_box *fuzz_box_open(enum fuzz_kind kind)
 {
+    bool ahead = kind == FUZZ_AHEAD;
     const char *why = "out of memory";
     struct fuzz_box *b = aligned_alloc(64, (sizeof *b + 63) & ~(size_t)63);
     if (!b) return NULL;
     memset(b, 0, sizeof *b);
+    b->named = kind == FUZZ_NAMED;
     if (ram_open(&b->ram, FRAMES)) return NULL;
     b->mem = mem_new(&b->ram, MEM_DIRECT);
     b->code = b->mem ? code_new(b->mem, CPU_LEVEL_V3) : NULL;
@@ -153,8 +168,10 @@ static const char *run(struct fuzz_box *b, const struct program *p, struct rng *
 {
     enum cpu_stop stop;
     unsigned left = MOST_STOPS, endless = lockstep_endless(b->lockstep);
-    fill_pages(b, DATA_BASE, DATA_PAGES, r);
+    fill_pages(b, DATA_LOW, DATA_PAGES, r);
     fill_pages(b, STACK_BASE, STACK_PAGES, r);
+    if (b->named) fill_pages(b, (uint32_t)ARENA_NAME + ARENA_NAME_BYTES - PAGE, 1, r);
+    if (b->named) fill_pages(b, (uint32_t)NAME_MIXED + ARENA_NAME_BYTES - PAGE, 1, r);
     put_code(b, p);
     cpu_init(&b->cpu, CPU_LEVEL_V3);
     cpu_attach(&b->cpu, b->mem, b->code);

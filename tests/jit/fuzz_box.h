@@ -4,9 +4,12 @@
 #include <stdio.h>
 
 struct fuzz_box;
-// ahead: what has run of a case is translated ahead of time, and the case run once more with that. NULL with a message
-// on stderr.
-struct fuzz_box *fuzz_box_open(bool ahead);
+enum fuzz_kind {
+    FUZZ_RUN,
+    FUZZ_AHEAD, // what has run of a case is translated ahead of time, and the case run once more with that
+    FUZZ_NAMED, // memory has names, which make_program knows
+};
+struct fuzz_box *fuzz_box_open(enum fuzz_kind); // NULL with a message on stderr
 void fuzz_box_close(struct fuzz_box *);
 
 struct fuzz_counts {

@@ -1,6 +1,7 @@
 // See fuzz_make.h. Four kinds: instructions of random rows with branches among them, functions that call each other and
 // mostly return, random bytes, real code with a few bits changed.
 #include "fuzz_make.h"
+#include "arena.h"
 #include "cpu/insn.h"
 #include "shape.h"
 #include "test_case.h"
@@ -18,6 +19,7 @@ struct maker_state {
     struct data_image data;
     struct piece piece[MAX_INSNS];
     unsigned count;
+    bool named;
 };
 
 // ---- pieces ----
@@ -34,14 +36,32 @@ static void put_mov(struct piece *p, unsigned reg, uint64_t value)
     put(p, value, 8);
 }
 
+// Where the next instruction's data lies.
+static void choose_data(const struct maker_state *m)
+{
+    if (m->named) arena_choose(rng_percent(m->rng, 75) ? ARENA_NAME_START : ARENA_LOW);
+}
+
+// What it has its address in, though it does not say so.
+static void put_implied(struct piece *p, const struct row *row, const struct machine *in)
+{
+    static const char both[] = "movs movsb cmps cmpsb", source[] = "lods lodsb",
+                      destination[] = "stos stosb scas scasb maskmovq maskmovdqu vmaskmovdqu";
+    if (row_is(row, both) || row_is(row, source)) put_mov(p, GPR_RSI, in->gpr[GPR_RSI]);
+    if (row_is(row, both) || row_is(row, destination)) put_mov(p, GPR_RDI, in->gpr[GPR_RDI]);
+    if (row_is(row, "xlat")) put_mov(p, GPR_RBX, in->gpr[GPR_RBX]);
+}
+
 // An instruction of the row as the instruction tests make it, its address registers mostly set as it wants them.
 static void row_piece(struct maker_state *m, struct piece *p, const struct row *row)
 {
     struct test_case c;
     struct insn in;
+    choose_data(m);
     make_case(&c, row, m->rng, &m->data);
     p->target = -1;
     p->n = 0;
+    if (m->named && rng_percent(m->rng, 60)) put_implied(p, row, &c.in);
     if (insn_decode(&in, c.bytes, c.len, (uint32_t)c.in.rip, CPU_LEVEL_V3, false) > 0 && in.rm == INSN_MEM &&
         rng_percent(m->rng, 85)) {
         if (in.base < 16) put_mov(p, in.base, c.in.gpr[in.base]);
@@ -280,6 +300,27 @@ static void mutated_program(struct maker_state *m, struct program *p, const stru
 
 // ---- the state ----
 
+// At an edge of the name: across its start or its end.
+static uint64_t edge(struct rng *r, uint64_t name)
+{
+    return name + (rng_below(r, 2) ? ARENA_NAME_BYTES : 0) - 48 + rng_below(r, 96);
+}
+
+// In a name, where there is memory and where there is none; beside it, though it claims that; in nobody's; and below
+// 4 GiB.
+static uint64_t named_address(struct rng *r)
+{
+    uint64_t data = ARENA_NAME + rng_below(r, DATA_PAGES * PAGE);
+    unsigned roll = rng_below(r, 100);
+    if (roll < 45) return data;
+    if (roll < 57) return NAME_MIXED + rng_below(r, PAGE);
+    if (roll < 67) return edge(r, rng_below(r, 2) ? ARENA_NAME : NAME_MIXED);
+    if (roll < 74) return ARENA_NAME + rng_below(r, ARENA_NAME_BYTES);
+    if (roll < 81) return data + ((uint64_t)rng_below(r, 11) << 30);
+    if (roll < 88) return (uint64_t)rng_below(r, 256) << 32 | (uint32_t)data;
+    return roll < 94 ? (uint32_t)data : STACK_BASE + rng_below(r, STACK_PAGES * PAGE);
+}
+
 static uint64_t data_address(struct rng *r)
 {
     switch (rng_below(r, 8)) {
@@ -290,42 +331,50 @@ static uint64_t data_address(struct rng *r)
     case 2:
         return STACK_BASE + rng_below(r, STACK_PAGES * PAGE);
     default:
-        return DATA_BASE + rng_below(r, DATA_PAGES * PAGE);
+        return DATA_LOW + rng_below(r, DATA_PAGES * PAGE);
     }
 }
 
-static uint64_t stack_pointer(struct rng *r)
+static uint64_t stack_pointer(struct rng *r, bool named)
 {
     uint64_t inside = STACK_BASE + PAGE + 8 * rng_below(r, (STACK_PAGES - 2) * PAGE / 8);
     unsigned roll = rng_below(r, 100);
     if (roll < 85) return inside;
     if (roll < 90) return inside + rng_below(r, 16);
     if (roll < 94) return data_address(r);
+    if (named && roll < 96) return named_address(r);
     return roll < 97 ? random_int(r) : (uint32_t)rng_next(r);
 }
 
 static void set_registers(struct maker_state *m, struct program *p, const struct row_table *rows)
 {
     struct test_case c; // its state serves, whatever its instruction is
+    choose_data(m);
     make_case(&c, &rows->row[rng_below(m->rng, (unsigned)rows->count)], m->rng, &m->data);
     p->in = c.in;
+    for (unsigned i = 0; i < GPR_COUNT && m->named; i++)
+        if (rng_percent(m->rng, 60)) p->in.gpr[i] = named_address(m->rng);
     for (unsigned i = 0; i < GPR_COUNT; i++)
-        if (rng_percent(m->rng, 60))
+        if (rng_percent(m->rng, m->named ? 15 : 60))
             p->in.gpr[i] = data_address(m->rng) & ~(uint64_t)(rng_percent(m->rng, 70) ? 15 : 0);
     if (rng_percent(m->rng, 40)) p->in.gpr[GPR_RCX] = rng_below(m->rng, 40);
     if (rng_percent(m->rng, 85)) p->in.eflags &= ~0x400ull; // DF
     if (rng_percent(m->rng, 85)) p->in.fx.mxcsr |= 0x1f80, p->in.fx.fcw |= 0x3f, p->in.fx.fsw &= 0x7f7f;
     if (rng_percent(m->rng, 30)) p->in.fs_base = data_address(m->rng);
     if (rng_percent(m->rng, 10)) p->in.gs_base = random_int(m->rng) >> 17;
-    p->in.gpr[GPR_RSP] = stack_pointer(m->rng);
+    if (m->named && rng_percent(m->rng, 15)) p->in.fs_base = named_address(m->rng);
+    if (m->named && rng_percent(m->rng, 15)) p->in.gs_base = (uint64_t)rng_below(m->rng, 256) << 32;
+    p->in.gpr[GPR_RSP] = stack_pointer(m->rng, m->named);
 }
 
-void make_program(struct program *p, struct rng *r, const struct row_table *rows, const struct corpus *corpus)
+void make_program(struct program *p, struct rng *r, const struct row_table *rows, const struct corpus *corpus,
+                  bool named)
 {
     static struct maker_state state; // large; nothing of it is kept
     struct maker_state *m = &state;
     memset(p, 0, sizeof *p);
     m->rng = r;
+    m->named = named;
     set_registers(m, p, rows);
     unsigned roll = rng_below(r, 100);
     if (roll < 40)

@@ -24,4 +24,8 @@ struct program {
     unsigned n;
 };
 
-void make_program(struct program *, struct rng *, const struct row_table *, const struct corpus *);
+// Memory by names (arena.h): the data pages', and the mixed page's, each with its last page.
+#define NAME_MIXED ((3ull << 34) + MIXED_BASE)
+
+// named: addresses are mostly those of names.
+void make_program(struct program *, struct rng *, const struct row_table *, const struct corpus *, bool named);
