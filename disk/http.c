@@ -307,7 +307,9 @@ static bool has_place(struct http *h, struct http_resource *f)
 
 static void begin(struct http *h, struct http_request *r)
 {
-    if (!is_ready(h) || !has_place(h, r->resource)) {
+    if (r->resource->forgotten) {
+        http_tell(h, r, HTTP_OK);
+    } else if (!is_ready(h) || !has_place(h, r->resource)) {
         http_end(r, HTTP_FAILED, "%s", *h->problem ? h->problem : "is not a URL of http or https");
         http_tell(h, r, HTTP_FAILED);
     } else if (r->kind == HTTP_RANGE && http_wanted(r) <= r->done) { // nothing is there

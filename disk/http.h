@@ -52,8 +52,7 @@ bool http_is_url(const char *);
 // A URL without what must not be printed: credentials, query, fragment, control characters.
 void http_shown_url(const char *url, char shown[HTTP_SHOWN]);
 const char *http_shown(const char *name, char shown[HTTP_SHOWN]); // what is no URL as it is
-// It goes once its requests have ended; it must not be used any more, and sinks of it will have been called for the
-// last time when the next http_run returns that ends them.
+// It must not be used any more, and no sink of it is called. What is under way is cut off where much is still to come.
 void http_forget(struct http_resource *);
 // What caches between here and the server have is not taken from now on (RFC 9111, section 5.2.1.4).
 void http_past_caches(struct http_resource *);

@@ -6,6 +6,7 @@
 enum { REDIRECTS = 8 };
 enum { FIRST_WAIT = 100, LONGEST_WAIT = 10000 };          // ms
 enum { PROGRESS = 4096, SLOWEST = 512, IGNORED = 16384 }; // bytes; SLOWEST: a second
+enum { CUT_OFF = 256 << 10 };                             // bytes: less is read, for the connection's sake
 enum { TOO_OFTEN = 8 };                                   // times the tries, however little comes with each
 
 // ---------------------------------------------------------------- libcurl's callbacks
@@ -33,7 +34,8 @@ static size_t give(struct http_request *r, const char *bytes, size_t n)
     uint64_t offset = r->offset + r->done;
     r->left -= wanted;
     r->done += wanted;
-    if (wanted && r->kind != HTTP_CHECK) r->sink(r->ctx, offset, bytes + skip, wanted, HTTP_OK);
+    if (wanted && r->kind != HTTP_CHECK && !r->resource->forgotten)
+        r->sink(r->ctx, offset, bytes + skip, wanted, HTTP_OK);
     return skip + wanted;
 }
 
@@ -47,6 +49,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *at)
         r->ignored += n;
         return r->ignored <= IGNORED ? one * n : 0;
     }
+    if (r->resource->forgotten && r->left > CUT_OFF) return 0;
     size_t taken = give(r, bytes, n);
     if (taken == n) return one * n;
     if (r->done < http_wanted(r)) http_again(r, "the server sends more than it says");
@@ -209,7 +212,7 @@ void http_tell(struct http *h, struct http_request *r, enum http_result result)
         snprintf(f->problem, sizeof f->problem, "%s: %.*s", f->shown, HTTP_WHY - HTTP_SHOWN - 2, r->why);
         http_printable(f->problem);
     }
-    r->sink(r->ctx, r->offset + r->done, NULL, 0, result);
+    if (!f->forgotten) r->sink(r->ctx, r->offset + r->done, NULL, 0, result);
     f->requests--;
     h->busy--;
     http_free_request(h, r);
@@ -353,7 +356,9 @@ void http_end_try(struct http *h, struct http_request *r, CURLcode code)
     if (version == CURL_HTTP_VERSION_2_0) h->multiplexed = true;
     if (r->verdict == HTTP_UNJUDGED && code == CURLE_OK) judge(r);
     drop_transfer(h, r);
-    if (r->verdict == HTTP_UNJUDGED)
+    if (r->resource->forgotten)
+        http_tell(h, r, HTTP_OK);
+    else if (r->verdict == HTTP_UNJUDGED)
         failed(h, r, code);
     else if (r->verdict == HTTP_ACCEPT)
         accepted(h, r, code);

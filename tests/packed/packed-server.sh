@@ -101,6 +101,14 @@ for n in 40 5000 $((size - 1)); do
     cold
     same "a hot file of $n bytes" "$url/a/manifest"
 done
+
+# What is behind the first wrong chunk of a large one is not fetched.
+image profile files/a/manifest -- cat /usr/bin/python3.11 >out 2>&1 || bad "profile: $(cat out)"
+size=$(stat -c %s files/a/hot)
+printf '\xa5\x5a\xa5' | dd of=files/a/hot bs=1 seek=400000 conv=notrunc status=none
+cold
+box "$url/a/manifest" -- sleep 1 || bad 'a large hot file that is wrong'
+below "bytes of a hot file of $size bytes that is wrong at 400000" "$(counted bytes)" $((size * 3 / 4))
 cp "$BELLJAR_IMAGE" files/a/hot
 cold
 same 'a hot file that is none' "$url/a/manifest"
