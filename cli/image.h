@@ -9,7 +9,8 @@ struct image_option {
     const char *argument; // what it takes, for the help; NULL: nothing
     const char *help;
 };
-enum { IMAGE_OPTIONS = 12 }; // of a subcommand at most
+#define IMAGE_OPTIONS_OF(ROWS) .options = ROWS, .noptions = sizeof ROWS / sizeof *ROWS // of struct image_use
+enum { IMAGE_OPTIONS = 12 };                                                           // of a subcommand at most
 
 struct image_use {
     const char *name, *arguments, *what; // "info", "FILE...", one line

@@ -290,8 +290,7 @@ const struct image_use image_diff_use = {
     .about =
         "A: added, D: deleted, M: other content, m: other mode, owner, time or attributes. A file that was moved is\n"
         "deleted and added. In paths, control characters, backslashes and what is no UTF-8 are shown as \\ooo.\n",
-    .options = diff_options,
-    .noptions = sizeof diff_options / sizeof *diff_options,
+    IMAGE_OPTIONS_OF(diff_options),
     .min = 2,
     .max = 2,
     .run = diff,

@@ -286,8 +286,7 @@ const struct image_use image_export_use = {
         "or empty: yours, without set-user-ID, set-group-ID and sticky bits, devices, pipes and sockets; nothing is\n"
         "written outside DIR, whatever links there are. Or it becomes a tar stream, with owners, modes and "
         "attributes.\n",
-    .options = export_options,
-    .noptions = sizeof export_options / sizeof *export_options,
+    IMAGE_OPTIONS_OF(export_options),
     .min = 2,
     .max = 2,
     .run = export,

@@ -74,8 +74,7 @@ const struct image_use image_pack_use = {
         "DIR is made if it is missing. It gets the manifest, and chunks/ with a file for each chunk of 64 KiB that\n"
         "is not zeros, named after the SHA-256 of its content: chunks that are there are not made again, and images\n"
         "packed into one DIR share them. Copy DIR to a web server, and: belljar --image URL/manifest PROGRAM.\n",
-    .options = options,
-    .noptions = sizeof options / sizeof *options,
+    IMAGE_OPTIONS_OF(options),
     .min = 2,
     .max = 2,
     .run = pack,

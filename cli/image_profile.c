@@ -183,8 +183,7 @@ const struct image_use image_profile_use = {
         "DIR/NAME.hot), with the chunks in it: keep it on the server beside the image. Boxes from there fetch it "
         "first,\n"
         "in few large requests. Profile what starts often, each with --add; --code-cache none is the default here.\n",
-    .options = options,
-    .noptions = sizeof options / sizeof *options,
+    IMAGE_OPTIONS_OF(options),
     .min = 1,
     .max = 1,
     .rest = true,

@@ -22,6 +22,7 @@ int image_tree_open_delta(struct image_tree *, const char *image, const char *de
 void image_tree_close(struct image_tree *);
 int image_tree_failed(const struct image_tree *); // says what the layers' problem is
 
+// An option of theirs.
 #define IMAGE_FROM_SERVER                                                                                              \
     {                                                                                                                  \
         "from-server", 0, NULL, "DELTA was made with IMAGE on a web server: compare its length only"                   \

@@ -3,6 +3,7 @@
 #include "disk/diskserver.h"
 #include "disk/hotlist.h"
 #include "disk/landlock.h"
+#include "disk/manifest.h"
 #include "disk/source.h"
 #include "host/link.h"
 #include <errno.h>
@@ -61,25 +62,9 @@ struct serving {
     enum { HOT_NONE, HOT_ASKED, HOT_HERE, HOT_DONE } hot_state;
 };
 
-static bool has_end(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
-static bool is_manifest(const char *image)
-{
-    size_t n = strcspn(image, http_is_url(image) ? "?#" : "");
-    char name[4096];
-    if (n >= sizeof name) return false;
-    memcpy(name, image, n);
-    name[n] = 0;
-    return has_end(name, "/manifest") || has_end(name, ".manifest") || !strcmp(name, "manifest");
-}
-
 bool diskserver_is_for(const char *image)
 {
-    return http_is_url(image) || is_manifest(image);
+    return http_is_url(image) || manifest_is_named(image);
 }
 
 int diskserver_memory(struct disk_head **shared)
@@ -274,7 +259,8 @@ static char *hot_url(const char *image)
 // When something is missing, once.
 static void ask_for_hot(struct serving *s)
 {
-    if (s->hot_state != HOT_NONE || s->d->record >= 0 || !http_is_url(s->d->image) || is_manifest(s->d->image)) return;
+    if (s->hot_state != HOT_NONE || s->d->record >= 0 || !http_is_url(s->d->image) || manifest_is_named(s->d->image))
+        return;
     s->hot_state = HOT_ASKED;
     char *url = hot_url(s->d->image);
     s->hot_text = malloc(HOTLIST_BYTES);
@@ -431,9 +417,9 @@ static struct source *make_source(struct serving *s)
 {
     const char *image = s->d->image;
     if (http_is_url(image))
-        return is_manifest(image) ? source_packed(s->http, s->d->pool, image, &s->events)
-                                  : source_plain(s->http, s->d->pool, image, &s->events);
-    return is_manifest(image) ? source_packed_directory(image, &s->events) : source_file(image, &s->events);
+        return manifest_is_named(image) ? source_packed(s->http, s->d->pool, image, &s->events)
+                                        : source_plain(s->http, s->d->pool, image, &s->events);
+    return manifest_is_named(image) ? source_packed_directory(image, &s->events) : source_file(image, &s->events);
 }
 
 static bool open_source(struct serving *s)

@@ -55,11 +55,9 @@ static void piece_key(const uint8_t digest[MANIFEST_HASH], uint32_t piece, uint8
 // Notes are found by the URL, without what may be secret in it.
 static char *note_name(const char *url)
 {
-    char *name;
-    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url;
-    size_t authority = strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', authority);
-    if (asprintf(&name, "packed %.*s%s", (int)(host - url), url, at ? at + 1 : host) < 0) return NULL;
+    char *name = NULL, *bare = http_url_name(url);
+    if (!bare || asprintf(&name, "packed %s", bare) < 0) name = NULL;
+    free(bare);
     return name;
 }
 

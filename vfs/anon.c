@@ -19,11 +19,7 @@ static int anon_statfs(struct fs *fs, struct kstatfs *s)
 static int anon_setattr(struct inode *i, const struct setattr *a)
 {
     if (a->valid & ATTR_SIZE) return -LX_EINVAL;
-    if (a->valid & ATTR_MODE) i->mode = a->mode;
-    if (a->valid & ATTR_UID) i->uid = a->uid;
-    if (a->valid & ATTR_GID) i->gid = a->gid;
-    if (a->valid & ATTR_ATIME) i->atime = a->atime;
-    if (a->valid & ATTR_MTIME) i->mtime = a->mtime;
+    inode_take_attributes(i, a);
     return 0;
 }
 

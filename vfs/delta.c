@@ -1,4 +1,10 @@
 // See delta.h. Everything synchronous: the server has a local file.
+//
+// So a thread that reads what only the delta has holds up the box for a row of it (64 KiB), as it does with a local
+// image whose page the host has to read. To park it instead, as for blocks from servers (blockpool.c), is not the same
+// thing again: blocks are where they are when the thread comes back, a row comes as an answer. It would need a place
+// while the thread sleeps, which counts as memory and cannot be reclaimed, or the box could read it for ever; its inode
+// may have gone by then; and every other question (names, inodes, a save) meets answers that are not its own.
 #include "vfs/delta.h"
 #include "host/link.h"
 #include "vfs/internal.h"

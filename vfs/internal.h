@@ -100,6 +100,7 @@ bool is_owner(const struct inode *, const struct cred *);
 int inode_mode_permission(struct inode *, const struct cred *, unsigned mask); // the usual rules
 int mount_writable(const struct path *);                                       // 0 or -LX_EROFS
 int inode_setattr(struct inode *, struct setattr *); // no checks; resolves _NOW, sets ctime, calls the op
+void inode_take_attributes(struct inode *, const struct setattr *); // for ops: all of them but the size
 int inode_truncate(struct inode *, uint64_t size);
 void inode_drop_suid(struct inode *, const struct cred *); // after a write
 void new_inode_like(struct inode *like, const struct path *dir, const struct vfs_at *, uint32_t mode, uint32_t rdev);

@@ -380,11 +380,7 @@ int memfs_setattr(struct inode *i, const struct setattr *a)
         int err = set_size(mnode(i), a->size);
         if (err) return err;
     }
-    if (a->valid & ATTR_MODE) i->mode = a->mode;
-    if (a->valid & ATTR_UID) i->uid = a->uid;
-    if (a->valid & ATTR_GID) i->gid = a->gid;
-    if (a->valid & ATTR_ATIME) i->atime = a->atime;
-    if (a->valid & ATTR_MTIME) i->mtime = a->mtime;
+    inode_take_attributes(i, a);
     return 0;
 }
 

@@ -160,6 +160,15 @@ int vfs_setattr(const struct path *p, const struct cred *c, const struct setattr
     return err;
 }
 
+void inode_take_attributes(struct inode *i, const struct setattr *a)
+{
+    if (a->valid & ATTR_MODE) i->mode = a->mode;
+    if (a->valid & ATTR_UID) i->uid = a->uid;
+    if (a->valid & ATTR_GID) i->gid = a->gid;
+    if (a->valid & ATTR_ATIME) i->atime = a->atime;
+    if (a->valid & ATTR_MTIME) i->mtime = a->mtime;
+}
+
 int inode_setattr(struct inode *i, struct setattr *a)
 {
     if (!i->ops->setattr) return -LX_EPERM;
