@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define WORDS       (RAM_FILE_BASE / 64)
@@ -28,8 +27,8 @@ enum {
 };
 
 struct file_window {
-    int fd;
-    uint32_t first, end; // frames
+    struct reader reader; // its descriptor is the window's
+    uint32_t first, end;  // frames
 };
 
 struct ram_state {
@@ -103,7 +102,10 @@ void ram_close(struct ram *r)
     if (!s) return;
     if (r->base != MAP_FAILED) munmap(r->base, SPACE_BYTES);
     if (s->fd >= 0) close(s->fd);
-    for (uint32_t i = 0; i < s->nfiles; i++) close(s->files[i].fd);
+    for (uint32_t i = 0; i < s->nfiles; i++) {
+        close(s->files[i].reader.fd);
+        reader_close(&s->files[i].reader);
+    }
     pages_free(s->refs, RAM_FILE_BASE * sizeof *s->refs);
     pages_free(s->held, WORDS * sizeof *s->held);
     pages_free(s->dirty, WORDS * sizeof *s->dirty);
@@ -283,42 +285,39 @@ int ram_attach(struct ram *r, int fd, uint64_t bytes, uint32_t *first)
     // Touched here and there (metadata, small reads): without this the host maps 64 KiB or more around each touch,
     // which counts as resident.
     (void)madvise(p, n << 12, MADV_RANDOM);
-    s->files[s->nfiles++] = (struct file_window){own, s->file_top, s->file_top + (uint32_t)n};
+    struct file_window *w = &s->files[s->nfiles++];
+    *w = (struct file_window){.first = s->file_top, .end = s->file_top + (uint32_t)n};
+    reader_open(&w->reader, own, n << 12);
     s->file_top += (uint32_t)n;
     return 0;
 }
 
+static struct file_window *window_of(const struct ram *r, uint32_t frame)
+{
+    struct ram_state *s = r->state;
+    for (uint32_t i = 0; i < s->nfiles; i++)
+        if (frame >= s->files[i].first && frame < s->files[i].end) return &s->files[i];
+    return NULL;
+}
+
 int ram_backing(const struct ram *r, uint32_t frame, uint64_t *offset)
 {
-    const struct ram_state *s = r->state;
-    if (!ram_is_file(frame)) {
-        *offset = (uint64_t)frame << 12;
-        return s->fd;
-    }
-    for (uint32_t i = 0; i < s->nfiles; i++) {
-        if (frame < s->files[i].first || frame >= s->files[i].end) continue;
-        *offset = (uint64_t)(frame - s->files[i].first) << 12;
-        return s->files[i].fd;
-    }
-    return -1;
+    const struct file_window *w = ram_is_file(frame) ? window_of(r, frame) : NULL;
+    *offset = (uint64_t)(w ? frame - w->first : frame) << 12;
+    return w ? w->reader.fd : ram_is_file(frame) ? -1 : r->state->fd;
 }
 
 int ram_read(const struct ram *r, uint32_t frame, uint32_t off, void *to, size_t n)
 {
-    uint64_t at;
     if (!ram_is_file(frame)) {
         memcpy(to, ram_ptr(r, frame) + off, n);
         return 0;
     }
-    int fd = ram_backing(r, frame, &at);
     for (size_t done = 0; done < n;) {
-        ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(at + off + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return -errno;
-        if (got == 0) { // the tail of the last page
-            memset((char *)to + done, 0, n - done);
-            return 0;
-        }
+        struct host_piece rest = {(char *)to + done, n - done};
+        uint64_t at = off + done;
+        int64_t got = ram_read_pieces(r, frame + (uint32_t)(at >> 12), at & 4095, &rest, 1);
+        if (got < 0) return (int)got;
         done += (size_t)got;
     }
     return 0;
@@ -326,15 +325,6 @@ int ram_read(const struct ram *r, uint32_t frame, uint32_t off, void *to, size_t
 
 int64_t ram_read_pieces(const struct ram *r, uint32_t frame, uint32_t off, const struct host_piece *p, unsigned n)
 {
-    struct iovec to[RAM_PIECES];
-    uint64_t at;
-    ssize_t got;
-    for (unsigned i = 0; i < n; i++) to[i] = (struct iovec){p[i].at, p[i].n};
-    int fd = ram_backing(r, frame, &at);
-    do {
-        got = preadv(fd, to, (int)n, (off_t)(at + off));
-    } while (got < 0 && errno == EINTR);
-    if (got != 0) return got < 0 ? -errno : got;
-    memset(p[0].at, 0, p[0].n); // the tail of the last page
-    return (int64_t)p[0].n;
+    struct file_window *w = window_of(r, frame);
+    return w ? reader_read(&w->reader, ((uint64_t)(frame - w->first) << 12) + off, p, n) : -EBADF;
 }

@@ -6,6 +6,7 @@
 // 0 is never used. All frames are in one host reservation: ram_ptr is an addition. Limit: ram_alloc fails when the box
 // holds `limit` frames. Frames freed are given back to the host in runs. Threads: one host thread at a time.
 #pragma once
+#include "host/reader.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,16 +59,11 @@ uint32_t ram_peak(const struct ram *); // frames held at most so far
 uint32_t ram_limit(const struct ram *);
 int ram_attach(struct ram *, int fd, uint64_t bytes,
                uint32_t *first); // map fd read-only from its start; the tail of the last page reads as zeros
-// n bytes of a frame from `off` on. A file's are read, not touched through the window: that would map it page by page,
-// which counts as resident memory. 0 or -errno (a file that shrank or cannot be read).
+// n bytes of a frame from `off` on. A file's are not touched through the window: that would map it page by page, which
+// counts as resident memory (reader.h). 0 or -errno (a file that cannot be read).
 int ram_read(const struct ram *, uint32_t frame, uint32_t off, void *to, size_t n);
-// The same into pieces of memory, RAM_PIECES at most, until they are full: how many bytes of them are filled now. What
-// lies behind the end of the file reads as zeros. Only frames of files.
-struct host_piece {
-    void *at;
-    size_t n;
-};
-enum { RAM_PIECES = 17 };
+// The same into pieces of memory, until they are full: how many bytes of them are filled now. What lies behind the end
+// of the file reads as zeros. Only frames of files.
 int64_t ram_read_pieces(const struct ram *, uint32_t frame, uint32_t off, const struct host_piece *, unsigned n);
 int ram_backing(const struct ram *, uint32_t frame,
                 uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

@@ -1,5 +1,6 @@
 // Moving bytes between a file and whatever is behind an iob: see iob.h.
 #include "vfs/iob.h"
+#include "host/reader.h"
 #include <string.h>
 
 static size_t clip(const struct iob *io, size_t n)
@@ -57,7 +58,19 @@ static size_t mem_move(struct iob *io, void *buf, size_t n, int to_user)
     return n;
 }
 
+static unsigned mem_pieces(struct iob *io, struct host_piece *p, unsigned max, size_t n)
+{
+    (void)max;
+    *p = (struct host_piece){((struct iob_mem *)io)->at, n};
+    return 1;
+}
+
+static void mem_skip(struct iob *io, size_t n)
+{
+    ((struct iob_mem *)io)->at += n;
+}
+
 void iob_mem_init(struct iob_mem *m, void *buf, size_t n)
 {
-    *m = (struct iob_mem){.io = {.left = n, .move = mem_move}, .at = buf};
+    *m = (struct iob_mem){.io = {.left = n, .move = mem_move, .pieces = mem_pieces, .skip = mem_skip}, .at = buf};
 }

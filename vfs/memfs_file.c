@@ -205,50 +205,34 @@ static uint32_t run_length(struct mnode *n, uint32_t index, uint32_t frame, uint
     return k;
 }
 
-// The `count` pages of the image file from `frame` on, in the vfs's scratch buffer. It remembers what it holds (images
-// do not change), so that a reader who takes a few bytes at a time costs no host call each.
-static const uint8_t *image_pages(struct vfs *v, uint32_t frame, uint32_t count)
+// Through a buffer, no more than its page: for who has no pieces, or to learn why there are none.
+static int put_page(struct ram *ram, uint32_t frame, uint32_t off, struct iob *io, size_t *want, size_t *got)
 {
-    if (!v->scratch) v->scratch = kmem_new(v, VFS_SCRATCH_PAGES * 4096);
-    if (!v->scratch) return NULL;
-    if (frame < v->scratch_first || frame + count > v->scratch_first + v->scratch_count) {
-        v->scratch_count = 0;
-        if (ram_read(v->ram, frame, 0, v->scratch, (size_t)count * 4096)) return NULL;
-        v->scratch_first = frame;
-        v->scratch_count = count;
-    }
-    return v->scratch + (size_t)(frame - v->scratch_first) * 4096;
-}
-
-// Straight into the reader's memory: *got of *want bytes. 0 of them, and no error: it must be done piece by piece.
-static int put_direct(struct mnode *n, uint32_t frame, uint32_t off, struct iob *io, size_t want, size_t *got)
-{
-    struct host_piece p[RAM_PIECES];
-    unsigned count = io->pieces ? io->pieces(io, p, RAM_PIECES, want) : 0;
-    int64_t filled = count ? ram_read_pieces(n->i.fs->vfs->ram, frame, off, p, count) : 0;
-    if (filled < 0) return -LX_EIO;
-    if (filled) iob_filled(io, (size_t)filled);
-    *got = (size_t)filled;
+    uint8_t bytes[4096];
+    if (*want > sizeof bytes - off) *want = sizeof bytes - off;
+    if (ram_read(ram, frame, off, bytes, *want)) return -LX_EIO;
+    *got = iob_put(io, bytes, *want);
     return 0;
 }
 
-// From a page of the image file to the reader, and from those that follow it in the image as well as in the file. A few
-// bytes come from the scratch buffer, more go where they are wanted at once. ram_read says why not by ram_ptr.
+// From a page of the image file to the reader, and from those that follow it in the image as well as in the file:
+// straight to where they are wanted. ram_read says why not by ram_ptr.
 static int put_image(struct mnode *n, uint32_t frame, uint64_t pos, struct iob *io, size_t *want, size_t *got)
 {
+    enum { MOST_PAGES = 16 };
+    struct host_piece p[HOST_PIECES];
+    struct ram *ram = n->i.fs->vfs->ram;
     uint32_t off = pos & 4095;
     uint64_t room = n->i.size - pos < io->left ? n->i.size - pos : io->left;
-    uint32_t pages = room + off > VFS_SCRATCH_PAGES * 4096 ? VFS_SCRATCH_PAGES : (uint32_t)((room + off + 4095) >> 12);
+    uint32_t pages = room + off > MOST_PAGES * 4096 ? MOST_PAGES : (uint32_t)((room + off + 4095) >> 12);
     pages = run_length(n, (uint32_t)(pos >> 12), frame, pages);
     *want = (size_t)pages * 4096 - off < room ? (size_t)pages * 4096 - off : (size_t)room;
-    if (*want > 4096) {
-        int err = put_direct(n, frame, off, io, *want, got);
-        if (*got) *want = *got;
-        if (err || *got) return err;
-    }
-    const uint8_t *bytes = image_pages(n->i.fs->vfs, frame, pages);
-    if (!bytes) return -LX_EIO;
-    *got = iob_put(io, bytes + off, *want);
+    unsigned count = io->pieces ? io->pieces(io, p, HOST_PIECES, *want) : 0;
+    if (!count) return put_page(ram, frame, off, io, want, got);
+    int64_t filled = ram_read_pieces(ram, frame, off, p, count);
+    if (filled < 0) return -LX_EIO;
+    iob_filled(io, (size_t)filled);
+    *want = *got = (size_t)filled;
     return 0;
 }
 

@@ -76,7 +76,6 @@ void vfs_free(struct vfs *v)
     anon_free(v);
     if (v->dcache) dcache_free(v);
     devices_free(v);
-    kmem_free(v, v->scratch, VFS_SCRATCH_PAGES * 4096);
     free(v);
 }
 

@@ -45,7 +45,7 @@ struct file;
 struct pipe;
 struct blockdev;
 
-enum { VFS_NAME_MAX = 255, VFS_PATH_MAX = 4096, VFS_LINKS_MAX = 40, VFS_NGROUPS = 32, VFS_SCRATCH_PAGES = 16 };
+enum { VFS_NAME_MAX = 255, VFS_PATH_MAX = 4096, VFS_LINKS_MAX = 40, VFS_NGROUPS = 32 };
 
 // ---------------------------------------------------------------- credentials
 struct cred {
@@ -334,11 +334,9 @@ struct vfs {
     struct mount *mounts;      // the first is the root
     uint64_t kmem, kmem_limit; // bytes of host memory that names, inodes and pipe buffers take; ENOSPC / ENOMEM above
     uint32_t next_mount_id, next_dev, nmounts;
-    uint32_t watched, notify_cookie; // watched: inodes with watches, kept by who sets inode->watches
-    struct dcache *dcache;           // vfs/dcache.c
-    struct device *devices;          // vfs/devfs.c
-    uint8_t *scratch;                // memfs_file.c: image pages [scratch_first, + scratch_count) as last read, or NULL
-    uint32_t scratch_first, scratch_count;
+    uint32_t watched, notify_cookie;    // watched: inodes with watches, kept by who sets inode->watches
+    struct dcache *dcache;              // vfs/dcache.c
+    struct device *devices;             // vfs/devfs.c
     struct fs *pipefs, *anonfs, *shmfs; // not in the tree: pipes, eventfds and the like, memfds
 };
 
