@@ -2,6 +2,9 @@
 // `belljar image commit`: e2fsck must find nothing, and the new image must hold what the model does.
 //
 //     commit-random BELLJAR [--seed N] [--rounds N] [--changes N] [--keep DIRECTORY]
+//
+// It calls the command as a program of this machine:
+// ctest: LABELS no-aarch64
 #include "disk/digest.h"
 #include "model.h"
 #include "shell.h"

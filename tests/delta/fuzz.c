@@ -5,6 +5,9 @@
 //
 // A case is a function of the seed and its number: a delta with bytes changed, cut off, or with rows changed by SQLite
 // (numbers at edges, rows that contradict each other, names that are none). Each 40th is also given to the command.
+//
+// It calls the command as a program of this machine:
+// ctest: LABELS no-aarch64
 #include "disk/commit.h"
 #include "disk/digest.h"
 #include "disk/layers.h"
