@@ -85,7 +85,8 @@ static void test_end_of_file(int fd, const uint8_t *bytes)
     CHECK(fstat(fd, &st) == 0);
     off_t from = st.st_size - 3 * PAGE + 7;
     memset(to, 0x5a, ALL);
-    CHECK(pread(fd, to, ALL, from) == 3 * PAGE - 7 && !memcmp(to, bytes + from, 3 * PAGE - 7));
+    for (unsigned i = 0; i < 10; i++)
+        CHECK(pread(fd, to, ALL, from) == 3 * PAGE - 7 && !memcmp(to, bytes + from, 3 * PAGE - 7));
     CHECK(to[3 * PAGE - 7] == 0x5a && to[4 * PAGE] == 0x5a);
     CHECK(pread(fd, to, ALL, st.st_size) == 0 && pread(fd, to, ALL, st.st_size + PAGE) == 0);
     munmap(to, ALL + 2 * PAGE);
@@ -129,11 +130,13 @@ int main(void)
     const uint8_t *bytes = NULL;
     int fd = open_file(&bytes);
     if (!CHECK(fd >= 0)) return check_result();
-    test_offsets(fd, bytes);
-    test_vectors(fd, bytes);
-    test_end_of_memory(fd, bytes);
-    test_end_of_file(fd, bytes);
-    test_shared(fd, bytes);
-    test_over_itself(fd, bytes);
+    for (unsigned i = 0; i < 2; i++) { // a box reads in another way what it has read often
+        test_vectors(fd, bytes);
+        test_end_of_memory(fd, bytes);
+        test_end_of_file(fd, bytes);
+        test_shared(fd, bytes);
+        test_over_itself(fd, bytes);
+        test_offsets(fd, bytes);
+    }
     return check_result();
 }
