@@ -1,6 +1,7 @@
 // See codecache_plan.h.
 #include "cli/codecache_plan.h"
 #include "cli/codecache_file.h"
+#include "cli/codecache_pieces.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,11 @@ static bool take_targets(struct planned *p)
     return good;
 }
 
+static uint64_t table_skew(const struct store_shard *s)
+{
+    return (uint64_t)s->first * STORE_TABLE_PAGES * STORE_PAGE % PIECE_BLOCK;
+}
+
 static uint32_t table_page(const struct planned *p, uint32_t target)
 {
     return (p->targets[target].pc - (p->shard.first << GUEST_PAGE_SHIFT)) / STORE_TABLE_GUEST;
@@ -107,12 +113,19 @@ bool table_next(struct table_walk *w, uint32_t page[STORE_TABLE_GUEST], uint32_t
     return true;
 }
 
-static uint32_t count_table_pages(const struct planned *p)
+// And what its blocks take on the disk.
+static void measure_table(struct planned *p)
 {
-    uint32_t page[STORE_TABLE_GUEST], n = 0;
+    uint32_t page[STORE_TABLE_GUEST], last = UINT32_MAX;
     struct table_walk walk = table_begin(p);
-    while (table_next(&walk, page, 0, 0)) n++;
-    return n;
+    p->shard.used = 0;
+    p->table_bytes = 0;
+    while (table_next(&walk, page, 0, 0)) {
+        uint32_t block = (walk.page + table_skew(&p->shard) / STORE_PAGE) / (PIECE_BLOCK / STORE_PAGE);
+        if (block != last) p->table_bytes += PIECE_BLOCK;
+        last = block;
+        p->shard.used++;
+    }
 }
 
 // ---------------------------------------------------------------- what is in it
@@ -139,10 +152,11 @@ const struct planned *plan_find(const struct plan *p, const struct store_shard *
     return find(p, id);
 }
 
-bool plan_keep(struct plan *p, const struct store_shard *old, uint32_t last_use)
+bool plan_keep(struct plan *p, const struct store_shard *old, uint64_t table_bytes, uint32_t last_use)
 {
     if (!grow((void **)&p->shards, p->n, &p->room, sizeof *p->shards)) return false;
-    p->shards[p->n++] = (struct planned){.shard = *old, .old = old, .last_use = last_use, .placed = true};
+    p->shards[p->n++] =
+        (struct planned){.shard = *old, .old = old, .table_bytes = table_bytes, .last_use = last_use, .placed = true};
     return true;
 }
 
@@ -152,12 +166,12 @@ static void set_sizes(struct planned *p)
     for (int i = 0; i < STORE_SECTIONS; i++)
         p->shard.section[i] = (struct store_range){.bytes = p->new.section[i].bytes};
     p->shard.section[STORE_TABLE].bytes = (uint64_t)p->shard.npages * STORE_TABLE_PAGES * STORE_PAGE;
-    p->shard.used = count_table_pages(p);
+    measure_table(p);
 }
 
 static uint64_t bytes_on_disk(const struct planned *p)
 {
-    uint64_t bytes = (uint64_t)p->shard.used * STORE_PAGE;
+    uint64_t bytes = p->table_bytes;
     for (int i = 0; i < STORE_SECTIONS; i++)
         if (i != STORE_TABLE) bytes += whole_pages(p->shard.section[i].bytes);
     return bytes;
@@ -337,23 +351,36 @@ static void place_code(struct plan *p)
     }
 }
 
+// Where the table's block of 64 KiB begins in the table of targets, there it begins in the file.
+static uint64_t place_table(const struct planned *p, uint64_t at)
+{
+    return pieces_whole(at) + table_skew(&p->shard);
+}
+
+// Code of 2 MiB and more begins where the host can map so much of it at once. What boxes read of all shards lies
+// together, behind the code; then the tables, which have holes.
 static void place_data(struct plan *p)
 {
     struct store_head *h = &p->head;
-    uint64_t at;
     h->nshards = p->n;
     h->nmemos = p->nmemos;
-    h->code_at = whole_pages(sizeof *h + p->n * sizeof(struct store_shard) + p->nmemos * sizeof(struct store_memo));
     h->code_bytes = 0;
     for (uint32_t i = 0; i < p->n; i++)
         if (code_end(&p->shards[i]) > h->code_bytes) h->code_bytes = code_end(&p->shards[i]);
-    at = h->code_at + h->code_bytes;
+    h->code_at = pieces_whole(sizeof *h + p->n * sizeof(struct store_shard) + p->nmemos * sizeof(struct store_memo));
+    if (h->code_bytes >= PIECE_BYTES) h->code_at = (h->code_at + PIECE_BYTES - 1) & ~(uint64_t)(PIECE_BYTES - 1);
+    uint64_t at = h->code_at + h->code_bytes;
     for (uint32_t i = 0; i < p->n; i++)
-        for (int s = STORE_TABLE; s < STORE_SECTIONS; s++) {
+        for (int s = STORE_TABLE + 1; s < STORE_SECTIONS; s++) {
             p->shards[i].shard.section[s].at = at;
             at += whole_pages(p->shards[i].shard.section[s].bytes);
         }
-    h->bytes = at;
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct store_range *table = &p->shards[i].shard.section[STORE_TABLE];
+        table->at = place_table(&p->shards[i], at);
+        at = table->at + table->bytes;
+    }
+    h->bytes = pieces_whole(at);
 }
 
 static int compare_memos(const void *a, const void *b)

@@ -12,6 +12,7 @@ struct planned {
     struct store_new new;
     struct target_entry *targets; // of a new one
     uint32_t ntargets;
+    uint64_t table_bytes; // on the disk
     uint32_t last_use;
     bool placed;
 };
@@ -31,7 +32,7 @@ struct plan {
 };
 
 // All false: no memory, or it cannot be.
-bool plan_keep(struct plan *, const struct store_shard *old, uint32_t last_use);
+bool plan_keep(struct plan *, const struct store_shard *old, uint64_t table_bytes, uint32_t last_use);
 bool plan_add(struct plan *, const struct store_new *);
 bool plan_remember(struct plan *, const struct store_memo *, bool fresh);
 const struct planned *plan_find(const struct plan *, const struct store_shard *id);

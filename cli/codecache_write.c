@@ -5,6 +5,7 @@
 // The new file is not synced to the disk: after a crash of the machine no stamp counts, and what is missing of the file
 // has the wrong sum.
 #include "cli/codecache_file.h"
+#include "cli/codecache_pieces.h"
 #include "cli/codecache_plan.h"
 #include <dirent.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ struct codecache_writer {
     bool taken[STORE_MAX_SHARDS + 1]; // slots
     struct plan plan;
     int fd, error; // of the commit
+    struct pieces to;
 };
 
 static bool has_slot(const struct codecache_writer *w, uint32_t slot)
@@ -43,6 +45,27 @@ static bool sums_are_right(const struct store *s, const struct store_shard *shar
     return true;
 }
 
+// From `at` on, the next pages up to `end` that are no hole as far as the file system knows: to *last. `end`: none.
+static uint64_t next_data(const struct store *s, uint64_t at, uint64_t end, uint64_t *last)
+{
+    off_t data = lseek(s->fd, (off_t)at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return end; // nothing but a hole up to the end
+    uint64_t first = data < 0 ? at : (uint64_t)data & ~(uint64_t)(STORE_PAGE - 1);
+    if (first >= end) return end;
+    off_t hole = lseek(s->fd, (off_t)first, SEEK_HOLE);
+    *last = hole < 0 || (uint64_t)hole > end ? end : (uint64_t)hole;
+    return first;
+}
+
+static uint64_t table_bytes(const struct store *s, const struct store_shard *shard)
+{
+    const struct store_range *r = &shard->section[STORE_TABLE];
+    uint64_t bytes = 0, end = r->at + r->bytes, last;
+    for (uint64_t at = r->at; (at = next_data(s, at, end, &last)) < end; at = last)
+        bytes += pieces_whole(last) - at / PIECE_BLOCK * PIECE_BLOCK;
+    return bytes;
+}
+
 // What is damaged is left out, and that is reason enough for a new file.
 static bool take_old(struct codecache_writer *w)
 {
@@ -53,7 +76,7 @@ static bool take_old(struct codecache_writer *w)
             w->damaged = true;
             continue;
         }
-        if (!plan_keep(&w->plan, &all[i], w->used[all[i].slot])) return false;
+        if (!plan_keep(&w->plan, &all[i], table_bytes(&w->old, &all[i]), w->used[all[i].slot])) return false;
         w->taken[all[i].slot] = true;
     }
     for (uint32_t i = 0; i < h->nmemos; i++)
@@ -170,49 +193,14 @@ bool codecache_remember(struct codecache_writer *w, const struct store_memo *m)
 
 // ---------------------------------------------------------------- the new file
 
-static void put(struct codecache_writer *w, uint64_t at, const void *data, size_t n)
-{
-    const uint8_t *from = data;
-    while (n && !w->error) {
-        ssize_t put = pwrite(w->fd, from, n, (off_t)at);
-        if (put < 0 && errno == EINTR) continue;
-        if (put <= 0) {
-            w->error = put < 0 ? errno : ENOSPC;
-            return;
-        }
-        from += put;
-        at += (uint64_t)put;
-        n -= (size_t)put;
-    }
-}
-
-// The pages between two places of the old file that are no holes. Where the file system knows, holes are not looked at:
-// each would become a page of the cache.
+// Where the file system knows of holes, they are not looked at: each would become a page of the cache.
 static void copy_table(struct codecache_writer *w, const struct store_range *from, uint64_t to)
 {
-    uint64_t at = from->at, end = from->at + from->bytes;
-    while (at < end && !w->error) {
-        off_t data = lseek(w->old.fd, (off_t)at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) return; // nothing but a hole up to the end
-        uint64_t first = data < 0 ? at : (uint64_t)data & ~(uint64_t)(STORE_PAGE - 1);
-        off_t hole = lseek(w->old.fd, (off_t)first, SEEK_HOLE);
-        uint64_t last = hole < 0 || (uint64_t)hole > end ? end : (uint64_t)hole;
-        for (at = first; at < last; at += STORE_PAGE)
-            if (!store_is_hole(w->old.data + at)) put(w, to + (at - from->at), w->old.data + at, STORE_PAGE);
-    }
-}
-
-static void put_old(struct codecache_writer *w, struct planned *p)
-{
-    const struct store_head *h = &w->plan.head;
-    for (int i = 0; i < STORE_SECTIONS; i++) {
-        const struct store_range *from = &p->old->section[i];
-        uint64_t to = p->shard.section[i].at + (i == STORE_CODE ? h->code_at : 0);
-        if (i == STORE_TABLE)
-            copy_table(w, from, to);
-        else
-            put(w, to, w->old.data + from->at + (i == STORE_CODE ? w->old.head->code_at : 0), from->bytes);
-    }
+    uint64_t end = from->at + from->bytes, last;
+    for (uint64_t at = from->at; (at = next_data(&w->old, at, end, &last)) < end;)
+        for (; at < last; at += STORE_PAGE)
+            if (!store_is_hole(w->old.data + at))
+                pieces_put(&w->to, to + (at - from->at), w->old.data + at, STORE_PAGE);
 }
 
 static void put_new_table(struct codecache_writer *w, struct planned *p)
@@ -224,28 +212,46 @@ static void put_new_table(struct codecache_writer *w, struct planned *p)
     to->sum = store_sum(STORE_TABLE, NULL, 0);
     while (table_next(&walk, page, w->plan.head.top, code)) {
         to->sum = store_table_step(to->sum, walk.page, page);
-        put(w, to->at + (uint64_t)walk.page * STORE_PAGE, page, sizeof page);
+        pieces_put(&w->to, to->at + (uint64_t)walk.page * STORE_PAGE, page, sizeof page);
     }
 }
 
-static void put_new(struct codecache_writer *w, struct planned *p)
+static void put_table(struct codecache_writer *w, struct planned *p)
 {
-    for (int i = 0; i < STORE_SECTIONS; i++) {
-        struct store_range *to = &p->shard.section[i];
-        if (i == STORE_TABLE) {
-            put_new_table(w, p);
-            continue;
-        }
-        to->sum = store_sum((uint64_t)i, p->new.section[i].at, to->bytes);
-        put(w, to->at + (i == STORE_CODE ? w->plan.head.code_at : 0), p->new.section[i].at, to->bytes);
+    if (p->old)
+        copy_table(w, &p->old->section[STORE_TABLE], p->shard.section[STORE_TABLE].at);
+    else
+        put_new_table(w, p);
+}
+
+static void put_section(struct codecache_writer *w, struct planned *p, int i)
+{
+    struct store_range *to = &p->shard.section[i];
+    const uint8_t *from = p->new.section[i].at;
+    if (p->old)
+        from = w->old.data + p->old->section[i].at + (i == STORE_CODE ? w->old.head->code_at : 0);
+    else
+        to->sum = store_sum((uint64_t)i, from, to->bytes);
+    pieces_put(&w->to, to->at + (i == STORE_CODE ? w->plan.head.code_at : 0), from, to->bytes);
+}
+
+// The first shard whose code lies at `from` or behind it.
+static struct planned *next_code(const struct plan *p, uint64_t from)
+{
+    struct planned *found = NULL;
+    for (uint32_t i = 0; i < p->n; i++) {
+        uint64_t at = p->shards[i].shard.section[STORE_CODE].at;
+        if (at >= from && (!found || at < found->shard.section[STORE_CODE].at)) found = &p->shards[i];
     }
+    return found;
 }
 
 // The sum of the head wants all tables in one piece.
 static void put_head(struct codecache_writer *w)
 {
     struct plan *p = &w->plan;
-    uint8_t *all = calloc(1, p->head.code_at), *at = all + sizeof p->head;
+    size_t n = sizeof p->head + p->n * sizeof(struct store_shard) + p->nmemos * sizeof(struct store_memo);
+    uint8_t *all = calloc(1, n), *at = all + sizeof p->head;
     if (!all) {
         w->error = ENOMEM;
         return;
@@ -256,20 +262,31 @@ static void put_head(struct codecache_writer *w)
         memcpy(at, &p->memos[i].memo, sizeof(struct store_memo));
     memcpy(all, &p->head, sizeof p->head);
     ((struct store_head *)all)->sum = store_head_sum((struct store_head *)all);
-    put(w, 0, all, p->head.code_at);
+    pieces_begin(&w->to, w->fd);
+    pieces_put(&w->to, 0, all, n);
+    w->error = pieces_end(&w->to);
     free(all);
 }
 
-static void put_all(struct codecache_writer *w)
+// In the order of the file.
+static void put_shards(struct codecache_writer *w)
 {
     struct plan *p = &w->plan;
-    if (ftruncate(w->fd, (off_t)p->head.bytes)) w->error = errno;
-    for (uint32_t i = 0; i < p->n && !w->error; i++) {
-        if (p->shards[i].old)
-            put_old(w, &p->shards[i]);
-        else
-            put_new(w, &p->shards[i]);
-    }
+    uint64_t from = 0;
+    pieces_begin(&w->to, w->fd);
+    for (struct planned *s; (s = next_code(p, from)); from = s->shard.section[STORE_CODE].at + 1)
+        put_section(w, s, STORE_CODE);
+    for (uint32_t i = 0; i < p->n; i++)
+        for (int s = STORE_TABLE + 1; s < STORE_SECTIONS; s++) put_section(w, &p->shards[i], s);
+    for (uint32_t i = 0; i < p->n; i++) put_table(w, &p->shards[i]);
+    w->error = pieces_end(&w->to);
+}
+
+// The head last, since it has the sums.
+static void put_all(struct codecache_writer *w)
+{
+    if (ftruncate(w->fd, (off_t)w->plan.head.bytes)) w->error = errno;
+    if (!w->error) put_shards(w);
     if (!w->error) put_head(w);
 }
 

@@ -12,6 +12,10 @@
 //     head.code_at         code, head.code_bytes
 //     behind it            what the shards' sections name by file offset; holes where nothing is
 //
+// Where the writer puts them (cli/codecache_plan.c): code, then what boxes read, then the tables, each in blocks of 64
+// KiB that begin where the table of targets has them; so the host maps much of the file at once
+// (cli/codecache_pieces.h).
+//
 // Code ranges of two shards share no page, since each page is code of one shard only. Other sections may share bytes,
 // even of two shards: nobody writes to them, so that can only be a waste. They never lie in the code or in the tables
 // of the head.

@@ -1,5 +1,6 @@
 // The code cache's file (jit/store.h) and how it is written (cli/codecache.h), one thing at a time. Faults: writers.c.
 #include "cli/codecache_file.h"
+#include "cli/codecache_pieces.h"
 #include "disk/sha256.h"
 #include "fake.h"
 #include <errno.h>
@@ -210,6 +211,8 @@ static void entries_of_the_table(void **state)
     assert_non_null(s);
     p.store.stamped = false; // sums are right, too
     const uint32_t *table = store_section(&p.store, s, STORE_TABLE);
+    // A block of the file is one of the table of targets, too.
+    assert_int_equal(s->section[STORE_TABLE].at % PIECE_BLOCK, (uint64_t)s->first * 4 * STORE_PAGE % PIECE_BLOCK);
     assert_non_null(table);
     uint32_t top = p.store.head->top, code = STORE_WINDOW + (uint32_t)s->section[STORE_CODE].at;
     static const struct {
@@ -312,9 +315,14 @@ static void files_that_contradict_themselves(void **state)
 
 // ---------------------------------------------------------------- what goes, what is checked
 
-static uint64_t on_disk(const struct store_shard *s)
+static uint64_t on_disk(const struct store *of, const struct store_shard *s)
 {
-    uint64_t bytes = (uint64_t)s->used * STORE_PAGE;
+    uint64_t bytes = 0, last = 0, end = s->section[STORE_TABLE].at + s->section[STORE_TABLE].bytes;
+    for (uint64_t at = s->section[STORE_TABLE].at; at < end; at += STORE_PAGE) {
+        if (store_is_hole(of->data + at) || at / PIECE_BLOCK == last) continue;
+        bytes += PIECE_BLOCK;
+        last = at / PIECE_BLOCK;
+    }
     for (int i = 0; i < STORE_SECTIONS; i++)
         if (i != STORE_TABLE) bytes += (s->section[i].bytes + STORE_PAGE - 1) & ~(uint64_t)(STORE_PAGE - 1);
     return bytes;
@@ -345,12 +353,12 @@ static void the_least_recently_used_go(void **state)
     codecache_touch(p.dir, fake_key, slots);
     codecache_read_used(p.dir, fake_key, used);
     assert_true(used[shard_of(&p, 2)->slot] + 100 > codecache_now() && used[shard_of(&p, 3)->slot] == 1003);
-    for (uint32_t i = 2; i < 10; i++) bytes += on_disk(shard_of(&p, i));
-    // A shard of two pages comes, of table and of code, for which two must go.
+    for (uint32_t i = 2; i < 10; i++) bytes += on_disk(&p.store, shard_of(&p, i));
+    // A shard of a page of code and a block of table comes, for which two must go.
     struct codecache_writer *w = lock_it(&p);
     struct store_new n = one_shard(w, 77, 1);
     assert_true(codecache_add(w, &n));
-    assert_int_equal(codecache_commit(w, bytes + 2 * STORE_PAGE), 0);
+    assert_int_equal(codecache_commit(w, bytes + STORE_PAGE + PIECE_BLOCK), 0);
     reopen(&p);
     assert_int_equal(p.store.head->nshards, 9);
     for (uint32_t i = 0; i < 10; i++) assert_int_equal(shard_of(&p, i) != NULL, i >= 2);
