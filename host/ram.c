@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define WORDS       (RAM_FILE_BASE / 64)
@@ -46,6 +47,7 @@ struct ram_state {
     uint32_t nfiles, file_top;
     uint32_t *refs;
     uint64_t *held, *dirty;
+    uint8_t *room; // for ram_copy
     struct file_window files[MAX_FILES];
 };
 
@@ -110,6 +112,7 @@ void ram_close(struct ram *r)
     pages_free(s->held, WORDS * sizeof *s->held);
     pages_free(s->dirty, WORDS * sizeof *s->dirty);
     pages_free(r->code, WORDS * sizeof *r->code);
+    free(s->room);
     free(s);
     *r = (struct ram){0};
 }
@@ -152,6 +155,26 @@ static uint32_t find_frames(const struct ram_state *s, uint32_t n)
     return a;
 }
 
+// To write pages that the file does not have yet is a fraction of what their faults cost: the host then maps them all
+// with a few. What is not written is mapped as it was before.
+enum { WRITE_AT_ONCE = 64, WRITE_LEAST = 2 };
+
+static int write_frames(const struct ram_state *s, uint32_t frame, const struct iovec *from, int n)
+{
+    uint64_t at = (uint64_t)frame << 12, bytes = 0;
+    for (int i = 0; i < n; i++) bytes += from[i].iov_len;
+    return pwritev(s->fd, from, n, (off_t)at) == (ssize_t)bytes ? 0 : -EIO;
+}
+
+static void write_zeros(const struct ram_state *s, uint32_t frame, uint32_t n)
+{
+    static const uint8_t zeros[4096];
+    struct iovec page[WRITE_AT_ONCE];
+    if (n < WRITE_LEAST || n > WRITE_AT_ONCE) return;
+    for (uint32_t i = 0; i < n; i++) page[i] = (struct iovec){(void *)(uintptr_t)zeros, sizeof zeros};
+    (void)write_frames(s, frame, page, (int)n);
+}
+
 static void take_frame(struct ram *r, uint32_t f, bool zero)
 {
     struct ram_state *s = r->state;
@@ -170,6 +193,7 @@ uint32_t ram_alloc(struct ram *r, uint32_t n, bool zero)
     if (n == 0 || s->used > s->limit || s->limit - s->used < n) return 0;
     uint32_t a = find_frames(s, n);
     if (!a) return 0;
+    if (zero && find(s->dirty, a, a + n, true) == a + n) write_zeros(s, a, n);
     for (uint32_t f = a; f < a + n; f++) take_frame(r, f, zero);
     if (a + n > s->top) s->top = a + n;
     s->next = a + n;
@@ -321,6 +345,20 @@ int ram_read(const struct ram *r, uint32_t frame, uint32_t off, void *to, size_t
         done += (size_t)got;
     }
     return 0;
+}
+
+bool ram_copy(struct ram *r, uint32_t frame, uint32_t from, uint32_t n)
+{
+    enum { ROOM = 16 };
+    struct ram_state *s = r->state;
+    if (n < WRITE_LEAST || !ram_is_file(from)) return false;
+    if (!s->room) s->room = malloc(ROOM * 4096);
+    for (uint32_t i = 0, part; s->room && i < n; i += part) {
+        part = n - i < ROOM ? n - i : ROOM;
+        struct iovec v = {s->room, (size_t)part << 12};
+        if (ram_read(r, from + i, 0, s->room, v.iov_len) || write_frames(s, frame + i, &v, 1)) return false;
+    }
+    return s->room;
 }
 
 int64_t ram_read_pieces(const struct ram *r, uint32_t frame, uint32_t off, const struct host_piece *p, unsigned n)

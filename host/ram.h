@@ -65,5 +65,7 @@ int ram_read(const struct ram *, uint32_t frame, uint32_t off, void *to, size_t 
 // The same into pieces of memory, until they are full: how many bytes of them are filled now. What lies behind the end
 // of the file reads as zeros. Only frames of files.
 int64_t ram_read_pieces(const struct ram *, uint32_t frame, uint32_t off, const struct host_piece *, unsigned n);
+// n pages of a file into frames of RAM that nothing shows yet. False: it has to be done with ram_read.
+bool ram_copy(struct ram *, uint32_t frame, uint32_t from, uint32_t n);
 int ram_backing(const struct ram *, uint32_t frame,
                 uint64_t *offset); // the host descriptor and offset behind a frame, for host/region.c

@@ -42,11 +42,9 @@ static void note_touch(struct mm *mm, uint32_t page)
     mm->small_end = 0;
 }
 
-static int fault_anonymous(struct vma *v, uint32_t page)
+// Zeros for [first, first + n), or at least for `page`.
+static int give_zeros(struct vma *v, uint32_t page, uint32_t first, uint32_t n)
 {
-    uint32_t first, n;
-    note_touch(v->mm, page);
-    absent_run(v, page, &first, &n);
     uint32_t frame = take_frames(v->mm->box, n, true);
     if (!frame) {
         first = page;
@@ -54,6 +52,14 @@ static int fault_anonymous(struct vma *v, uint32_t page)
         frame = take_frames(v->mm->box, 1, true);
     }
     return frame ? mem_map(v->mm->mem, first, n, frame, vma_mem_prot(v)) : -LX_ENOMEM;
+}
+
+static int fault_anonymous(struct vma *v, uint32_t page)
+{
+    uint32_t first, n;
+    note_touch(v->mm, page);
+    absent_run(v, page, &first, &n);
+    return give_zeros(v, page, first, n);
 }
 
 // A process that has touched its small mappings right after it made them is taken to go on so: the pages of the next
@@ -129,21 +135,26 @@ static void grow(struct run *r, const struct vma *v, uint32_t window,
     }
 }
 
-// Private copies instead of a run. Shown before they are filled: filled through the region, the host maps the frames
-// once.
+// Through the region: the host then maps the frames once.
+static int fill_shown(struct mem *mem, const struct run *r, uint32_t frame)
+{
+    void *to = mem_host(mem, r->first << PAGE_SHIFT, MEM_W);
+    if (!ram_read(mem->ram, r->frame, 0, to ? to : ram_ptr(mem->ram, frame), (size_t)r->n * PAGE_BYTES)) return 0;
+    mem_unmap(mem, r->first, r->n);
+    return -LX_EIO;
+}
+
+// Private copies instead of a run.
 static int copy_run(struct vma *v, const struct run *r)
 {
     struct mem *mem = v->mm->mem;
     struct ram *ram = &v->mm->box->ram;
     uint32_t frame = take_frames(v->mm->box, r->n, false);
     if (!frame) return -LX_ENOMEM;
+    bool filled = ram_copy(ram, frame, r->frame, r->n);
     ram_ref(ram, r->frame); // the page may hold the last one, of one
     int err = mem_map(mem, r->first, r->n, frame, vma_mem_prot(v));
-    void *to = mem_host(mem, r->first << PAGE_SHIFT, MEM_W);
-    if (ram_read(ram, r->frame, 0, to ? to : ram_ptr(ram, frame), (size_t)r->n * PAGE_BYTES)) {
-        mem_unmap(mem, r->first, r->n);
-        err = -LX_EIO;
-    }
+    if (!err && !filled) err = fill_shown(mem, r, frame);
     ram_unref(ram, r->frame);
     return err;
 }
@@ -155,12 +166,23 @@ static bool is_copy(const struct vma *v, uint32_t page)
 }
 
 // Data that is written next to data that was is likely to be written all over: pages of an image are copied by the
-// window.
+// window, which may be as large as what was copied around it already.
+static uint32_t copy_window(const struct vma *v, uint32_t page)
+{
+    enum { NEAR = 256 };
+    uint32_t lo = page & ~(NEAR - 1u), hi = lo + NEAR, copies = 0;
+    bool beside = is_copy(v, page - 1) || is_copy(v, page + 1);
+    if (v->end - v->start <= AROUND) return MEM_PAGES; // a small mapping is one piece
+    if (lo < v->start) lo = v->start;
+    if (hi > v->end) hi = v->end;
+    for (uint32_t p = lo; p < hi; p++) copies += is_copy(v, p);
+    return copies >= ONWARD ? ONWARD : copies >= ONWARD / 2 ? ONWARD / 2 : beside || copies >= AROUND ? AROUND : FEW;
+}
+
 static int copy_around(struct vma *v, uint32_t page, uint32_t from)
 {
     struct run r = {page, 1, from};
-    unsigned window = is_copy(v, page - 1) || is_copy(v, page + 1) ? AROUND : FEW;
-    grow(&r, v, v->end - v->start <= AROUND ? MEM_PAGES : window, is_still); // a small mapping is one piece
+    grow(&r, v, copy_window(v, page), is_still);
     int err = copy_run(v, &r);
     if (err != -LX_ENOMEM || r.n == 1) return err;
     return copy_run(v, &(struct run){page, 1, from});
@@ -184,10 +206,32 @@ static int fault_file_read(struct vma *v, uint32_t page)
     return mem_map(v->mm->mem, r.first, r.n, r.frame, vma_mem_prot(v) | MEM_COW);
 }
 
+// How many pages from `page` on are a hole of an image's file: data that is all zeros, often. Written to privately they
+// need no pages of the file.
+static uint32_t hole_at(const struct vma *v, uint32_t page)
+{
+    struct inode *i = v->inode;
+    uint64_t off = (v->pgoff + (page - v->start)) << PAGE_SHIFT, end = i->size;
+    if (v->flags & LX_MAP_SHARED || !inode_is_pristine(i) || off >= end || !i->ops->next_data) return 0;
+    int64_t data = i->ops->next_data(i, off, false);
+    if (data >= 0 && (uint64_t)data < end) end = (uint64_t)data;
+    if (data < 0 && data != -LX_ENXIO) return 0;
+    return (uint32_t)((end - off + PAGE_BYTES - 1) >> PAGE_SHIFT);
+}
+
+static int fault_hole(struct vma *v, uint32_t page, uint32_t count)
+{
+    uint32_t first, n;
+    absent_run(v, page, &first, &n);
+    n -= page - first;
+    return give_zeros(v, page, page, n < count ? n : count);
+}
+
 static int fault_file_write(struct vma *v, uint32_t page)
 {
-    uint32_t frame, index = (uint32_t)(v->pgoff + (page - v->start));
+    uint32_t frame, index = (uint32_t)(v->pgoff + (page - v->start)), hole = hole_at(v, page);
     bool shared = v->flags & LX_MAP_SHARED;
+    if (hole) return fault_hole(v, page, hole);
     int err = inode_page(v->inode, index, shared, &frame);
     if (err) return err;
     if (shared) {
