@@ -624,6 +624,20 @@ static void print_x87(const char *what, const struct x87_case *c)
     printf("\n");
 }
 
+// FSCALE and FPREM1 of a denormal number that stays as it is, with underflow unmasked: AMD's CPUs say underflow and
+// give it with another exponent, Intel's, whom softfp follows, do neither. Which one is this?
+static bool host_underflows_by_nothing(void)
+{
+    struct x87_case c = {.st0 = {.frac = 1}, .cw = 0x037f & ~SF_UE};
+    host_fscale(&c);
+    return c.sw & SF_UE;
+}
+
+static bool is_left_denormal(const struct x87_case *in, const struct x87_case *soft)
+{
+    return same80(in->st0, soft->st0) && !(in->st0.se & 0x7fff) && !(in->cw & SF_UE) && !(soft->sw & SF_UE);
+}
+
 static void x87_case(struct run *run, const struct x87_op *op, bool unmasked)
 {
     struct sf_env env = rnd_env(&run->rng, unmasked);
@@ -637,6 +651,8 @@ static void x87_case(struct run *run, const struct x87_op *op, bool unmasked)
     if (same80(host.st0, soft.st0) && same80(host.st1, soft.st1) && host.sw == soft.sw &&
         !memcmp(host.mem, soft.mem, 16))
         return;
+    bool scales = op->host == host_fscale || op->host == host_fprem1 || op->host == host_fprem;
+    if (scales && is_left_denormal(&in, &soft) && host_underflows_by_nothing()) return;
     if (!reporting(run)) return;
     printf("%s:\n", op->name);
     print_x87("in", &in);
