@@ -67,7 +67,8 @@ static void expect_return(struct build *b, uint32_t pc)
 
 void build_keep(struct build *b, const struct map_entry *map, unsigned n, const uint32_t *returns, unsigned nreturns)
 {
-    for (unsigned i = 1; i < n; i++) put(b, b->inside, map[i].pc);
+    for (unsigned i = 1; i < n; i++)
+        if (!(map[i].flags & MAP_FOLLOWED)) put(b, b->inside, map[i].pc);
     for (unsigned i = 0; i < nreturns; i++) expect_return(b, returns[i]);
 }
 

@@ -66,6 +66,7 @@ enum {
     MAP_OP = 4,        // handed to the interpreter, or a probe before an instruction: not paid at the head
     MAP_RDI = 8,       // a string instruction behind what makes these pointers host addresses, in the order rdi, rsi,
     MAP_RSI = 16,      // MAP_POINTER_BYTES each
+    MAP_FOLLOWED = 32, // of a function whose call the trace has followed
     MAP_LENGTH = 12,   // the instruction's bytes, from this bit on; 0 for probes
 };
 enum { MAP_POINTER_BYTES = 16 };

@@ -78,10 +78,28 @@ static void push_return(struct trace *t, const struct insn *in)
     t->gap = 0;
 }
 
+// Through the table the function only returns where it left the trace.
+static bool follow_call(struct trace *t, const struct insn *in)
+{
+    uint32_t to = (uint32_t)insn_target(in), next = (uint32_t)insn_next_pc(in), ret;
+    bool branches;
+    if (!trace_seen(t, to) || !trace_seen(t, next) || !trace_can_follow_call(t, to, &ret, &branches)) return false;
+    if (branches)
+        build_want(t->jit->build, next);
+    else
+        t->nreturns--;
+    t->called = next;
+    t->call_ret = ret;
+    t->call_at = t->ninsns;
+    t->pc = to;
+    return true;
+}
+
 enum step emit_CALL_Jz(struct trace *t, struct insn *in)
 {
     if (!in_range(insn_target(in)) || !in_range(insn_next_pc(in))) return STEP_CALL;
     push_return(t, in);
+    if (follow_call(t, in)) return STEP_ON;
     trace_go(t, (uint32_t)insn_target(in));
     return STEP_END;
 }
@@ -139,12 +157,23 @@ enum step emit_CALL_Eq(struct trace *t, struct insn *in)
     return STEP_END;
 }
 
+// What it pops is known.
+static enum step return_followed(struct trace *t)
+{
+    uint32_t to = t->called;
+    t->called = 0;
+    emit_lea(&t->e, 8, RSP, RSP, REG_NONE, 8);
+    (void)trace_adjusted(t, 8);
+    t->pc = to;
+    return STEP_ON;
+}
+
 enum step emit_RET(struct trace *t, struct insn *in)
 {
+    if (t->called && t->call_ret == in->pc) return return_followed(t);
     trace_scratch(t);
     emit_pop(&t->e, R11);
     t->gap = 8;
-    (void)in;
     return jump_r11(t);
 }
 

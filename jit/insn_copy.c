@@ -303,6 +303,11 @@ bool trace_is_copied(const struct trace *t, const struct insn *in)
     return row_way(t, in->id) == WAY_COPY && !reaches_far(in);
 }
 
+bool trace_is_nothing(const struct trace *t, const struct insn *in)
+{
+    return row_way(t, in->id) == WAY_NOTHING;
+}
+
 enum step trace_insn(struct trace *t, struct insn *in)
 {
     switch (row_way(t, in->id)) {

@@ -56,6 +56,9 @@ struct trace {
     uint16_t charged;
     uint32_t returns[TRACE_INSNS]; // where calls of the trace return to
     unsigned nreturns;
+    uint32_t called;   // not 0: in a function whose call the trace has followed, which returns to there
+    uint32_t call_ret; // by this RET
+    unsigned call_at;  // and whose map entries begin there
 };
 
 // What an instruction's emitter says: go on behind it, the trace ends, or nothing was emitted and the interpreter is to
@@ -76,6 +79,11 @@ emit_fn emit_with_rsp;                                        // insn_stack.c: r
 // r11.
 void trace_scratch(struct trace *);  // the host's r11 is free: the guest's is in its slot
 void trace_need_r11(struct trace *); // the guest's r11 is in the register
+
+// A call to pc may be followed (jit/follow.c): to which RET, and whether sides of branches are left out.
+bool trace_can_follow_call(struct trace *, uint32_t pc, uint32_t *ret, bool *branches);
+const struct insn *trace_insn_at(struct trace *, uint32_t pc); // what is there, in t->in. NULL: nothing for a trace
+bool trace_is_nothing(const struct trace *, const struct insn *);
 
 // rsp.
 void trace_touched(struct trace *, uint32_t distance);

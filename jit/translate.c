@@ -97,10 +97,12 @@ static bool is_inside(const struct trace *t, uint32_t pc)
 
 bool trace_known(const struct trace *t, uint32_t pc)
 {
-    if (pc == t->head || !is_inside(t, pc)) return true;
-    uint32_t like = find_like(t, pc);
-    if (like && (!t->hot || cache_block(t->jit, like)->hot)) return true;
-    for (unsigned i = 0; i < t->ninsns; i++)
+    if (!is_inside(t, pc)) return true;
+    if (!t->called) {
+        uint32_t like = find_like(t, pc);
+        if (pc == t->head || (like && (!t->hot || cache_block(t->jit, like)->hot))) return true;
+    }
+    for (unsigned i = t->called ? t->call_at : 0; i < t->ninsns; i++)
         if (t->map[i].pc == pc) return true;
     return false;
 }
@@ -114,7 +116,7 @@ bool trace_seen(const struct trace *t, uint32_t pc)
 void trace_follow(struct trace *t, uint32_t pc)
 {
     t->pc = pc;
-    if (t->jit->build) build_want(t->jit->build, pc);
+    if (t->jit->build && !t->called) build_want(t->jit->build, pc);
 }
 
 // The body, behind what asks for the x87 state, wants r11 in its slot. It is no head, so no stub may jump there.
@@ -252,6 +254,20 @@ static void decode(struct trace *t)
     if (t->shape) shape_fill(t->shape, &t->in, &t->parts, t->in.pc);
 }
 
+// Without claiming its page.
+const struct insn *trace_insn_at(struct trace *t, uint32_t pc)
+{
+    uint32_t next = t->pc;
+    unsigned npages = t->npages;
+    t->pc = pc;
+    bool good = is_inside(t, pc) && fetch(t);
+    if (good) decode(t);
+    t->pc = next;
+    if (t->npages != npages) t->code = NULL;
+    t->npages = npages;
+    return good ? &t->in : NULL;
+}
+
 static bool touches_stack(const struct insn *in)
 {
     static const uint16_t ids[] = {INSN_PUSH_Zv, INSN_PUSH_Iz, INSN_PUSH_Ibs, INSN_POP_Zv,
@@ -282,7 +298,7 @@ static enum step hand_over(struct trace *t, const struct insn *in)
     struct jit *j = t->jit;
     if (t->gap > GAP_AT_EXIT) trace_probe(t); // a push or pop that is not emitted after all
     t->map[t->ninsns - 1].flags |= MAP_OP;
-    if (insn_rows[in->id].attr & INSN_ATTR_BRANCH || j->nops == MAX_OPS) {
+    if (insn_rows[in->id].attr & INSN_ATTR_BRANCH || j->nops == MAX_OPS || t->called) {
         trace_leave(t, EXIT_INTERP, in->pc);
         return STEP_END;
     }
@@ -302,7 +318,9 @@ static enum step hand_over(struct trace *t, const struct insn *in)
 static void note(struct trace *t, uint32_t pc, unsigned flags)
 {
     t->map[t->ninsns++] = (struct map_entry){
-        .pc = pc, .host = (uint16_t)t->e.n, .flags = (uint16_t)(flags | (t->r11 == R11_REG ? MAP_R11_REG : 0))};
+        .pc = pc,
+        .host = (uint16_t)t->e.n,
+        .flags = (uint16_t)(flags | (t->r11 == R11_REG ? MAP_R11_REG : 0) | (t->called ? MAP_FOLLOWED : 0))};
 }
 
 // A probe between two instructions: when it faults, the one behind it is the next.
@@ -444,7 +462,7 @@ static bool meet(struct trace *t)
 static bool is_end(struct trace *t)
 {
     if (!has_room(t)) return true;
-    if (t->ninsns == 0) return false;
+    if (t->ninsns == 0 || t->called) return false;
     if (t->pc == t->head || (t->turned && trace_known(t, t->pc))) return true;
     if (t->hot ? meet(t) : !t->turned && join_block(t)) return true;
     if (t->jit->build && t->r11 & R11_SLOT && build_wanted(t->jit->build, t->pc) && !is_head(t, t->pc) &&
@@ -574,6 +592,7 @@ static void begin(struct trace *t, struct jit_space *s, uint32_t pc, unsigned r1
     t->turned = false;
     t->npages = t->npending = t->ninsns = t->nreturns = t->nheads = 0;
     t->charged = 0;
+    t->called = 0;
 }
 
 static uint32_t translate_trace(struct jit_space *s, uint32_t pc, unsigned r11, bool hot)

@@ -17,10 +17,14 @@ enum {
     LOOP = 10,
     BEHIND_CALL = 15,
     LEAF = 0x40,
+    SHORT = 0x50, // its calls are followed
+    SHORT_LOADS = SHORT + 5,
     ODD = 0x60,
     FLOAT = 0x80,
     MOVE = 0xa0,
     FAR = 0x1100,
+    BEHIND_FAR = FAR + 2,
+    BEHIND_SHORT = FAR + 7,
     LONG = 0x1200,
     LONG_INSNS = 60
 };
@@ -30,15 +34,18 @@ static const struct piece {
     const char *bytes;
     unsigned n;
 } pieces[] = {
-    {START, "\xb9\x05\x00\x00\x00\x31\xc0\x0f\x1f\x00", 10}, // mov ecx, 5; xor eax, eax; nop
-    {LOOP, "\xe8\x31\x00\x00\x00", 5},                       // call leaf
-    {BEHIND_CALL, "\xff\xc9\x75\xf7", 4},                    // dec ecx; jnz loop
-    {19, "\x0f\xa2\xe9\xe0\x10\x00\x00", 7},                 // cpuid; jmp far
-    {LEAF, "\x49\x89\xcb\x83\xc0\x03\x4c\x01\xd8\xc3", 10},  // mov r11, rcx; add eax, 3; add rax, r11; ret
-    {ODD, "\x0f\x05\xeb\xfc", 4},                            // syscall; jmp odd
-    {FLOAT, "\xd9\xe8\xd9\x1c\x24\xc3", 6},                  // fld1; fstp [rsp]; ret
-    {MOVE, "\xf3\xa4\x48\x8b\x04\x24\xc3", 7},               // rep movsb; mov rax, [rsp]; ret
-    {FAR, "\xff\xd0\xeb\xfc", 4},                            // call rax; jmp far
+    {START, "\xb9\x05\x00\x00\x00\x31\xc0\x0f\x1f\x00", 10},        // mov ecx, 5; xor eax, eax; nop
+    {LOOP, "\xe8\x31\x00\x00\x00", 5},                              // call leaf
+    {BEHIND_CALL, "\xff\xc9\x75\xf7", 4},                           // dec ecx; jnz loop
+    {19, "\x0f\xa2\xe9\xe0\x10\x00\x00", 7},                        // cpuid; jmp far
+    {LEAF, "\x49\x89\xcb\x83\xc0\x03\x4c\x01\xd8\x89\x02\xc3", 12}, // mov r11, rcx; add eax, 3; add rax, r11;
+                                                                    // mov [rdx], eax; ret
+    {SHORT, "\x53\x85\xff\x74\x02\x8b\x07\x5b\xc3", 9},             // push rbx; test edi, edi; jz L; mov eax, [rdi];
+                                                                    // L: pop rbx; ret
+    {ODD, "\x0f\x05\xeb\xfc", 4},                                   // syscall; jmp odd
+    {FLOAT, "\xd9\xe8\xd9\x1c\x24\xc3", 6},                         // fld1; fstp [rsp]; ret
+    {MOVE, "\xf3\xa4\x48\x8b\x04\x24\xc3", 7},                      // rep movsb; mov rax, [rsp]; ret
+    {FAR, "\xff\xd0\xe8\x49\xef\xff\xff\xeb\xf7", 9},               // call rax; call short; jmp far
 };
 
 static const struct profile_code ran[] = {
@@ -48,6 +55,10 @@ static const struct profile_code ran[] = {
     {CODE + LOOP, 0},
     {CODE + 19, 0},
     {CODE + FAR, 0},
+    {CODE + BEHIND_FAR, PROFILE_COMPUTED},
+    {CODE + SHORT, 0},
+    {CODE + SHORT_LOADS, 0},
+    {CODE + BEHIND_SHORT, PROFILE_COMPUTED},
     {CODE + FLOAT, 0},
     {CODE + MOVE, PROFILE_COMPUTED},
     {CODE + ODD, 0},
