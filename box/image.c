@@ -143,6 +143,7 @@ int image_mount(struct belljar_box *b, const struct belljar_image *image, struct
     }
     if (vfs_mount(b->box.vfs, fs, "/", "/dev/root", 0))
         return belljar_fail(why, BELLJAR_BAD_IMAGE, "%s: its root cannot be mounted", image->path);
+    dev->exact = b->box.deterministic;
     b->device = dev;
     b->root_fs = fs;
     return BELLJAR_OK;

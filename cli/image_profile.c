@@ -115,6 +115,38 @@ static uint32_t count(const struct hotlist *list)
     return n;
 }
 
+// Of parts that were needed, with as few in between as take less time than another request.
+struct run {
+    uint32_t first, end;
+};
+static struct run run_around(const bool *is_needed, uint32_t parts, uint32_t part)
+{
+    enum { GAP = 2 };
+    struct run r = {part, part + 1};
+    for (uint32_t i = part; i-- > 0 && r.first - i <= GAP + 1;)
+        if (is_needed[i]) r.first = i;
+    for (uint32_t i = r.end; i < parts && i - r.end <= GAP; i++)
+        if (is_needed[i]) r.end = i + 1;
+    return r;
+}
+
+// In order of need. A list that is full has what starts need first.
+static int add_runs(struct hotlist *list, const struct needed *needed, uint32_t parts)
+{
+    bool *is_needed = calloc(parts + 1ul, sizeof *is_needed);
+    if (!is_needed) return -1;
+    for (uint32_t i = 0; i < needed->n; i++)
+        if (needed->index[i] < parts) is_needed[needed->index[i]] = true;
+    for (uint32_t i = 0; i < needed->n; i++) {
+        if (needed->index[i] >= parts) continue;
+        struct run r = run_around(is_needed, parts, needed->index[i]);
+        while (r.first < r.end && !hotlist_add(list, r.first)) r.first++;
+        if (r.first < r.end) break;
+    }
+    free(is_needed);
+    return 0;
+}
+
 static int make_plain(const char *image, const struct needed *needed, bool add)
 {
     struct hotlist list = {0};
@@ -124,8 +156,7 @@ static int make_plain(const char *image, const struct needed *needed, bool add)
     if (add && read_old(&list, hot, parts_of(image), why))
         status = fail(STATUS_FAILED, "image profile: %s: %s; without --add it is made anew", hot, why);
     uint32_t before = count(&list);
-    for (uint32_t i = 0; !status && i < needed->n; i++)
-        if (hotlist_add(&list, needed->index[i])) break; // it is full: what starts need first is there
+    if (!status && add_runs(&list, needed, parts_of(image))) status = fail(STATUS_FAILED, "image profile: no memory");
     if (!status && write_list(&list, hot))
         status = fail(STATUS_FAILED, "image profile: cannot write %s: %s", hot, strerror(errno));
     if (!status)

@@ -32,9 +32,9 @@ enum {
     END_SECONDS = 5,      // that a box may take to be ended
     // What may be needed comes little at once, so that what somebody waits for has most of the line. In parts.
     MAYBE_RANGES = 256,
-    MAYBE_BUSY = 16, // while somebody waits
-    MAYBE_IDLE = 24,
-    MAYBE_RUN = 8,
+    MAYBE_BUSY = 32, // while somebody waits
+    MAYBE_IDLE = 48,
+    MAYBE_RUN = 16,
 };
 
 struct serving {
@@ -119,11 +119,6 @@ static void count(struct serving *s)
     s->d->shared->retries = c.retries;
 }
 
-static bool test(const uint8_t *map, uint32_t i)
-{
-    return map[i / 8] >> (i % 8) & 1;
-}
-
 static uint64_t now_ms(void)
 {
     struct timespec t;
@@ -142,8 +137,8 @@ static void note_wait(const struct serving *s)
 // Something has come, or never will.
 static void settled(struct serving *s, uint32_t piece)
 {
-    s->guesses -= test(s->guessed, piece);
-    if (!test(s->urgent, piece)) return;
+    s->guesses -= disk_marked(s->guessed, piece);
+    if (!disk_marked(s->urgent, piece)) return;
     s->awaited--;
     note_wait(s);
     tell_news(s);
@@ -278,6 +273,17 @@ static void guess(struct serving *s, const struct disk_want *w)
     s->maybe[s->nmaybe++] = *w;
 }
 
+// Somebody waits for a piece in one of them: what lies behind it comes first now.
+static void guess_behind(struct serving *s, uint32_t piece)
+{
+    struct disk_want *w = s->maybe, *end = s->maybe + s->nmaybe;
+    while (w < end && (piece < w->first || piece - w->first >= w->count)) w++;
+    if (w == end) return;
+    struct disk_want rest = {piece + 1, w->first + w->count - piece - 1, DISK_MAYBE};
+    w->count = piece - w->first;
+    guess(s, &rest);
+}
+
 // The next of them that is missing, and its neighbours.
 static uint32_t next_guess(struct serving *s, uint32_t *first)
 {
@@ -317,6 +323,7 @@ static void serve_want(struct serving *s, const struct disk_want *w)
         bool missing = is_missing(s, i);
         if (missing && !disk_mark(s->urgent, i) && s->awaited++ == 0) note_wait(s);
         if (missing) ask_for_hot(s);
+        if (missing) guess_behind(s, i);
         s->missed |= missing;
         there |= !missing;
     }
@@ -334,8 +341,12 @@ static void take_packets(struct serving *s)
         int64_t n = host_link_take(s->link, w, sizeof w, false);
         if (n == -EAGAIN) return;
         if (n <= 0) s->gone = true;
-        for (size_t i = 0; n > 0 && s->opened && !s->ended && i < (size_t)n / sizeof *w && i < DISK_WANTS; i++)
-            serve_want(s, &w[i]);
+        size_t wants = n > 0 && s->opened ? (size_t)n / sizeof *w : 0;
+        if (wants > DISK_WANTS) wants = DISK_WANTS;
+        for (size_t i = 0; i < wants && !s->ended; i++)
+            if (w[i].urgency != DISK_MAYBE) serve_want(s, &w[i]);
+        for (size_t i = wants; i > 0 && !s->ended; i--) // the last is the next
+            if (w[i - 1].urgency == DISK_MAYBE) serve_want(s, &w[i - 1]);
     }
 }
 

@@ -10,7 +10,8 @@
 
 enum { PIECE = POOL_PART };
 enum { MOST = (1 << 20) / PIECE };      // pieces in a request: longer runs come through several connections
-enum { TOGETHER = 6, AHEAD_OF_IT = 4 }; // requests; AHEAD_OF_IT: of them, for what nobody waits for
+enum { FIRST = (128 << 10) / PIECE };   // the first answer has a file system's first inodes
+enum { TOGETHER = 6, AHEAD_OF_IT = 5 }; // requests; AHEAD_OF_IT: of them, for what nobody waits for
 #define IMAGE_MAX (1ull << 40)          // bytes
 
 struct note {
@@ -79,8 +80,8 @@ static void open_with(struct plain *p, const struct http_pin *pin)
         return;
     }
     if (p->fetches) { // that is what it came with
-        wants_add(&p->wants, 0, 1, SOURCE_NOW);
-        wants_next(&p->wants, SOURCE_NOW, 1);
+        if (p->fetches->end > source_pieces(&p->source)) p->fetches->end = source_pieces(&p->source);
+        for (uint32_t i = 0; i < p->fetches->end; i++) wants_ask(&p->wants, i);
     }
     p->opened = true;
     if (set_digest(p)) p->source.events->opened(p->source.events->ctx);
@@ -296,6 +297,6 @@ struct source *source_plain(struct http *http, struct pool *pool, const char *ur
         free(p);
         return NULL;
     }
-    if (!open_by_note(p)) ask(p, 0, 1, SOURCE_NOW);
+    if (!open_by_note(p)) ask(p, 0, FIRST, SOURCE_NOW);
     return &p->source;
 }

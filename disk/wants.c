@@ -115,6 +115,11 @@ struct wants_run wants_next(struct wants *w, enum source_want urgency, uint32_t 
         if (due) set(w->asked, chunk);
         pop(q, 1);
     }
+    for (uint32_t next; found.n && found.n < most; found.n++) {
+        next = found.first + found.n;
+        if (next >= w->chunks || !is_due(w, next, SOURCE_AHEAD)) break;
+        set(w->asked, next);
+    }
     return found;
 }
 

@@ -23,6 +23,7 @@ void wants_close(struct wants *);                // one that is all zeros, too
 // 0, -1: no memory.
 int wants_add(struct wants *, uint32_t first, uint32_t n, enum source_want);
 // The next to be asked for: at most `most` chunks, side by side, which count as asked for from now on. n = 0: nothing.
+// What is wanted ahead right behind them comes with them.
 struct wants_run wants_next(struct wants *, enum source_want, uint32_t most);
 void wants_ask(struct wants *, uint32_t chunk);  // it is asked for now, out of turn
 void wants_done(struct wants *, uint32_t chunk); // it has come, or will not

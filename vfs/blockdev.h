@@ -28,6 +28,7 @@ struct blockdev_ops {
 struct blockdev {
     const struct blockdev_ops *ops;
     uint64_t bytes;
+    bool exact;  // nothing that can be seen may depend on what is here: no block is looked at that nobody asked for
     bool stalls; // ready() waits itself, and never says -LX_EPARK: nothing runs yet, or must not know that time passes
 };
 

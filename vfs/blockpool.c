@@ -6,7 +6,8 @@
 // Neither table nor packets are believed: a slot must lie in the file, and counts must fit.
 //
 // Readahead: who reads piece after piece gets the next 1, 2, 4, ... asked for (up to 2 MiB) while he still has half of
-// the last lot; several readers at once are told apart. All that lies together is asked for in one packet.
+// the last lot (of parts 3 at first); several readers at once are told apart. All that lies together is asked for in
+// one packet.
 #include "vfs/blockdev.h"
 #include "abi/errno.h"
 #include "host/blockfile.h"
@@ -18,7 +19,7 @@
 
 #define SLOT_BYTES ((uint64_t)DISK_ZERO * DISK_CHUNK) // of slots that a word can number
 
-enum { STREAMS = 8, FIRST_AHEAD = 1, MOST_AHEAD = 2 << 20, CHUNK_PAGES = DISK_CHUNK / 4096 };
+enum { STREAMS = 8, FIRST_AHEAD = 1, PARTS_AHEAD = 3, MOST_AHEAD = 2 << 20, CHUNK_PAGES = DISK_CHUNK / 4096 };
 enum { ABSENT = 0, FAILED = DISK_ZERO + 1 }; // what is said of a piece in place of its slot
 
 struct stream {         // of pieces, in order
@@ -33,11 +34,11 @@ struct blockpool {
     const struct disk_head *head;
     const uint32_t *table;
     size_t mapped;
-    uint32_t parts, piece, pieces; // of a piece: in parts, in bytes; of the image
-    uint32_t inner, slots;         // slots of the file; of file and spare memory together
-    uint32_t first, first_spare;   // frames of slot 0, and of the first spare one; 0: not mapped
-    bool gone;                     // the server is
-    uint8_t *asked, *urgent;       // a bit per piece
+    uint32_t parts, piece, pieces;  // of a piece: in parts, in bytes; of the image
+    uint32_t inner, slots;          // slots of the file; of file and spare memory together
+    uint32_t first, first_spare;    // frames of slot 0, and of the first spare one; 0: not mapped
+    bool gone;                      // the server is
+    uint8_t *asked[DISK_MAYBE + 1]; // by urgency: a bit per piece
     struct waitq queue;
     uint32_t last, time; // piece that was touched last
     struct stream stream[STREAMS];
@@ -87,10 +88,9 @@ static void add_want(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 static void ask(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 {
     if (slot_of(p, piece) != ABSENT) return;
-    if (how != DISK_NOW && disk_mark(p->asked, piece)) return;
-    if (how == DISK_NOW && disk_mark(p->urgent, piece)) return;
-    if (how == DISK_NOW) disk_mark(p->asked, piece);
-    add_want(p, piece, how);
+    for (int u = DISK_NOW; u < (int)how; u++)
+        if (disk_marked(p->asked[u], piece)) return;
+    if (!disk_mark(p->asked[how], piece)) add_want(p, piece, how);
 }
 
 // ---------------------------------------------------------------- readahead
@@ -122,8 +122,8 @@ static void touch(struct blockpool *p, uint32_t piece)
     s->used = ++p->time;
     s->next = piece + 1;
     if (!s->window) {
-        s->window = FIRST_AHEAD;
-        go_ahead(p, s, DISK_MAYBE);
+        s->window = p->parts == 1 ? PARTS_AHEAD : FIRST_AHEAD;
+        go_ahead(p, s, p->parts == 1 ? DISK_AHEAD : DISK_MAYBE);
         return;
     }
     if (s->end > s->next + s->window / 2) return; // still enough
@@ -150,8 +150,8 @@ static void take_news(struct blockpool *p, bool wait)
 static uint32_t look_up(struct blockpool *p, uint32_t piece, enum disk_urgency how)
 {
     uint32_t slot = slot_of(p, piece);
-    if (how == DISK_NOW) touch(p, piece);
     if (slot == ABSENT && !p->gone) ask(p, piece, how);
+    if (how == DISK_NOW) touch(p, piece);
     send_wants(p);
     if (slot == ABSENT) slot = slot_of(p, piece);
     if (slot == ABSENT && p->gone) return FAILED;
@@ -252,8 +252,7 @@ static void pool_close(struct blockdev *d)
 {
     struct blockpool *p = pool_of(d);
     host_blockfile_unmap(p->head, p->mapped);
-    free(p->asked);
-    free(p->urgent);
+    for (int u = DISK_NOW; u <= DISK_MAYBE; u++) free(p->asked[u]);
     free(p);
 }
 
@@ -293,9 +292,10 @@ static int take_facts(struct blockpool *p, uint64_t table_bytes, char *why, size
     p->parts = parts;
     p->piece = parts * DISK_PART;
     p->pieces = (uint32_t)((bytes + p->piece - 1) / p->piece);
-    p->asked = calloc(1, p->pieces / 8 + 1);
-    p->urgent = calloc(1, p->pieces / 8 + 1);
-    return p->asked && p->urgent ? 0 : refuse(why, why_size, -LX_ENOMEM, "not enough memory");
+    for (int u = DISK_NOW; u <= DISK_MAYBE; u++)
+        if (!(p->asked[u] = calloc(1, p->pieces / 8 + 1)))
+            return refuse(why, why_size, -LX_ENOMEM, "not enough memory");
+    return 0;
 }
 
 static int set_up(struct blockpool *p, const struct blockpool_of *of, char *why, size_t why_size)

@@ -62,10 +62,14 @@ struct disk_want { // of pieces. A packet: one or more of them, DISK_WANTS at mo
 };
 enum { DISK_WANTS = 64 };
 
-// A bit per piece, as both sides keep: was it set before?
-static inline bool disk_mark(uint8_t *map, uint32_t piece)
+// A bit per piece, as both sides keep.
+static inline bool disk_marked(const uint8_t *map, uint32_t piece)
 {
-    bool was = map[piece / 8] >> (piece % 8) & 1;
+    return map[piece / 8] >> (piece % 8) & 1;
+}
+static inline bool disk_mark(uint8_t *map, uint32_t piece) // was it set before?
+{
+    bool was = disk_marked(map, piece);
     map[piece / 8] |= (uint8_t)(1u << (piece % 8));
     return was;
 }

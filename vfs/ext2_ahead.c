@@ -1,18 +1,19 @@
 // What is likely to be needed soon, told to a device whose data comes from far away (blockdev_hint), where each wait
 // for one thing after the other counts: the inodes in use of a small image, the directories in a directory, all of a
-// program or library that is not large. Nothing here waits, and nothing of it has to be right.
+// small file, the pointers to a large one's blocks. Programs: ext2_ahead_elf.c. Nothing here waits, and nothing of it
+// has to be right.
 #include "vfs/ext2_internal.h"
-#include <elf.h>
 #include <string.h>
 
 enum {
     TABLES = 1 << 20,
-    SMALL = 4,
-    CHILDREN = 12,
+    SMALL = 8, // blocks of a directory whose directories may be needed
+    CHILDREN = 64,
     CHILD_BYTES = 1 << 16,
-    LIBRARY = 2 << 20,
-    PROGRAM = 8 << 20,
-    HEAD = 1024
+    FILE_BYTES = 256 << 10, // all of a smaller file is asked for
+    LIBRARY = 2 << 20,      // of a smaller file the end, too
+    NEAR = 64 << 10,
+    EXTENTS = 4 // that an inode has room for
 };
 
 // The used parts of the inode tables, from the first on.
@@ -28,6 +29,46 @@ void ext2_ahead_open(struct ext2 *e)
         blockdev_hint(e->dev, ext2fs_inode_table_loc(e->fs, g) * e->block_size, n);
         left -= n;
     }
+}
+
+// ---------------------------------------------------------------- what is here
+
+static bool block_is_here(struct ext2 *e, uint64_t block)
+{
+    return !block || !e->dev->ops->ready(e->dev, block * e->block_size, e->block_size, NULL);
+}
+
+// The leaves that the inode names: of trees that are deeper, or reach beyond 2^32 blocks, nothing is said.
+static uint64_t leaf_of(const struct ext2_node *n, unsigned i)
+{
+    const uint8_t *entry = n->map + 12 + 12 * i;
+    bool known = ext2_le16(n->map + 6) == 1 && i < ext2_le16(n->map + 2) && i < EXTENTS && !ext2_le16(entry + 8);
+    return known ? ext2_le32(entry + 4) : 0;
+}
+
+static bool leaves_are_here(struct ext2 *e, const struct ext2_node *n)
+{
+    uint64_t leaf;
+    if (ext2_le16(n->map + 6) > 1) return false;
+    for (unsigned i = 0; (leaf = leaf_of(n, i)); i++)
+        if (!block_is_here(e, leaf)) return false;
+    return true;
+}
+
+// Can ext2_find say where a block is, without waiting?
+bool ext2_can_find(struct ext2 *e, const struct ext2_node *n, uint64_t logical)
+{
+    uint32_t per = e->block_size / 4;
+    uint8_t once[4];
+    if (n->flags & EXT4_EXTENTS_FL) return leaves_are_here(e, n);
+    if (logical < EXT2_NDIR_BLOCKS) return true;
+    logical -= EXT2_NDIR_BLOCKS;
+    if (logical < per) return block_is_here(e, ext2_le32(n->map + 4 * EXT2_IND_BLOCK));
+    logical -= per;
+    uint64_t twice = ext2_le32(n->map + 4 * EXT2_DIND_BLOCK);
+    if (logical / per >= per || !twice || !block_is_here(e, twice)) return false;
+    if (blockdev_read(e->dev, twice * e->block_size + 4 * (logical / per), once, sizeof once)) return false;
+    return block_is_here(e, ext2_le32(once));
 }
 
 // ---------------------------------------------------------------- directories
@@ -47,7 +88,7 @@ static int note_child(void *ctx, const char *name, size_t len, uint64_t ino, uns
     return 0;
 }
 
-static bool inode_is_here(const struct ext2 *e, uint64_t ino)
+bool ext2_inode_is_here(const struct ext2 *e, uint64_t ino)
 {
     uint32_t per = EXT2_INODES_PER_GROUP(e->fs->super);
     uint64_t group = (ino - 1) / per;
@@ -59,12 +100,14 @@ static bool inode_is_here(const struct ext2 *e, uint64_t ino)
 static void hint_child(struct ext2 *e, uint64_t ino)
 {
     struct ext2_node n;
-    const struct ext2_inode_large *in = inode_is_here(e, ino) ? ext2_read_inode(e, ino) : NULL;
+    const struct ext2_inode_large *in = ext2_inode_is_here(e, ino) ? ext2_read_inode(e, ino) : NULL;
     if (!in) return;
     ext2_fill_node(e, ino, in, &n);
     bool deep = n.flags & EXT4_EXTENTS_FL && ext2_le16(n.map + 6); // its extents lie in blocks of their own
-    if (n.flags & EXT4_INLINE_DATA_FL || deep || ext2_find(e, &n, 0) || !n.run.physical) return;
-    blockdev_hint(e->dev, n.run.physical * e->block_size, n.size < CHILD_BYTES ? n.size : CHILD_BYTES);
+    uint64_t blocks = (n.size < CHILD_BYTES ? n.size : CHILD_BYTES) / e->block_size;
+    if (n.flags & EXT4_INLINE_DATA_FL || deep) return;
+    for (uint64_t k = 0; k < blocks && ext2_can_find(e, &n, k) && !ext2_find(e, &n, k) && n.run.physical; k++)
+        blockdev_hint(e->dev, (n.run.physical + k - n.run.logical) * e->block_size, e->block_size);
 }
 
 void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
@@ -76,36 +119,33 @@ void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
     for (unsigned i = 0; i < c.n; i++) hint_child(e, c.ino[i]);
 }
 
-// ---------------------------------------------------------------- programs
+// ---------------------------------------------------------------- files
 
-// Where in the file what is written to lies: the dynamic linker goes through it first.
-static bool find_data(const uint8_t *head, uint64_t size, uint64_t *from, uint64_t *n)
+static void ahead_block(struct ext2 *e, uint64_t block)
 {
-    Elf64_Ehdr h;
-    memcpy(&h, head, sizeof h);
-    if (h.e_phentsize != sizeof(Elf64_Phdr) || h.e_phoff > HEAD) return false;
-    for (unsigned i = 0; i < h.e_phnum; i++) {
-        Elf64_Phdr p;
-        if (h.e_phoff + (i + 1) * sizeof p > HEAD) return false;
-        memcpy(&p, head + h.e_phoff + i * sizeof p, sizeof p);
-        if (p.p_type != PT_LOAD || !(p.p_flags & PF_W)) continue;
-        *from = p.p_offset;
-        *n = p.p_filesz;
-        return p.p_offset <= size && p.p_filesz <= size - p.p_offset;
-    }
-    return false;
+    if (block) blockdev_ahead(e->dev, block * e->block_size, e->block_size);
 }
 
-// Its first page is `frame`, at `at` of the device: the rest mostly follows there.
-void ext2_ahead_program(struct ext2 *e, const struct ext2_node *n, uint32_t frame, uint64_t at)
+// Block pointers and extents that the inode itself names.
+static void ahead_pointers(struct ext2 *e, const struct ext2_node *n)
 {
-    uint8_t head[HEAD];
-    uint64_t from, data, all = n->size + n->size / 1024; // with the blocks of pointers in between
-    if (!e->dev->ops->hint || n->size < sizeof head || n->size > PROGRAM) return;
-    if (ram_read(e->lower.vfs->ram, frame, 0, head, sizeof head) || memcmp(head, ELFMAG, SELFMAG)) return;
-    if (find_data(head, n->size, &from, &data)) blockdev_ahead(e->dev, at + from + from / 1024, data);
-    if (n->size <= LIBRARY)
-        blockdev_ahead(e->dev, at, all);
-    else
-        blockdev_hint(e->dev, at, all);
+    uint64_t blocks = n->size / e->block_size, leaf;
+    if (n->flags & EXT4_EXTENTS_FL) {
+        for (unsigned i = 0; (leaf = leaf_of(n, i)); i++) ahead_block(e, leaf);
+        return;
+    }
+    if (blocks > EXT2_NDIR_BLOCKS) ahead_block(e, ext2_le32(n->map + 4 * EXT2_IND_BLOCK));
+    if (blocks > EXT2_NDIR_BLOCKS + e->block_size / 4) ahead_block(e, ext2_le32(n->map + 4 * EXT2_DIND_BLOCK));
+}
+
+// Its first page, at `at` of the device, is about to be waited for: who needs that mostly needs more of a small file,
+// and of a larger one the end as well: a library's data is there.
+void ext2_ahead_file(struct ext2 *e, const struct ext2_node *n, uint64_t at)
+{
+    uint64_t all = n->size + n->size / 1024;
+    if (!e->dev->ops->hint || e->dev->ops->frame(e->dev, at & ~4095ull)) return;
+    e->cold = true;
+    blockdev_ahead(e->dev, at, all < FILE_BYTES ? all : NEAR);
+    ahead_pointers(e, n);
+    if (all >= FILE_BYTES && all < LIBRARY) blockdev_ahead(e->dev, at + all - NEAR, NEAR);
 }

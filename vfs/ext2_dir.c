@@ -78,7 +78,7 @@ static int find_ahead(struct ext2 *e, struct ext2_node *n, uint64_t k, uint64_t 
     int err = ext2_find(e, n, k);
     if (err || (known && k > 0) || !r->physical) return err;
     uint64_t skip = k - r->logical, count = r->count - skip < blocks - k ? r->count - skip : blocks - k;
-    if (count > 1) blockdev_hint(e->dev, (r->physical + skip) * e->block_size, count * e->block_size);
+    if (count > 1) blockdev_ahead(e->dev, (r->physical + skip) * e->block_size, count * e->block_size);
     return 0;
 }
 
@@ -99,6 +99,7 @@ int ext2_entries(struct lower *l, void *node, lower_entry *sink, void *ctx)
         if (!err) err = parse_entries(e, b, e->block_size, sink, ctx);
         if (err) return err;
     }
+    if (e->dev->ops->hint && n != &e->libraries) e->scanned = *n;
     return 0;
 }
 

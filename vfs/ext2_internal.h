@@ -6,7 +6,7 @@
 #include "vfs/internal.h"
 #include "vfs/memfs.h"
 
-enum { EXT2_KEPT = 16, EXT2_MAP_BYTES = 60 };
+enum { EXT2_KEPT = 16, EXT2_LATER = 4, EXT2_MAP_BYTES = 60 };
 
 // Blocks of metadata, as they are read; what is kept is proven: its checksum was right for what it is used as.
 enum ext2_kind { EXT2_POINTERS, EXT2_EXTENTS, EXT2_DIRECTORY, EXT2_XATTRS };
@@ -15,18 +15,6 @@ struct ext2_kept {
     uint32_t ino;   // whose it is, where the checksum depends on it
     enum ext2_kind kind;
     uint8_t *bytes; // a block; NULL: never used
-};
-
-struct ext2 {
-    struct lower lower; // first
-    struct blockdev *dev;
-    ext2_filsys fs;
-    uint32_t block_size, inode_size;
-    bool sums; // metadata_csum
-    uint64_t blocks, free_blocks, inodes, free_inodes;
-    bool told;      // of damage
-    uint8_t *inode; // ext2_inode_room bytes: what ext2_read_inode gives
-    struct ext2_kept kept[EXT2_KEPT];
 };
 
 // Blocks that follow one another in a file and in the image.
@@ -42,6 +30,32 @@ struct ext2_node {
     bool ahead;                  // what lies below it has been told (ext2_ahead.c)
     uint8_t map[EXT2_MAP_BYTES]; // i_block: block pointers, the top of the extents, or a short link
     struct ext2_run run;         // found last
+};
+
+// Of a program or library: what is still to be asked for, once what leads there is here (ext2_ahead_elf.c).
+struct ext2_later {
+    struct ext2_node node; // ino 0: none
+    bool program;          // its libraries, too
+    unsigned looks;        // so often it was not yet to be found
+    uint64_t data, data_bytes, dynamic, dynamic_bytes;
+    uint64_t first, base; // bytes of the first segment, where it is to lie in memory
+};
+
+struct ext2 {
+    struct lower lower; // first
+    struct blockdev *dev;
+    ext2_filsys fs;
+    uint32_t block_size, inode_size;
+    bool sums; // metadata_csum
+    uint64_t blocks, free_blocks, inodes, free_inodes;
+    bool told;      // of damage
+    uint8_t *inode; // ext2_inode_room bytes: what ext2_read_inode gives
+    struct ext2_kept kept[EXT2_KEPT];
+    struct ext2_later later[EXT2_LATER];
+    unsigned nlater;                     // how many there have been: the oldest is overwritten
+    bool waiting;                        // some are left
+    bool cold;                           // something was not here
+    struct ext2_node scanned, libraries; // directories: the one that was read last; where libraries are; ino 0: none
 };
 
 // All fields that the struct has are there, if only as zeros.
@@ -101,4 +115,9 @@ uint32_t ext2_alike(struct lower *, void *node, uint32_t index);
 // -- ext2_ahead.c
 void ext2_ahead_open(struct ext2 *);
 void ext2_ahead_directory(struct ext2 *, struct ext2_node *);
+void ext2_ahead_file(struct ext2 *, const struct ext2_node *, uint64_t at);
+bool ext2_inode_is_here(const struct ext2 *, uint64_t ino);
+bool ext2_can_find(struct ext2 *, const struct ext2_node *, uint64_t logical); // ext2_find would not wait
+// -- ext2_ahead_elf.c
+void ext2_ahead_again(struct ext2 *); // while e->waiting
 void ext2_ahead_program(struct ext2 *, const struct ext2_node *, uint32_t frame, uint64_t at);

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { OPENING = 8 }; // pieces that come with the opening
+
 struct drive {
     const char *url, *path, *pool_path;
     uint64_t seed, wants;
@@ -60,7 +62,7 @@ static void piece_came(void *ctx, uint32_t piece, const void *bytes)
     if (at >= d->size || memcmp(bytes, d->file + at, n)) wrong("bytes");
     for (size_t i = n; i < POOL_PART; i++)
         if (((const uint8_t *)bytes)[i]) wrong("no zeros behind the end");
-    if (piece || d->pending[0]) arrived(d, piece); // the first comes with the opening
+    if (piece >= OPENING || d->pending[piece]) arrived(d, piece);
     d->came++;
 }
 
@@ -68,7 +70,7 @@ static void piece_failed(void *ctx, uint32_t piece, const char *why)
 {
     struct drive *d = ctx;
     if (d->failed++ == 0) printf("FAILED %s\n", why);
-    if (piece || d->pending[0]) arrived(d, piece);
+    if (piece >= OPENING || d->pending[piece]) arrived(d, piece);
 }
 
 static void ended(void *ctx, const char *why)

@@ -43,7 +43,7 @@ static void test_once(void **state)
     assert_int_equal(wants_open(&w, 100), 0);
     assert_int_equal(wants_add(&w, 5, 3, SOURCE_AHEAD), 0);
     assert_int_equal(wants_add(&w, 6, 1, SOURCE_NOW), 0); // it comes before what it was
-    is_next(&w, SOURCE_NOW, 16, run_of(6, 1));
+    is_next(&w, SOURCE_NOW, 1, run_of(6, 1));
     assert_int_equal(wants_add(&w, 6, 1, SOURCE_NOW), 0); // is on its way
     is_next(&w, SOURCE_NOW, 16, run_of(0, 0));
     wants_ask(&w, 5);
@@ -51,6 +51,25 @@ static void test_once(void **state)
     wants_done(&w, 6);
     assert_int_equal(wants_add(&w, 6, 1, SOURCE_NOW), 0); // once more
     is_next(&w, SOURCE_NOW, 16, run_of(6, 1));
+    wants_close(&w);
+}
+
+// What is wanted ahead right behind what somebody waits for comes with it.
+static void test_takes_along(void **state)
+{
+    struct wants w;
+    (void)state;
+    assert_int_equal(wants_open(&w, 100), 0);
+    assert_int_equal(wants_add(&w, 10, 6, SOURCE_AHEAD), 0);
+    assert_int_equal(wants_add(&w, 20, 1, SOURCE_AHEAD), 0);
+    assert_int_equal(wants_add(&w, 11, 1, SOURCE_NOW), 0);
+    is_next(&w, SOURCE_NOW, 4, run_of(11, 4));
+    is_next(&w, SOURCE_NOW, 4, run_of(0, 0));
+    assert_int_equal(wants_add(&w, 99, 1, SOURCE_NOW), 0);
+    is_next(&w, SOURCE_NOW, 4, run_of(99, 1)); // the end
+    is_next(&w, SOURCE_AHEAD, 4, run_of(10, 1));
+    is_next(&w, SOURCE_AHEAD, 4, run_of(15, 1));
+    is_next(&w, SOURCE_AHEAD, 4, run_of(20, 1));
     wants_close(&w);
 }
 
@@ -92,7 +111,7 @@ static void step(struct wants *w, struct model *m, struct rng *r)
         struct wants_run got = wants_next(w, urgency, n);
         assert_true(got.n <= n);
         for (uint32_t i = got.first; i < got.first + got.n; i++) {
-            assert_true(urgency == SOURCE_NOW ? m[i].now : m[i].ahead);
+            assert_true(urgency == SOURCE_NOW ? m[i].now || (i > got.first && m[i].ahead) : m[i].ahead);
             assert_false(m[i].asked);
             m[i].asked = true;
         }
@@ -122,6 +141,7 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_once),
-                                       cmocka_unit_test(test_bounds), cmocka_unit_test(test_model)};
+                                       cmocka_unit_test(test_takes_along), cmocka_unit_test(test_bounds),
+                                       cmocka_unit_test(test_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

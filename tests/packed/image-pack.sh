@@ -171,5 +171,5 @@ refused 'a profile of a URL' 'must be on this machine' image profile http://127.
 refused 'a profile of another image' 'no place here' image profile python/manifest -- --image "$BELLJAR_IMAGE" true
 cp --sparse=always "$BELLJAR_IMAGE" plain.ext2
 image profile plain.ext2 -- true 2>err || bad "profile of a plain image: $(cat err)"
-is 'a plain list' "$(head -n 2 plain.ext2.hot)" $'belljar hot list 2\n0 2'
+is 'a plain list' "$(head -n 2 plain.ext2.hot)" $'belljar hot list 2\n0 6'
 exit $failed

@@ -110,11 +110,15 @@ static void test_waiting(void **state)
     s.dev->stalls = false;
     assert_int_equal(ready(&s, 50, &wait), -LX_EPARK);
     assert_non_null(wait);
-    assert_string_equal(taken(&s), "51+1m 50+1n");
+    assert_string_equal(taken(&s), "50+1n 51+1m");
     assert_int_equal(ready(&s, 50, &wait), -LX_EPARK); // not asked for again
     assert_string_equal(taken(&s), "");
     assert_int_equal(ready(&s, 60, NULL), -LX_EPARK); // nobody waits
     assert_string_equal(taken(&s), "60+1m");
+    blockdev_ahead(s.dev, 60 * DISK_CHUNK, 1); // more urgent now
+    assert_string_equal(taken(&s), "60+1a");
+    blockdev_hint(s.dev, 60 * DISK_CHUNK, 1);
+    assert_string_equal(taken(&s), "");
     s.word[50] = in_slot(3);
     assert_int_equal(ready(&s, 50, &wait), 0);
     assert_int_equal(blockdev_read(s.dev, 50 * DISK_CHUNK + 7, &byte, 1), 0);
@@ -141,7 +145,7 @@ static void test_parts(void **state)
     assert_int_equal(open_device(&s), 0);
     s.dev->stalls = false;
     assert_int_equal(ready_part(&s, 202, &wait), -LX_EPARK);
-    assert_string_equal(taken(&s), "203+1m 202+1n");
+    assert_string_equal(taken(&s), "202+1n 203+3a");
     s.word[50] = disk_word(3, 0, 1 << 1);
     assert_int_equal(ready_part(&s, 201, &wait), 0);
     assert_int_equal(ready_part(&s, 202, &wait), -LX_EPARK);
@@ -204,7 +208,7 @@ static void test_readahead(void **state)
         s.word[c] = in_slot(1 + c % (SLOTS - 1));
     }
     assert_string_equal(all,
-                        "11+1m 10+1n;12+2a 11+1n;14+3a 12+1n;13+1n;17+6a 14+1n;15+1n;16+1n;17+1n;23+12a 18+1n;19+1n;");
+                        "10+1n 11+1m;11+1n 12+2a;12+1n 14+3a;13+1n;14+1n 17+6a;15+1n;16+1n;17+1n;18+1n 23+12a;19+1n;");
     (void)ready(&s, 99, &wait); // nothing beyond the end
     assert_string_equal(taken(&s), "99+1n");
     tear_down(&s);
