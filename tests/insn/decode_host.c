@@ -6,6 +6,7 @@
 // completed, or the exception; and when they complete and go on behind themselves, the decoder's length. (Results are
 // difftest's business.) Left out are, with reasons, the tables below: what must not run, and what this host has beyond
 // this machine. Exit status: 0 when all agree.
+#include "amd.h"
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "disasm.h"
@@ -69,6 +70,7 @@ struct judge {
     struct guest *guest;
     struct rng rng;
     unsigned long cases, skipped, instructions, lengths, differences;
+    bool amd; // the host is one of AMD's
 };
 
 static int decode(const uint8_t *bytes, uint64_t rip, struct insn *in)
@@ -120,6 +122,17 @@ static void run_both(struct judge *j, const uint8_t *bytes, int len, const struc
     if (host->vector == VECTOR_LOST) *host = *guest; // a loop, which is a branch and so an instruction
 }
 
+// 66 before a near branch makes its displacement and its target 16 bits on AMD's processors, and means nothing on
+// Intel's; operands of SHA's instructions need not be aligned there, UD0 has no ModRM, VPERMQ and VPERMPD do not want
+// VEX.W. in: NULL: not decoded, as what is longer than 15 bytes.
+static bool is_amds_own(const struct insn *in, const uint8_t *bytes, const struct shape *s, const struct outcome *guest)
+{
+    bool jcc = s->map == 2 && (s->opcode & 0xf0) == 0x80;
+    if (in ? branches(in) : jcc) return memchr(bytes, 0x66, (size_t)s->prefixes);
+    if (!in) return (s->map == 2 && s->opcode == 0xff) || (s->map == SHAPE_VEX + 4 && s->opcode <= 1);
+    return !strncmp(insn_rows[in->id].mnemonic, "sha", 3) && guest->vector == VEC_GP;
+}
+
 static void one_case(struct judge *j)
 {
     uint8_t bytes[SHAPE_BYTES];
@@ -145,6 +158,10 @@ static void one_case(struct judge *j)
     // An undefined opcode whose ModRM or immediate would lie beyond 15 bytes is #GP on the host; the table does not say
     // what undefined opcodes have.
     bool too_long = guest.vector == VEC_UD && host.vector == VEC_GP && s.prefixes > 4;
+    if (j->amd && is_amds_own(ours ? &in : NULL, bytes, &s, &guest)) return;
+    // A branch to its own bytes: the host goes on there.
+    uint64_t to = guest.after.rip - m.rip;
+    if (ours && branches(&in) && guest.vector == VECTOR_NONE && to < (uint64_t)ours) return;
     if ((host.vector != guest.vector && !far_off && !too_long) ||
         (length_told && host.after.rip != m.rip + (uint64_t)ours))
         tell(j, bytes, &in, ours, &host, &guest, m.rip);
@@ -156,6 +173,7 @@ static bool open_judge(struct judge *j)
     j->host = j->guest ? hostcpu_open() : NULL;
     if (!j->host) return false;
     hostcpu_limit(j->host, 10);
+    j->amd = amd_is_host();
     mprotect((void *)(uintptr_t)(data_base + DATA_RO * PAGE), PAGE, PROT_READ);
     memset((void *)(uintptr_t)CODE_BASE, 0xcc, CODE_PAGES * PAGE);
     memset(guest_code(j->guest), 0xcc, CODE_PAGES * PAGE);

@@ -11,6 +11,7 @@
 // the cases to a file of what was ever run (tally.h). --named: data lies in memory with a name (arena.h). A crash or a
 // hang of the interpreter is one row's failure; the rows behind it run in a new process. Exit status: 0 when all rows
 // agree.
+#include "amd.h"
 #include "arena.h"
 #include "bounds.h"
 #include "cpu/insn.h"
@@ -34,8 +35,8 @@ struct options {
     uint64_t seed;
     const char *rows[MAX_ROW_NAMES], *file, *report, *record, *replay, *tally;
     int row_count;
-    bool host_only;
-    unsigned engines; // bits by enum guest_engine
+    bool host_only, amd; // amd: the judge is one of AMD's processors
+    unsigned engines;    // bits by enum guest_engine
     int record_fd;
     struct recording recording;
 };
@@ -46,6 +47,7 @@ struct result {
     unsigned cases, failures, faults, kind_count[DIFF_KINDS], told;
     unsigned translated; // cases that the translator ran, at least in part, in emitted code
     unsigned settled;    // outcomes that differ within the row's bound
+    unsigned amds;       // outcomes that differ as amd.h says
     unsigned kinds_told; // sets of kinds that have an example, as bits by lowest kind
     char text[ROW_TEXT];
     struct test_case now; // the case being worked on: what a crash is blamed on
@@ -107,6 +109,9 @@ static void judge(struct sides *s, const struct options *o, struct result *r, co
         r->translated += guest_entered(s->guest[k]) > entered;
         r->settled += bound_settle(&r->now, host, &guest);
         unsigned diff = compare(&r->now, host, &guest, &s->memories[k]);
+        unsigned own = diff && o->amd ? diff & amd_own(&r->now, host, &guest) : 0;
+        r->amds += own && own == diff;
+        diff &= ~own;
         if (diff) record(r, o, s, &r->now, k, host, &guest, diff);
     }
 }
@@ -289,11 +294,12 @@ static void print_result(FILE *f, const struct options *o, const struct row *row
 
 static int summarize(FILE *f, const struct options *o, const struct row_table *t, const struct result *results)
 {
-    unsigned rows = 0, cases = 0, faults = 0, bad = 0, skipped = 0, translated = 0;
+    unsigned rows = 0, cases = 0, faults = 0, bad = 0, skipped = 0, translated = 0, amds = 0;
     for (int i = 0; i < t->count; i++) {
         const struct result *r = &results[i];
         if (!r->taken) continue;
         translated += r->translated;
+        amds += r->amds;
         const char *bound = bound_of(&t->row[i]);
         if (r->skipped)
             fprintf(f, "%s: not run, %s has no %s\n", t->row[i].id, o->replay ? o->recording.cpu : "this host",
@@ -305,6 +311,7 @@ static int summarize(FILE *f, const struct options *o, const struct row_table *t
         rows += !r->skipped, skipped += r->skipped, cases += r->cases, faults += r->faults;
     }
     if (o->replay) fprintf(f, "difftest: judged by a record of %s\n", o->recording.cpu);
+    if (amds) fprintf(f, "difftest: %u outcomes are what only AMD's processors make of it (amd.h)\n", amds);
     if (o->engines >> GUEST_JIT & 1 && !o->record && !o->host_only)
         fprintf(f, "difftest: %u cases ran in emitted code\n", translated);
     fprintf(f, "difftest: %u rows, %u cases (%u faults), seed %llu: %u rows differ, %u not run\n", rows, cases, faults,
@@ -413,6 +420,7 @@ int main(int argc, char **argv)
     struct row_table t = rows_read(BELLJAR_CPU_DIR);
     if (o.record) o.record_fd = record_create(o.record, o.seed, o.cases);
     if (o.replay) open_replay(&o);
+    o.amd = o.replay ? strstr(o.recording.cpu, "AMD") != NULL : amd_is_host();
     size_t bytes = (size_t)t.count * sizeof(struct result);
     struct result *results = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED) return 2;
