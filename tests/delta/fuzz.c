@@ -245,7 +245,7 @@ static void change_bytes(struct fuzz *f, const struct seed *s, struct rng *r)
     // Mostly where pages begin: that is where the numbers are.
     for (unsigned k = 1 + rng_below(r, 8); k; k--) {
         size_t at = rng_percent(r, 30) ? rng_below(r, (unsigned)s->n)
-                                       : rng_below(r, (unsigned)(s->n / 8192)) * 8192u + rng_below(r, 200);
+                                       : rng_below(r, (unsigned)(s->n / 16384)) * 16384u + rng_below(r, 200);
         bytes[at] = rng_percent(r, 50) ? (uint8_t)rng_next(r) : bytes[at] ^ (uint8_t)(1 << rng_below(r, 8));
     }
     if (rng_percent(r, 80)) memcpy(bytes, s->bytes, 100); // SQLite's header
