@@ -32,6 +32,7 @@ enum {
     FIRST_NS = 2000000,     // the counter is watched for that long before anything is told
     EACH_NS = 1000000,      // and the page is written that often
     WINDOW_NS = 2000000000, // ticks are measured over once to twice that
+    PAIR_TICKS = 10000,     // some 3 us: a count and a time that lie further apart do not belong together
     STRAY_NS = 1000000,     // an estimate that is ahead by that much, and a thousandth, is of no steady counter
 };
 
@@ -127,10 +128,21 @@ static uint64_t measure(struct vdso *v, const struct moment *now)
     return (uint64_t)(((unsigned __int128)(now->ns - v->since.ns) << 32) / (now->tsc - v->since.tsc));
 }
 
-static void tell_nothing(struct vdso *v, struct vdso_data *d)
+// What has been told stays the least that the kernel tells.
+static void tell_nothing(struct vdso *v, struct vdso_data *d, uint64_t told)
 {
     v->never = true;
     d->number = 0;
+    if (told > d->clock[1]) d->clock[1] = told;
+}
+
+// The counter first: who waited for a time does not read an earlier one. False: another process had the processor in
+// between, which would make ticks longer or shorter than they are.
+static bool read_moment(const struct box *box, struct moment *now)
+{
+    now->tsc = host_tsc();
+    now->ns = box_monotonic(box);
+    return host_tsc() - now->tsc < PAIR_TICKS;
 }
 
 // The first FIRST_NS: is there a counter to go by? To ask the CPU takes long where the host is a virtual machine.
@@ -159,11 +171,16 @@ static uint64_t told_at(const struct vdso_data *d, uint64_t tsc)
     return d->number && tsc > d->tsc ? d->clock[1] + times(tsc - d->tsc, d->scale) : d->clock[1];
 }
 
+// A program that has been told this by the kernel reads no less from the page.
 uint64_t vdso_at_least(struct box *box, uint64_t ns)
 {
     if (!box->vdso) return ns;
-    uint64_t told = told_at(data_of(box), host_tsc());
-    return told > ns ? told : ns;
+    struct vdso_data *d = data_of(box);
+    struct moment now = {host_tsc(), ns};
+    uint64_t told = told_at(d, now.tsc);
+    if (told >= ns) return told;
+    if (d->number) write_data(box, d, &now, d->scale);
+    return ns;
 }
 
 void vdso_write(struct box *box)
@@ -171,12 +188,16 @@ void vdso_write(struct box *box)
     struct vdso *v = box->vdso;
     if (!v || v->never) return;
     struct vdso_data *d = data_of(box);
-    struct moment now = {host_tsc(), 0};
-    now.ns = box_monotonic(box); // after the counter: who waited for a time does not read an earlier one
+    struct moment now;
+    if (!read_moment(box, &now)) { // as before, but for a clock that was set
+        now.ns = told_at(d, now.tsc);
+        if (d->number) write_data(box, d, &now, d->scale);
+        return;
+    }
     if (is_early(v, &now)) return;
     uint64_t scale = measure(v, &now), told = told_at(d, now.tsc);
     if (d->number && (now.tsc < d->tsc || told > now.ns + STRAY_NS + (now.ns - d->clock[1]) / 1000)) {
-        tell_nothing(v, d);
+        tell_nothing(v, d, told);
         return;
     }
     if (told > now.ns) { // shorter ticks, until it is no longer ahead
