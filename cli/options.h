@@ -47,7 +47,7 @@ void options_free(struct command_line *);
 void options_help(FILE *);
 int fail(int status, const char *format, ...)
     __attribute__((format(printf, 2, 3))); // "belljar: ..." on stderr; returns status
-int image_command(int argc, char **argv); // argv[0] is "image"
-int cache_command(int argc, char **argv); // argv[0] is "cache"
+int image_command(int argc, char **argv);  // argv[0] is "image"
+int cache_command(int argc, char **argv);  // argv[0] is "cache"
 int syscalls_command(void);
 int insns_command(void);
