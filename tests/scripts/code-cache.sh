@@ -43,8 +43,8 @@ n = [0]
 def on(sig, frame): n[0] += 1
 signal.signal(signal.SIGALRM, on)
 signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-end = time.monotonic() + 0.3
-while time.monotonic() < end: sorted(range(1000))
+start = time.monotonic()
+while time.monotonic() - start < (0.3 if n[0] > 10 else 30): sorted(range(1000)) # 30: others have the processor, too
 print(n[0] > 10)'
 # String instructions of cached code that a tick leaves half done.
 copies='import signal, hashlib
