@@ -7,6 +7,7 @@
 //     ext-fuzz --images DIR --seed N --first I --cases 1 [--keep FILE]    keeps the case's image
 #include <dirent.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tests/ext/layout.h"
@@ -15,12 +16,15 @@
 #include "tests/store/campaign.h"
 
 enum { MAX_IMAGES = 64, MAX_CHANGES = 6, MAX_BYTES = 64, PATHS = 120, NAMES = 40, CASE_SECONDS = 20 };
+enum { SHOWN = 8 << 20, ELF_BYTES = 0x1100, ELFS = 8 };
 
 struct image {
     char path[512];
     uint8_t *bytes;
     uint64_t n;
     struct layout layout;
+    uint64_t elf[ELFS]; // where programs begin
+    unsigned elfs;
 };
 
 struct rng {
@@ -180,10 +184,24 @@ static void sign(struct image *im, struct changes *c, const struct region *g)
     memcpy(x->was, before + from, x->n);
 }
 
+// Headers of programs, and what they lead to.
+static void change_program(struct rng *r, struct image *im, struct changes *c)
+{
+    static const uint16_t part[] = {0, 64, 64, 0x300, 0x1000}, bytes[] = {64, 224, 224, 32, 96};
+    uint64_t k = below(r, sizeof part / sizeof *part), was = 0;
+    uint32_t width = 1u << below(r, 4);
+    uint64_t at = im->elf[below(r, im->elfs)] + part[k] + below(r, bytes[k] / width) * width;
+    if (at + width > im->n) return;
+    memcpy(&was, im->bytes + at, width);
+    uint64_t value = below(r, 3) ? value_for(r, im, was, width) : below(r, 9000);
+    put(im, c, at, &value, width);
+}
+
 static void change_some(struct rng *r, struct image *im, struct changes *c)
 {
     unsigned n = 1 + (unsigned)below(r, below(r, 3) ? 2 : MAX_CHANGES);
     bool right = below(r, 2);
+    if (im->elfs && below(r, 6) == 0) change_program(r, im, c);
     for (unsigned k = 0; k < n && c->n + 2 <= MAX_CHANGES * 2; k++) {
         const struct region *g = any_region(r, &im->layout);
         change_one(r, im, c, g);
@@ -307,13 +325,23 @@ struct counts {
     uint64_t slowest_case;
 };
 
-static void look(struct rng *r, struct ram *ram, const void *bytes, uint64_t n, struct counts *c)
+// Memory whose pages are frames, for images from far away.
+struct shown {
+    struct ram ram;
+    uint8_t *bytes;
+    uint32_t first;
+};
+
+static void look(struct rng *r, struct shown *s, const void *bytes, uint64_t n, struct counts *c)
 {
     static struct walk w;
     struct image_bytes dev;
     char why[200] = "";
+    bool far = below(r, 4) == 0 && n <= SHOWN;
+    if (far) memcpy(s->bytes, bytes, n);
     w.n = 0, w.r = r, w.found = 0;
-    if (mounted_open(&w.m, ram, image_bytes(&dev, bytes, n), 8 << 20, why, sizeof why)) {
+    struct blockdev *d = far ? image_far_away(&dev, bytes, n, s->first, rng_next(r)) : image_bytes(&dev, bytes, n);
+    if (mounted_open(&w.m, &s->ram, d, 8 << 20, why, sizeof why)) {
         if (strlen(why) < 20 || strchr(why, '\n')) abort();
         return;
     }
@@ -340,7 +368,7 @@ static void keep_image(const char *path, const struct image *im)
     if (!f || fwrite(im->bytes, 1, im->n, f) != im->n || fclose(f)) abort();
 }
 
-static void run_case(uint64_t seed, uint64_t number, struct image *images, unsigned n, struct ram *ram,
+static void run_case(uint64_t seed, uint64_t number, struct image *images, unsigned n, struct shown *s,
                      struct counts *c, const char *keep)
 {
     struct rng r = {seed ^ number * 0xd1342543de82ef95};
@@ -351,11 +379,17 @@ static void run_case(uint64_t seed, uint64_t number, struct image *images, unsig
     if (keep) keep_image(keep, im);
     watch_case(number, CASE_SECONDS);
     double before = cpu_seconds();
-    look(&r, ram, im->bytes, size, c);
+    look(&r, s, im->bytes, size, c);
     double took = cpu_seconds() - before;
     if (took > c->slowest) c->slowest = took, c->slowest_case = number;
     undo(im, &changes);
     c->cases++;
+}
+
+static void find_programs(struct image *im)
+{
+    for (uint64_t at = 0; at + ELF_BYTES <= im->n && im->elfs < ELFS; at += 1024)
+        if (!memcmp(im->bytes + at, "\177ELF", 4)) im->elf[im->elfs++] = at;
 }
 
 static unsigned load_images(const char *dir, struct image *images)
@@ -376,10 +410,19 @@ static unsigned load_images(const char *dir, struct image *images)
         if (!im->bytes || fread(im->bytes, 1, im->n, f) != im->n) abort();
         fclose(f);
         layout_of(im->path, &im->layout);
+        find_programs(im);
         n++;
     }
     if (found >= 0) free(names);
     return n;
+}
+
+static bool open_shown(struct shown *s)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, SHOWN) || ram_open(&s->ram, 4096)) return false;
+    s->bytes = mmap(NULL, SHOWN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return s->bytes != MAP_FAILED && !ram_attach(&s->ram, fd, SHOWN, &s->first);
 }
 
 static const char *option(int argc, char **argv, const char *name)
@@ -392,27 +435,30 @@ static const char *option(int argc, char **argv, const char *name)
 int main(int argc, char **argv)
 {
     static struct image images[MAX_IMAGES];
-    struct ram ram;
+    struct shown s;
     struct counts c = {0};
     const struct campaign run = campaign_of(argc, argv);
     const char *dir = option(argc, argv, "--images"), *keep = option(argc, argv, "--keep");
     unsigned n = dir ? load_images(dir, images) : 0;
-    if (n == 0 || ram_open(&ram, 4096)) {
+    if (n == 0 || !open_shown(&s)) {
         fprintf(stderr,
                 "usage: ext-fuzz --images DIR [--seed N] [--seconds S] [--first I] [--cases N] [--keep FILE]\n");
         return 2;
     }
     struct rng r = {0};
+    unsigned elfs = 0;
+    for (unsigned k = 0; k < n; k++) elfs += images[k].elfs;
+    if (!elfs) fprintf(stderr, "ext-fuzz: no image has a program\n"), exit(1);
     for (unsigned k = 0; k < n; k++) { // sound, all of them: else nothing is tested
         uint64_t before = c.mounted;
-        look(&r, &ram, images[k].bytes, images[k].n, &c);
+        look(&r, &s, images[k].bytes, images[k].n, &c);
         if (c.mounted == before) fprintf(stderr, "ext-fuzz: cannot mount %s\n", images[k].path), exit(1);
     }
     c = (struct counts){0};
     watch_start(run.seed);
-    for (uint64_t k = run.first; campaign_goes_on(&run, k); k++) run_case(run.seed, k, images, n, &ram, &c, keep);
+    for (uint64_t k = run.first; campaign_goes_on(&run, k); k++) run_case(run.seed, k, images, n, &s, &c, keep);
     for (unsigned k = 0; k < n; k++) free(images[k].bytes), layout_free(&images[k].layout);
-    ram_close(&ram);
+    ram_close(&s.ram);
     printf(
         "ext-fuzz: seed %llu: %llu cases on %u images, %llu mounted, %llu files looked at, %.0f s of CPU; the slowest "
         "case, %llu, took %.2f s\n",

@@ -140,3 +140,38 @@ struct blockdev *image_bytes(struct image_bytes *b, const void *bytes, uint64_t 
     *b = (struct image_bytes){.dev = {.ops = &bytes_ops, .bytes = n}, .bytes = bytes};
     return &b->dev;
 }
+
+// ---------------------------------------------------------------- from far away
+
+static bool is_here(struct image_bytes *b)
+{
+    b->chance = b->chance * 6364136223846793005 + 1442695040888963407;
+    return (b->chance >> 33) % 16;
+}
+
+static int far_ready(struct blockdev *d, uint64_t offset, size_t n, struct waitq **wait)
+{
+    if (!blockdev_has(d, offset, n)) return -LX_EIO;
+    return wait || is_here((struct image_bytes *)d) ? 0 : -LX_EPARK;
+}
+
+static uint32_t far_frame(struct blockdev *d, uint64_t offset)
+{
+    struct image_bytes *b = (struct image_bytes *)d;
+    return blockdev_has(d, offset, 4096) && is_here(b) ? b->first + (uint32_t)(offset / 4096) : 0;
+}
+
+static void far_hint(struct blockdev *d, uint64_t offset, uint64_t n, bool sure)
+{
+    (void)sure;
+    if (!blockdev_has(d, offset, n)) abort();
+}
+
+static const struct blockdev_ops far_ops = {
+    .read = bytes_read, .ready = far_ready, .frame = far_frame, .close = bytes_close, .hint = far_hint};
+
+struct blockdev *image_far_away(struct image_bytes *b, const void *bytes, uint64_t n, uint32_t first, uint64_t seed)
+{
+    *b = (struct image_bytes){.dev = {.ops = &far_ops, .bytes = n}, .bytes = bytes, .first = first, .chance = seed};
+    return &b->dev;
+}

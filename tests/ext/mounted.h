@@ -24,5 +24,11 @@ struct image_bytes {
     struct blockdev dev;
     const uint8_t *bytes;
     uint64_t reads; // calls, so far
+    // Of one that comes from far away: its first frame; what is here changes with each question.
+    uint32_t first;
+    uint64_t chance;
 };
 struct blockdev *image_bytes(struct image_bytes *, const void *bytes, uint64_t n);
+// The same, as if from a server: not all of it is here at once, and what is said to be needed soon must lie in it. Its
+// pages are the frames from `first` on.
+struct blockdev *image_far_away(struct image_bytes *, const void *bytes, uint64_t n, uint32_t first, uint64_t seed);

@@ -8,6 +8,24 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export E2FSPROGS_FAKE_TIME=1600000000 E2FSCK_TIME=1600000000 DEBUGFS_TIME=1600000000
 
+# program FILE TYPE: an ELF file of 9000 bytes with headers of an interpreter (TYPE 3; else none), of two segments and of
+# dynamic entries, at 0, that name four libraries.
+program() {
+    # shellcheck disable=SC2059  # escapes
+    put() { printf "$2" | dd of="$1" bs=1 seek="$3" conv=notrunc status=none; }
+    local z4='\0\0\0\0' page='\0\20\0\0\0\0\0\0' at='\0\40\0\0\0\0\0\0'
+    local z8=$z4$z4
+    truncate -s 9000 "$1"
+    put "$1" "\177ELF\2\1\1\0${z8}\3\0\76\0\1\0\0\0${z8}\100\0\0\0$z4$z8$z4\100\0\70\0\4\0" 0
+    put "$1" "\\$2\0\0\0\4\0\0\0\0\2\0\0$z4\0\2\0\0$z4\0\2\0\0$z4\20\0\0\0$z4\20\0\0\0$z4\1" 64
+    put "$1" "\1\0\0\0\5\0\0\0$z8$z8$z8\0\10\0\0$z4\0\10\0\0$z4$page" 120
+    put "$1" "\1\0\0\0\6\0\0\0$page$at$at\0\4\0\0$z4\0\4\0\0$z4$page" 176
+    put "$1" "\2\0\0\0\6\0\0\0$page$at$at\140\0\0\0$z4\140\0\0\0$z4\10" 232
+    put "$1" '\0file\0link\0so\0far\0' 768
+    put "$1" "\1\0\0\0$z4\1\0\0\0$z4\1\0\0\0$z4\6\0\0\0$z4\1\0\0\0$z4\13\0\0\0$z4" 4096
+    put "$1" "\1\0\0\0$z4\16\0\0\0$z4\5\0\0\0$z4\0\3" 4144
+}
+
 tree() {
     mkdir -p "$work/tree/dir/sub/deep" "$work/tree/names"
     cd "$work/tree"
@@ -24,6 +42,9 @@ tree() {
     # Every second block is a hole: many extents, and pointers at all levels.
     for ((i = 0; i < 60; i++)); do printf '%d' "$i" | dd of=pieces bs=4096 seek=$((i * 2)) conv=notrunc status=none; done
     printf 'end' | dd of=far bs=1 seek=5000000000 conv=notrunc status=none
+    program program 3
+    program so 0
+    for i in dir dir/sub names; do ln so "$i/so" && ln -s so "$i/link"; done # whichever is looked through before it
     find . -exec touch -h -d @1500000000 {} +
     cd - >/dev/null
 }
