@@ -287,10 +287,16 @@ static int check_options(const struct belljar_options *o, struct belljar_error *
     return BELLJAR_OK;
 }
 
+int belljar_memory_file(void)
+{
+    return ram_memory();
+}
+
 static int build(struct belljar_box *b, const struct belljar_image *image, struct belljar_error *why)
 {
     const struct belljar_options *o = b->options;
-    if (ram_open(&b->box.ram, (uint32_t)(o->memory / PAGE_BYTES)))
+    uint32_t frames = (uint32_t)(o->memory / PAGE_BYTES);
+    if (o->memory_file ? ram_open_on(&b->box.ram, frames, o->memory_file) : ram_open(&b->box.ram, frames))
         return belljar_fail(why, BELLJAR_NO_RESOURCES,
                             "cannot reserve memory for the box (limits on address space or descriptors?)");
     if (host_fault_install() || host_wake_open(&b->host.wake))

@@ -5,6 +5,7 @@
 // threads could run; a stream that is not ready is EAGAIN, and box/run.c wakes the waiters when the host says it is.
 // Functions may block.
 #include "box/box.h"
+#include "host/reader.h"
 #include <string.h>
 
 enum { CHUNK = 65536 };
@@ -34,16 +35,40 @@ static int64_t take(struct stream *s, void *to, size_t n)
     return got < 0 ? -LX_EIO : got;
 }
 
+// Straight to where it is wanted, so that what has no place is not taken. *all: there may be more.
+static int take_straight(struct stream *s, struct iob *io, size_t n, bool *all)
+{
+    struct host_piece p[2]; // that the second begins says where the first ends
+    if (!io->pieces(io, p, 2, n, 1)) return -LX_EFAULT;
+    int64_t got = take(s, p[0].at, p[0].n);
+    if (got < 0) return (int)got;
+    iob_moved(io, (size_t)got);
+    *all = (size_t)got == p[0].n;
+    return 0;
+}
+
+static int take_copied(struct stream *s, struct iob *io, size_t n)
+{
+    char buf[4096];
+    int64_t got = take(s, buf, n < sizeof buf ? n : sizeof buf);
+    if (got <= 0) return (int)got;
+    return iob_put(io, buf, (size_t)got) < (size_t)got ? -LX_EFAULT : 0;
+}
+
+// As much as is there. A function is asked once: it may block.
 static int stream_read(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct stream *s = stream_of(f);
-    char buf[4096];
+    bool all = true;
     (void)pos;
-    if (!io->left) return 0;
-    if (!ready(s)) return -LX_EAGAIN;
-    int64_t got = take(s, buf, io->left < sizeof buf ? io->left : sizeof buf);
-    if (got < 0) return (int)got;
-    return iob_put(io, buf, (size_t)got) < (size_t)got ? -LX_EFAULT : 0;
+    while (io->left && all) {
+        if (!ready(s)) return -LX_EAGAIN;
+        size_t n = io->left < CHUNK ? io->left : CHUNK;
+        all = false;
+        int err = io->pieces ? take_straight(s, io, n, &all) : take_copied(s, io, n);
+        if (err || by_function(s)) return err;
+    }
+    return 0;
 }
 
 static int give(struct stream *s, const void *from, size_t n)

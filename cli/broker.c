@@ -515,7 +515,7 @@ static bool fork_worker(struct broker *b, struct command_line *l)
     b->channel = pair[0];
     close(pair[1]);
     server_lent(&b->disk.server);
-    server_lent(&b->delta.server);
+    deltakeep_lent(&b->delta);
     return b->worker > 0;
 }
 

@@ -71,13 +71,25 @@ static int base(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASE
 
 static int start(struct deltakeep *k)
 {
-    int keep[] = {0, k->image}, pipe[2];
+    int keep[] = {0, 0, k->image}, pipe[2], memory = belljar_memory_file();
+    if (memory < 0) {
+        errno = -memory;
+        return -1;
+    }
     if (pipe2(pipe, O_CLOEXEC)) return -1;
     keep[0] = k->options.end = pipe[1];
-    int err = server_start(&k->server, deltaserver_run, &k->options, keep, k->image >= 0 ? 2 : 1);
+    keep[1] = k->options.memory = memory;
+    int err = server_start(&k->server, deltaserver_run, &k->options, keep, k->image >= 0 ? 3 : 2);
     close(pipe[1]);
     k->pipe = pipe[0];
     return err;
+}
+
+void deltakeep_lent(struct deltakeep *k)
+{
+    if (!k->server.pid) return;
+    server_lent(&k->server);
+    close(k->options.memory);
 }
 
 int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk)

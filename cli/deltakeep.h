@@ -1,7 +1,7 @@
 // --delta: the process that keeps what the box writes (disk/deltaserver.h), and what it takes to start it: which image
 // the delta belongs to.
 //
-//     deltakeep_start(&k, line, image, &disk) ... server_lent(&k.server) ... deltakeep_end(&k)
+//     deltakeep_start(&k, line, image, &disk) ... deltakeep_lent(&k) ... deltakeep_end(&k)
 #pragma once
 #include "cli/imageserver.h"
 #include "cli/options.h"
@@ -20,6 +20,7 @@ struct deltakeep {
 
 // 0, or an exit status when the message is out. The image is a descriptor, or -1 and the disk server's.
 int deltakeep_start(struct deltakeep *, const struct command_line *, int image, const struct imageserver *);
+void deltakeep_lent(struct deltakeep *); // the worker has been forked: what only it needs is closed
 void deltakeep_end(
     struct deltakeep *); // the worker is gone: waits until the file is closed, says what could not be read
 void deltakeep_report(const struct deltakeep *,

@@ -130,7 +130,10 @@ static int move_descriptors(struct worker *w, const struct imageserver *server, 
     w->channel = pass(&outside, w->channel);
     if (o->trace_fd > 2) o->trace_fd = pass(&outside, o->trace_fd);
     pass_image(w, &outside, &own, server);
-    if (w->delta->server.pid) o->delta = pass(&outside, w->delta->server.link);
+    if (w->delta->server.pid) {
+        o->delta = pass(&outside, w->delta->server.link);
+        o->memory_file = pass(&own, w->delta->options.memory);
+    }
     if (w->shares->server.pid) shares = pass(&outside, w->shares->server.link);
     w->cache->profile = pass(&own, w->cache->profile);
     w->cache->store.fd = pass(&own, o->cache ? w->cache->store.fd : -1);

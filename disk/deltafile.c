@@ -267,7 +267,7 @@ static int open_database(struct deltafile *d, enum delta_mode mode)
     d->lib.progress_handler(d->db, STEP_OPCODES, still_patient, d);
     // page_size is for a new file. The locks stay from the first transaction on.
     int err = execute(d, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; "
-                         "PRAGMA page_size=16384; PRAGMA cache_size=-4096");
+                         "PRAGMA page_size=32768; PRAGMA cache_size=-4096");
     if (!err && mode == DELTA_READ) err = execute(d, "PRAGMA query_only=ON");
     if (!err && mode == DELTA_WRITE)
         err = execute(d, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=1048576");

@@ -34,6 +34,7 @@ struct keeper {
     unsigned unwritten; // chunks since that was called
     size_t put;         // bytes of records in `out`
     struct deltaserver_end end;
+    uint8_t pages[DELTA_CHUNK_PAGES * DELTA_PAGE]; // from the memory
     union packet in, out;
 };
 
@@ -86,6 +87,7 @@ static int put_facts(struct keeper *k)
     f->used = (uint64_t)used;
     f->limit = k->options->limit;
     f->next_ino = next;
+    f->frames = k->options->memory > 0;
     return 0;
 }
 
@@ -318,6 +320,31 @@ static int take_chunk(struct keeper *k, const struct deltalink_chunk *r, size_t 
     return deltafile_put_pages(k->file, &c);
 }
 
+// n frames, of which those that follow each other are read at once.
+static int read_frames(struct keeper *k, const uint32_t *frame, unsigned n)
+{
+    for (unsigned i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && frame[end] == frame[end - 1] + 1;) end++;
+        size_t bytes = (size_t)(end - i) * DELTA_PAGE;
+        ssize_t got;
+        do {
+            got = pread(k->options->memory, k->pages + i * DELTA_PAGE, bytes, (off_t)frame[i] * DELTA_PAGE);
+        } while (got < 0 && errno == EINTR);
+        if (got != (ssize_t)bytes) return -EINVAL;
+    }
+    k->end.written += (uint64_t)n * DELTA_PAGE;
+    return 0;
+}
+
+static int take_frames(struct keeper *k, const struct deltalink_frames *r)
+{
+    struct delta_chunk c = {r->r.ino, r->index, r->data, r->hole, k->pages};
+    int err = k->options->memory > 0 ? read_frames(k, r->frame, (unsigned)__builtin_popcount(r->data)) : -EINVAL;
+    if (err) return err;
+    write_out(k);
+    return deltafile_put_pages(k->file, &c);
+}
+
 static int take_cut(struct keeper *k, const struct deltalink_cut *r)
 {
     return r->first > UINT32_MAX ? 0 : deltafile_cut_pages(k->file, r->r.ino, (uint32_t)r->first);
@@ -329,7 +356,7 @@ static int take_record(struct keeper *k, const struct deltalink_record *r)
         [DELTALINK_R_INODE] = sizeof(struct deltalink_inode), [DELTALINK_R_GONE] = sizeof *r,
         [DELTALINK_R_NAME] = sizeof(struct deltalink_name),   [DELTALINK_R_NO_XATTRS] = sizeof *r,
         [DELTALINK_R_XATTR] = sizeof(struct deltalink_xattr), [DELTALINK_R_CHUNK] = sizeof(struct deltalink_chunk),
-        [DELTALINK_R_CUT] = sizeof(struct deltalink_cut)};
+        [DELTALINK_R_CUT] = sizeof(struct deltalink_cut),     [DELTALINK_R_FRAMES] = sizeof(struct deltalink_frames)};
     const void *at = r;
     if (r->kind >= sizeof least / sizeof *least || !least[r->kind] || r->bytes < least[r->kind]) return -EINVAL;
     size_t rest = r->bytes - least[r->kind];
@@ -346,6 +373,8 @@ static int take_record(struct keeper *k, const struct deltalink_record *r)
         return take_xattr(k, at, rest);
     case DELTALINK_R_CHUNK:
         return take_chunk(k, at, rest);
+    case DELTALINK_R_FRAMES:
+        return take_frames(k, at);
     default:
         return take_cut(k, at);
     }

@@ -20,7 +20,8 @@ struct deltaserver {
     // The image that the delta belongs to. Called in the server, once; 0, or -errno with a line in `why`.
     int (*base)(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASERVER_WHY]);
     void *ctx;
-    int end; // where its struct deltaserver_end is written; -1: nowhere
+    int end;    // where its struct deltaserver_end is written; -1: nowhere
+    int memory; // the box's (belljar_memory_file), from which pages are read. 0: none, they come with the packets
 };
 
 // Until the worker's end of the link is closed. For server_start; ctx: struct deltaserver. 0, or 1: the delta is not

@@ -64,11 +64,17 @@ static void bit_clear(uint64_t *map, uint32_t i)
     map[i / 64] &= ~(1ull << (i % 64));
 }
 
+int ram_memory(void)
+{
+    int fd = memfd_create("box", MFD_CLOEXEC), err = 0;
+    if (fd >= 0 && ftruncate(fd, (off_t)RAM_BYTES) == 0) return fd;
+    err = -errno;
+    if (fd >= 0) close(fd);
+    return err;
+}
+
 static int map_ram(struct ram *r, struct ram_state *s)
 {
-    s->fd = memfd_create("box", MFD_CLOEXEC);
-    if (s->fd < 0) return -errno;
-    if (ftruncate(s->fd, (off_t)RAM_BYTES) != 0) return -errno;
     r->base = mmap(NULL, SPACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (r->base == MAP_FAILED) return -errno;
     void *p = mmap(r->base, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, s->fd, 0);
@@ -77,12 +83,15 @@ static int map_ram(struct ram *r, struct ram_state *s)
     return 0;
 }
 
-int ram_open(struct ram *r, uint32_t limit_frames)
+int ram_open_on(struct ram *r, uint32_t limit_frames, int memory)
 {
     struct ram_state *s = calloc(1, sizeof *s);
     *r = (struct ram){.base = MAP_FAILED, .state = s};
-    if (!s) return -ENOMEM;
-    *s = (struct ram_state){.fd = -1,
+    if (!s) {
+        close(memory);
+        return -ENOMEM;
+    }
+    *s = (struct ram_state){.fd = memory,
                             .limit = limit_frames,
                             .top = 1,
                             .next = 1,
@@ -96,6 +105,13 @@ int ram_open(struct ram *r, uint32_t limit_frames)
     int err = s->refs && s->held && s->dirty && r->code ? map_ram(r, s) : -ENOMEM;
     if (err) ram_close(r);
     return err;
+}
+
+int ram_open(struct ram *r, uint32_t limit_frames)
+{
+    *r = (struct ram){0};
+    int memory = ram_memory();
+    return memory < 0 ? memory : ram_open_on(r, limit_frames, memory);
 }
 
 void ram_close(struct ram *r)
@@ -214,6 +230,23 @@ uint32_t ram_alloc_to_fill(struct ram *r, bool zero)
     if (n > 1 && frame + n <= RAM_FILE_BASE) pages_ready(ram_ptr(r, frame), (size_t)n << 12);
     s->ready = frame + n;
     return frame;
+}
+
+// Frames that are there already are faster to copy to.
+uint32_t ram_alloc_from(struct ram *r, const struct host_piece *p, unsigned pieces, uint32_t n)
+{
+    struct ram_state *s = r->state;
+    struct iovec from[HOST_PIECES];
+    uint32_t old = s->top > s->ready ? s->top : s->ready, frame = pieces <= HOST_PIECES ? ram_alloc(r, n, false) : 0;
+    if (!frame) return 0;
+    uint8_t *to = ram_ptr(r, frame);
+    for (unsigned i = 0; i < pieces; i++) {
+        from[i] = (struct iovec){p[i].at, p[i].n};
+        if (frame < old) to = (uint8_t *)memcpy(to, p[i].at, p[i].n) + p[i].n;
+    }
+    if (frame < old || !write_frames(s, frame, from, (int)pieces)) return frame;
+    for (uint32_t i = 0; i < n; i++) ram_unref(r, frame + i);
+    return 0;
 }
 
 static void punch(struct ram_state *s, uint32_t a, uint32_t b)

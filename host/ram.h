@@ -27,11 +27,17 @@ struct ram {
     void (*code_changes)(struct ram *, uint32_t frame);
 };
 
+// The memfd of the frames below RAM_FILE_BASE, frame N at N * 4096, for who wants another process to read them; or
+// -errno. ram_open_on makes it the ram's.
+int ram_memory(void);
+int ram_open_on(struct ram *, uint32_t limit_frames, int memory);
 int ram_open(struct ram *, uint32_t limit_frames); // 0 or -errno of the host, negated
 void ram_close(struct ram *);
 uint32_t ram_alloc_to_fill(struct ram *, bool zero); // one that is written to at once, through ram_ptr
 uint32_t ram_alloc(struct ram *, uint32_t n,
                    bool zero); // n consecutive frames, one reference each; 0 when over the limit or out of numbers
+// n consecutive frames with what the pieces have, which is so many pages. 0: as ram_alloc, or it cannot be read.
+uint32_t ram_alloc_from(struct ram *, const struct host_piece *, unsigned pieces, uint32_t n);
 void ram_ref(struct ram *, uint32_t frame); // file frames: no-op
 void ram_unref(struct ram *, uint32_t frame);
 uint32_t ram_refs(const struct ram *, uint32_t frame); // file frames: UINT32_MAX

@@ -114,6 +114,10 @@ enum belljar_engine {
     BELLJAR_LOCKSTEP,
 };
 
+// A file for the box's memory, made before the box so that another process (a delta server) can read what lies there: a
+// descriptor, or -errno. It is the box's from belljar_box_new on, unless that says BELLJAR_BAD_OPTION.
+BELLJAR_API int belljar_memory_file(void);
+
 // Memory for translated code. A box makes its own, unless it is given one that was made before: by a process that
 // closes a sandbox around itself in which no executable memory can be had. One box at a time uses it.
 struct belljar_code_memory;
@@ -143,12 +147,13 @@ struct belljar_mount {
 };
 
 struct belljar_options {
-    const char *program;                // a name looked up in PATH, or a path with '/'. NULL: argv[0]
-    const char *const *argv;            // NULL-terminated, with argv[0]
-    const char *const *envp;            // NULL-terminated; NULL: belljar_default_env
-    const char *cwd;                    // "/"
-    int delta; // what the box writes is kept: the link to a delta server (vfs/delta_protocol.h), which stays the
-               // caller's. Only the command has one so far (disk/deltaserver.h). 0: none
+    const char *program;     // a name looked up in PATH, or a path with '/'. NULL: argv[0]
+    const char *const *argv; // NULL-terminated, with argv[0]
+    const char *const *envp; // NULL-terminated; NULL: belljar_default_env
+    const char *cwd;         // "/"
+    int delta;       // what the box writes is kept: the link to a delta server (vfs/delta_protocol.h), which stays the
+                     // caller's. Only the command has one so far (disk/deltaserver.h). 0: none
+    int memory_file; // of belljar_memory_file; 0: the box makes its own
     const struct belljar_mount *mounts; // in this order, before any file is put
     unsigned nmounts;
     const char *hostname; // "belljar"

@@ -119,8 +119,9 @@ static size_t move_user(struct iob *io, void *buf, size_t n, int to_user)
     return moved;
 }
 
-// The pieces are pages: each is made present and its own, as for a copy. What fails ends them.
-static unsigned pieces_of_user(struct iob *io, struct host_piece *p, unsigned max, size_t n)
+// The pieces are pages: each is made present and its own, as for a copy. What fails ends them; why the first one did is
+// said as move_user says it.
+static unsigned pieces_of_user(struct iob *io, struct host_piece *p, unsigned max, size_t n, int to_user)
 {
     struct iob_user *u = (struct iob_user *)io;
     unsigned count = 0, at = u->at;
@@ -129,8 +130,11 @@ static unsigned pieces_of_user(struct iob *io, struct host_piece *p, unsigned ma
     while (count < max && n > 0 && at < u->niov) {
         const struct lx_iovec *v = &iovecs(u)[at];
         size_t part = in_page(v->iov_base + off, v->iov_len - off < n ? v->iov_len - off : n);
-        void *host = part ? page_at(u->task, v->iov_base + off, MEM_W, &err) : NULL;
-        if (part && !host) break;
+        void *host = part ? page_at(u->task, v->iov_base + off, to_user ? MEM_W : MEM_R, &err) : NULL;
+        if (part && !host) {
+            if (!count) u->error = err;
+            break;
+        }
         if (part && count && (char *)p[count - 1].at + p[count - 1].n == host)
             p[count - 1].n += part;
         else if (part)

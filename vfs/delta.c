@@ -27,6 +27,7 @@ struct delta {
     uint64_t *numbers; // a hash set of inodes of the image; 0: free
     uint32_t nnumbers, cap;
     bool asking, pending, broken, unlinked; // unlinked: the server is gone
+    bool frames;                            // it reads the box's memory
     enum deltalink_op op;                   // that is being asked
     int err;                                // of the answer
     bool more;                              // packets of the answer
@@ -94,8 +95,7 @@ static void server_gone(struct delta *d)
     if (!*d->problem) snprintf(d->problem, sizeof d->problem, "the process that keeps the delta has ended");
 }
 
-// Whatever is in `out`.
-static void flush(struct delta *d)
+void delta_send(struct delta *d)
 {
     if (!d->put) return;
     d->out.head = (struct deltalink_head){.op = DELTALINK_CHANGES};
@@ -123,7 +123,7 @@ static void take_packet(struct delta *d)
 void delta_ask(struct delta *d, enum deltalink_op op, uint64_t ino, uint64_t at)
 {
     struct deltalink_head head = {.op = op, .ino = ino, .at = at};
-    flush(d);
+    delta_send(d);
     d->asking = true;
     d->op = op;
     d->err = 0;
@@ -211,13 +211,18 @@ bool delta_is_asking(const struct delta *d)
 void *delta_put(struct delta *d, enum deltalink_kind kind, uint64_t ino, size_t bytes)
 {
     bytes = (bytes + 7) & ~(size_t)7;
-    if (sizeof d->out.head + d->put + bytes > sizeof d->out) flush(d);
+    if (sizeof d->out.head + d->put + bytes > sizeof d->out) delta_send(d);
     struct deltalink_record *r = (void *)(d->out.bytes + sizeof d->out.head + d->put);
     memset(r, 0, bytes < 256 ? bytes : 256); // what is larger is pages and values
     *r = (struct deltalink_record){kind, (uint32_t)bytes, ino};
     d->put += bytes;
     d->pending = true;
     return r;
+}
+
+bool delta_takes_frames(const struct delta *d)
+{
+    return d->frames;
 }
 
 bool delta_is_pending(const struct delta *d)
@@ -265,9 +270,10 @@ static int take_numbers(struct delta *d, struct delta_facts *facts)
     *facts = (struct delta_facts){0};
     while (!err && (r = delta_next(d))) {
         const struct deltalink_facts *f = (const void *)r;
-        if (r->kind == DELTALINK_R_FACTS)
+        if (r->kind == DELTALINK_R_FACTS) {
             *facts = (struct delta_facts){f->used, f->limit, f->next_ino};
-        else if (r->kind == DELTALINK_R_NUMBER && r->ino && r->ino <= d->image_inodes)
+            d->frames = f->frames == 1;
+        } else if (r->kind == DELTALINK_R_NUMBER && r->ino && r->ino <= d->image_inodes)
             err = delta_will_have(d, r->ino);
         else
             err = -LX_EIO;

@@ -36,8 +36,10 @@ bool delta_is_asking(const struct delta *);                // between delta_ask 
 
 // A record of `bytes` (rounded up), its head filled in. Never NULL: when the link is broken, the save tells.
 void *delta_put(struct delta *, enum deltalink_kind, uint64_t ino, size_t bytes);
-bool delta_is_pending(const struct delta *); // something was put since the last save
-bool delta_is_broken(const struct delta *);  // a save has failed: no more will succeed
+void delta_send(struct delta *);               // now, all that was put
+bool delta_takes_frames(const struct delta *); // DELTALINK_R_FRAMES may be put
+bool delta_is_pending(const struct delta *);   // something was put since the last save
+bool delta_is_broken(const struct delta *);    // a save has failed: no more will succeed
 // 0: all that was put is durable. -LX_EIO, -LX_ENOSPC: nothing of it is there, nor will be.
 int delta_save(struct delta *, uint64_t next_ino, struct delta_facts *);
 const char *delta_problem(const struct delta *); // of the save that failed; "": none

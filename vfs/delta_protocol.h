@@ -9,10 +9,10 @@
 //   DELTALINK_CHANGES                       -
 //   DELTALINK_SAVE, at: next inode number   FACTS, when all changes so far are durable
 //
-// Changes are INODE, GONE, NAME, NO_XATTRS, XATTR, CHUNK and CUT, applied in their order; nothing of them counts before
-// the next save has succeeded. One that cannot be applied makes that save fail, and all later ones: what is in the file
-// is what was saved last. An answer comes in as many packets as it takes; the last one has `more` 0, and with err != 0
-// a TEXT that says why.
+// Changes are INODE, GONE, NAME, NO_XATTRS, XATTR, CHUNK, FRAMES and CUT, applied in their order; nothing of them
+// counts before the next save has succeeded. One that cannot be applied makes that save fail, and all later ones: what
+// is in the file is what was saved last. An answer comes in as many packets as it takes; the last one has `more` 0, and
+// with err != 0 a TEXT that says why.
 #pragma once
 #include <stdint.h>
 
@@ -51,6 +51,7 @@ enum deltalink_kind {
     DELTALINK_R_XATTR,
     DELTALINK_R_CHUNK,
     DELTALINK_R_CUT,
+    DELTALINK_R_FRAMES,
 };
 struct deltalink_record {
     uint32_t kind;
@@ -62,6 +63,7 @@ struct deltalink_facts {
     struct deltalink_record r;
     uint64_t used, limit; // bytes of the file that hold something; that it may have
     uint64_t next_ino;
+    uint32_t frames, unused; // frames 1: the server reads the box's memory, so that FRAMES may take the place of CHUNK
 };
 struct deltalink_text {
     struct deltalink_record r;
@@ -97,6 +99,15 @@ struct deltalink_chunk {
     uint32_t index; // of the chunk
     uint16_t data, hole;
     uint8_t bytes[]; // 4096 for each bit of data, if there are any
+};
+// A chunk whose pages the server finds in the box's memory. It reads them when it comes to that, at the latest before
+// the next save is durable; so a page may have changed by then, or its frame have gone: the box says so afterwards, as
+// of any change.
+struct deltalink_frames {
+    struct deltalink_record r;
+    uint32_t index;
+    uint16_t data, hole;
+    uint32_t frame[DELTALINK_PAGES]; // numbers (host/ram.h), one for each bit of data
 };
 struct deltalink_cut {
     struct deltalink_record r;

@@ -41,7 +41,7 @@ size_t iob_zero(struct iob *io, size_t n)
     return all;
 }
 
-void iob_filled(struct iob *io, size_t n)
+void iob_moved(struct iob *io, size_t n)
 {
     io->skip(io, n);
     moved(io, n);
@@ -58,9 +58,9 @@ static size_t mem_move(struct iob *io, void *buf, size_t n, int to_user)
     return n;
 }
 
-static unsigned mem_pieces(struct iob *io, struct host_piece *p, unsigned max, size_t n)
+static unsigned mem_pieces(struct iob *io, struct host_piece *p, unsigned max, size_t n, int to_user)
 {
-    (void)max;
+    (void)max, (void)to_user;
     *p = (struct host_piece){((struct iob_mem *)io)->at, n};
     return 1;
 }

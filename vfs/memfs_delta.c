@@ -311,33 +311,69 @@ static void copy_page(struct mnode *n, uint32_t index, uint32_t frame, uint8_t *
     if (n->i.size > at && n->i.size < at + PAGE) memset(to + (n->i.size - at), 0, at + PAGE - n->i.size);
 }
 
+// What of a chunk is sent.
+struct marked {
+    uint32_t first; // page
+    uint16_t data, hole;
+    uint32_t frame[CHUNK]; // of each page of data
+};
+
+static void send_bytes(struct mnode *n, const struct marked *c)
+{
+    size_t bytes = (size_t)__builtin_popcount(c->data) * PAGE;
+    struct deltalink_chunk *r = delta_put(memfs_of(&n->i)->delta, DELTALINK_R_CHUNK, n->i.ino, sizeof *r + bytes);
+    r->index = c->first / CHUNK;
+    r->data = c->data;
+    r->hole = c->hole;
+    uint8_t *to = r->bytes;
+    for (unsigned k = 0; k < CHUNK; k++)
+        if (c->data >> k & 1) {
+            copy_page(n, c->first + k, c->frame[k], to);
+            to += PAGE;
+        }
+}
+
+// The server reads the pages itself: no later than what tells of a change to them, or of their end, since that is sent
+// behind it.
+static void send_frames(struct mnode *n, const struct marked *c)
+{
+    struct deltalink_frames *r = delta_put(memfs_of(&n->i)->delta, DELTALINK_R_FRAMES, n->i.ino, sizeof *r);
+    r->index = c->first / CHUNK;
+    r->data = c->data;
+    r->hole = c->hole;
+    unsigned at = 0;
+    for (unsigned k = 0; k < CHUNK; k++)
+        if (c->data >> k & 1) r->frame[at++] = c->frame[k];
+}
+
+// Not where the file ends within a page (copy_page).
+static bool as_frames(const struct mnode *n, uint32_t first)
+{
+    uint64_t at = (uint64_t)first * PAGE, size = n->i.size;
+    return delta_takes_frames(memfs_of(&n->i)->delta) && (size % PAGE == 0 || size < at || size > at + CHUNK * PAGE);
+}
+
 // The marked pages of the chunk that begins at page `first`.
 static void send_chunk(struct mnode *n, uint32_t first)
 {
     struct memfs *m = memfs_of(&n->i);
-    uint16_t marked = pagemap_marked(&n->pages, first), hole = 0;
-    uint32_t frame[CHUNK];
+    struct marked c = {.first = first};
+    uint16_t marked = pagemap_marked(&n->pages, first);
     bool own;
     for (unsigned k = 0; k < CHUNK; k++) {
-        frame[k] = marked >> k & 1 ? pagemap_get(&n->pages, first + k, &own) : 0;
-        if (frame[k] == PAGE_HOLE) hole |= (uint16_t)(1u << k);
-        if (marked >> k & 1 && !page_in_memory(frame[k]) && frame[k] != PAGE_HOLE) marked &= (uint16_t) ~(1u << k);
+        uint32_t frame = marked >> k & 1 ? pagemap_get(&n->pages, first + k, &own) : 0;
+        c.frame[k] = frame;
+        if (frame == PAGE_HOLE) c.hole |= (uint16_t)(1u << k);
+        if (marked >> k & 1 && !page_in_memory(frame) && frame != PAGE_HOLE) marked &= (uint16_t) ~(1u << k);
     }
     unsigned sent = (unsigned)__builtin_popcount(marked);
     m->unsent_pages -= m->unsent_pages < sent ? m->unsent_pages : sent;
-    uint16_t data = marked & (uint16_t)~hole;
-    size_t bytes = (size_t)__builtin_popcount(data) * PAGE;
+    c.data = marked & (uint16_t)~c.hole;
     let_go(n, first, CHUNK);
-    struct deltalink_chunk *r = delta_put(memfs_of(&n->i)->delta, DELTALINK_R_CHUNK, n->i.ino, sizeof *r + bytes);
-    r->index = first / CHUNK;
-    r->data = data;
-    r->hole = hole;
-    uint8_t *to = r->bytes;
-    for (unsigned k = 0; k < CHUNK; k++)
-        if (data >> k & 1) {
-            copy_page(n, first + k, frame[k], to);
-            to += PAGE;
-        }
+    if (as_frames(n, first))
+        send_frames(n, &c);
+    else
+        send_bytes(n, &c);
     pagemap_unmark(&n->pages, first);
 }
 
@@ -364,9 +400,13 @@ void memfs_send_ahead(struct mnode *n)
     struct memfs *m = memfs_of(&n->i);
     if (m->unsaved_pages < SEND_AHEAD || m->unsent_pages < SEND_OFTEN || m->saving || delta_is_broken(m->delta)) return;
     send_pages(n, true);
-    if (m->unsent_pages < SEND_AHEAD) return;
+    if (m->unsent_pages < SEND_AHEAD) {
+        delta_send(m->delta); // so that the server has something to do
+        return;
+    }
     for (struct mnode *k = m->unsaved; k; k = k->unsaved_next) send_pages(k, false);
     m->unsent_pages = 0;
+    delta_send(m->delta);
 }
 
 static struct deltalink_time put_time(struct vtime t)

@@ -227,11 +227,11 @@ static int put_image(struct mnode *n, uint32_t frame, uint64_t pos, struct iob *
     uint32_t pages = room + off > MOST_PAGES * 4096 ? MOST_PAGES : (uint32_t)((room + off + 4095) >> 12);
     pages = run_length(n, (uint32_t)(pos >> 12), frame, pages);
     *want = (size_t)pages * 4096 - off < room ? (size_t)pages * 4096 - off : (size_t)room;
-    unsigned count = io->pieces ? io->pieces(io, p, HOST_PIECES, *want) : 0;
+    unsigned count = io->pieces ? io->pieces(io, p, HOST_PIECES, *want, 1) : 0;
     if (!count) return put_page(ram, frame, off, io, want, got);
     int64_t filled = ram_read_pieces(ram, frame, off, p, count);
     if (filled < 0) return -LX_EIO;
-    iob_filled(io, (size_t)filled);
+    iob_moved(io, (size_t)filled);
     *want = *got = (size_t)filled;
     return 0;
 }
@@ -293,21 +293,68 @@ static size_t take_bytes(struct mnode *n, uint32_t index, uint32_t frame, uint32
     return got;
 }
 
+enum { MANY = 16, MANY_LEAST = 4 }; // pages that are written at once
+
+// How many whole pages from `index` on are written that were not there.
+static uint32_t new_pages(struct mnode *n, uint32_t index, const struct iob *io)
+{
+    uint32_t most = io->left >> 12 < MANY ? (uint32_t)(io->left >> 12) : MANY, k = 0;
+    bool own;
+    if (!io->pieces || n->i.seals || most > UINT32_MAX - index || (n->lower && index < n->lower_pages)) return 0;
+    while (k < most && !pagemap_get(&n->pages, index + k, &own)) k++;
+    return k < MANY_LEAST ? 0 : k;
+}
+
+// Frames with the next bytes, 0: page by page, which says why not.
+static uint32_t frames_of(struct mnode *n, struct iob *io, uint32_t pages)
+{
+    struct host_piece p[HOST_PIECES];
+    size_t bytes = 0;
+    if (memfs_room(memfs_of(&n->i), pages)) return 0;
+    unsigned count = io->pieces(io, p, HOST_PIECES, (size_t)pages << 12, 0);
+    for (unsigned k = 0; k < count; k++) bytes += p[k].n;
+    return bytes == (size_t)pages << 12 ? ram_alloc_from(n->i.fs->vfs->ram, p, count, pages) : 0;
+}
+
+// How many bytes it was; 0: it could not be done so.
+static size_t write_pages(struct mnode *n, struct iob *io, uint32_t index, uint32_t pages)
+{
+    uint32_t frame = frames_of(n, io, pages), done = 0;
+    if (!frame) return 0;
+    content_changes(n);
+    while (done < pages && own_page(n, index + done, frame + done) == 0) done++;
+    for (uint32_t k = done + 1; k < pages; k++) ram_unref(n->i.fs->vfs->ram, frame + k);
+    n->i.blocks += 8ull * done;
+    iob_moved(io, (size_t)done << 12);
+    return (size_t)done << 12;
+}
+
+// At most to the end of the page. *got < want: the memory ended.
+static int write_page(struct mnode *n, struct iob *io, uint64_t pos, size_t want, size_t *got)
+{
+    struct ram *ram = n->i.fs->vfs->ram;
+    uint32_t index = (uint32_t)(pos >> 12), frame;
+    int err = page_for_write(n, index, &frame);
+    if (err) return err;
+    ram_writing(ram, frame);
+    *got = take_bytes(n, index, frame, pos & 4095, io, want);
+    return 0;
+}
+
 static int file_write(struct file *f, struct iob *io, uint64_t *pos)
 {
     struct mnode *n = mnode(f->inode);
-    struct ram *ram = n->i.fs->vfs->ram;
     if (n->i.seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE)) return -LX_EPERM;
     if (*pos > n->i.size && !(n->i.seals & LX_F_SEAL_GROW)) clear_tail(n);
     while (io->left > 0) {
-        uint32_t off = *pos & 4095, frame;
+        uint32_t off = *pos & 4095;
         size_t want = 4096 - off < io->left ? 4096 - off : io->left;
         if (*pos >= MAX_SIZE) return -LX_EFBIG;
         if (n->i.seals & LX_F_SEAL_GROW && *pos + want > n->i.size) return -LX_EPERM;
-        int err = page_for_write(n, (uint32_t)(*pos >> 12), &frame);
+        uint32_t pages = off ? 0 : new_pages(n, (uint32_t)(*pos >> 12), io);
+        size_t got = pages ? write_pages(n, io, (uint32_t)(*pos >> 12), pages) : 0;
+        int err = got ? 0 : write_page(n, io, *pos, want, &got);
         if (err) return err;
-        ram_writing(ram, frame);
-        size_t got = take_bytes(n, (uint32_t)(*pos >> 12), frame, off, io, want);
         *pos += got;
         if (got && *pos > n->i.size) n->i.size = *pos;
         if (got < want) return -LX_EFAULT;

@@ -34,15 +34,17 @@ static inline void *stacked_serve(void *at)
     return NULL;
 }
 
-// 0, or what extfs_new_delta says, with s->why.
+// 0, or what extfs_new_delta says, with s->why. shown: the server reads pages from the memory, as it does for a worker.
 static inline int stacked_open(struct stacked *s, const char *image, const char *delta, uint64_t limit, uint32_t frames,
-                               uint64_t kmem)
+                               uint64_t kmem, bool shown)
 {
     struct blockdev *dev;
+    int memory = ram_memory();
     *s = (struct stacked){.server = {.path = delta, .limit = limit, .base = stacked_base, .end = -1}};
+    if (shown) s->server.memory = dup(memory);
     assert_int_equal(host_link_pair(s->link), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, stacked_serve, s), 0);
-    vbox_open_empty(&s->b, frames, kmem);
+    vbox_open_on(&s->b, frames, kmem, memory);
     assert_int_equal(blockfile_open(&s->b.ram, image, &dev, s->why, sizeof s->why), 0);
     int err = extfs_new_delta(s->b.vfs, dev, s->link[0], &s->fs, s->why, sizeof s->why);
     if (err) return err;
@@ -63,4 +65,5 @@ static inline void stacked_close(struct stacked *s)
     ram_close(&s->b.ram);
     host_link_close(s->link[0]);
     pthread_join(s->thread, NULL);
+    if (s->server.memory) close(s->server.memory);
 }

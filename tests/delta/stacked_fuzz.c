@@ -43,7 +43,7 @@ static void make_good(void)
         "4096 -N 64 -d s image 400k",
         work);
     if (system(command)) fail_msg("cannot make the image");
-    assert_int_equal(stacked_open(&s, image, good, 1 << 26, 8192, 16 << 20), 0);
+    assert_int_equal(stacked_open(&s, image, good, 1 << 26, 8192, 16 << 20, false), 0);
     struct vfs *v = s.b.vfs;
     for (unsigned k = 0; k < 5; k++) {
         snprintf(path, sizeof path, "/dir/sub/d%u", k);
@@ -272,7 +272,7 @@ static bool use(struct chance *c, const char *path)
 {
     struct stacked s;
     unsigned visits = 0;
-    int err = stacked_open(&s, image, path, 1 << 24, 2048, 2 << 20);
+    int err = stacked_open(&s, image, path, 1 << 24, 2048, 2 << 20, below(c, 2));
     if (err) {
         assert_true(err < 0 && s.why[0] && !strchr(s.why, '\n'));
     } else {

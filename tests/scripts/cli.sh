@@ -23,6 +23,11 @@ box --put "$work/in:/new/dir/in" --get /tmp/out:"$work/out" -- cp /new/dir/in /t
 cmp "$work/in" "$work/out" || bad 'put and get changed the bytes'
 is 'a script put in' "$(box --put "$work/script:/tmp/s" -- /tmp/s a 'b c')" 'script a b c'
 
+# Standard input: as much at once as natively, and what has no place is not taken.
+is 'dd from a file' "$(box -- dd of=/dev/null bs=100000 <"$work/in" 2>&1 | grep records)" "$(dd of=/dev/null bs=100000 <"$work/in" 2>&1 | grep records)"
+is 'from a pipe' "$(cat "$work/in" | box -- md5sum)" "$(md5sum <"$work/in" | sed 's/ .*/  -/')"
+is 'a read that fails' "$(echo hello | box -- python3 -c 'import ctypes, os; print(ctypes.CDLL(None).read(0, 4096, 10), os.read(0, 10))')" "-1 b'hello\n'"
+is 'into two pieces' "$(box --put "$work/in:/tmp/in" -- python3 -c 'import os; a, b = bytearray(70000), bytearray(50001); print(os.readv(0, [a, b]), a + b == open("/tmp/in", "rb").read(120001))' <"$work/in")" '120001 True'
 # Environment, user, directory, host name.
 is --env "$(box --env A=1 --env A=2 --env 'B=x y' -- bash -c 'echo "$A|$B|$HOME"')" '2|x y|/root'
 is --user "$(box --user 1000:100 -- id -u -r)$(box --user 1000:100 -- id -g)" 1000100

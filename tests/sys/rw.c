@@ -97,6 +97,44 @@ static void test_fault(void)
     close(fd);
 }
 
+static int has_pages(int fd, const char *from, size_t n, off_t at)
+{
+    static char back[64 << 12];
+    return pread(fd, back, n, at) == (ssize_t)n && !memcmp(back, from, n);
+}
+
+// Many pages at once: new ones, some that are there, from pieces of memory, and from memory that ends.
+static void test_many_pages(void)
+{
+    enum { PAGES = 40, BYTES = PAGES << 12 };
+    struct stat st;
+    char *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = open("many", O_RDWR | O_CREAT, 0644), other = open("other", O_RDWR | O_CREAT, 0644);
+    for (unsigned i = 0; i < BYTES; i++) p[i] = (char)(i * 31 + (i >> 12));
+    CHECK(pwrite(fd, p, BYTES, 0) == BYTES && has_pages(fd, p, BYTES, 0));
+    CHECK(ftruncate(fd, 5 << 12) == 0);
+    CHECK(pwrite(fd, p + 1, 30 << 12, 2 << 12) == 30 << 12); // three pages are there
+    CHECK(has_pages(fd, p, 2 << 12, 0) && has_pages(fd, p + 1, 30 << 12, 2 << 12));
+    CHECK(fstat(fd, &st) == 0 && st.st_size == 32 << 12);
+    CHECK(pwrite(fd, p + 5, 20 << 12, (50 << 12) + 100) == 20 << 12 &&
+          has_pages(fd, p + 5, 20 << 12, (50 << 12) + 100));
+    struct iovec v[] = {{p + 7, 9000}, {p + 20000, 1}, {p + 4096, 80000}, {p, 0}, {p + 90000, 40000}};
+    CHECK(pwritev(fd, v, 5, 80 << 12) == 129001 && has_pages(fd, p + 4096, 80000, (80 << 12) + 9001));
+    CHECK(has_pages(fd, p + 7, 9000, 80 << 12) && has_pages(fd, p + 90000, 40000, (80 << 12) + 89001));
+    char *shown = mmap(NULL, 16 << 12, PROT_READ, MAP_SHARED, other, 0);
+    CHECK(write(other, p, 9 << 12) == 9 << 12);
+    CHECK(pwrite(fd, shown, 16 << 12, 200 << 12) == 9 << 12 && has_pages(fd, p, 9 << 12, 200 << 12)); // its file ends
+    CHECK(pwrite(other, shown, 9 << 12, 9 << 12) == 9 << 12 && has_pages(other, p, 9 << 12, 9 << 12));
+    munmap(p + (30 << 12), 10 << 12);
+    CHECK(pwrite(fd, p, BYTES, 300 << 12) == 30 << 12 && has_pages(fd, p, 30 << 12, 300 << 12));
+    CHECK(fstat(fd, &st) == 0 && st.st_size == 330 << 12);
+    CHECK_FAILS(pwrite(fd, p + (30 << 12), 5 << 12, 400 << 12), EFAULT);
+    munmap(p, 30 << 12);
+    munmap(shown, 16 << 12);
+    close(fd);
+    close(other);
+}
+
 static volatile int xfsz;
 static void on_xfsz(int sig)
 {
@@ -175,13 +213,14 @@ static void test_alloc(void)
 
 int main(void)
 {
-    static const char *const names[] = {"f", "v", "app", "fault", "lim", "big", "out", "alloc"};
+    static const char *const names[] = {"f", "v", "app", "fault", "lim", "big", "out", "alloc", "many", "other"};
     char dir[64];
     check_enter(dir);
     test_basic();
     test_vectors();
     test_append();
     test_fault();
+    test_many_pages();
     test_limit();
     test_copy();
     test_alloc();

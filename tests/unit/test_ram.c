@@ -57,6 +57,29 @@ static void count_is_exact(void **state)
     assert_int_equal(ram_used(r), 0);
 }
 
+static void frames_from_pieces(void **state)
+{
+    static uint8_t bytes[6 * 4096];
+    struct ram *r = *state;
+    for (unsigned i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 7 + i / 4096);
+    const struct host_piece nowhere = {(void *)4096, sizeof bytes};
+    assert_int_equal(ram_alloc_from(r, &nowhere, 1, 6), 0);
+    assert_int_equal(ram_used(r), 0);
+    const struct host_piece p[] = {{bytes, 5000}, {bytes + 5000, 3}, {bytes + 5003, sizeof bytes - 5003}};
+    for (unsigned round = 0; round < 3; round++) { // never used, used before, both
+        uint32_t a = ram_alloc_from(r, p, 3, 6), b = ram_alloc_from(r, p, 3, 6);
+        assert_true(a && b);
+        assert_memory_equal(ram_ptr(r, a), bytes, sizeof bytes);
+        assert_memory_equal(ram_ptr(r, b), bytes, sizeof bytes);
+        for (uint32_t k = 0; k < 6; k++) {
+            assert_int_equal(ram_refs(r, a + k), 1);
+            ram_unref(r, a + k);
+            if (round != 1) ram_unref(r, b + k);
+        }
+    }
+    assert_int_equal(ram_used(r), 6);
+}
+
 static void limit_holds(void **state)
 {
     struct ram *r = *state;
@@ -198,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(frames_are_consecutive_and_zero),
         TEST(count_is_exact),
+        TEST(frames_from_pieces),
         TEST(limit_holds),
         TEST(reused_frames_are_zeroed_when_asked),
         TEST(freed_runs_return_to_the_host),

@@ -40,14 +40,19 @@ static inline void vbox_unmap(void *ctx, struct inode *i, uint32_t first, uint32
     b->changes += count == 0;
 }
 
-static inline void vbox_open_empty(struct vbox *b, uint32_t frames, uint64_t kmem)
+static inline void vbox_open_on(struct vbox *b, uint32_t frames, uint64_t kmem, int memory)
 {
     memset(b, 0, sizeof *b);
-    assert_int_equal(ram_open(&b->ram, frames), 0);
+    assert_int_equal(ram_open_on(&b->ram, frames, memory), 0);
     struct vfs_host host = {.ctx = b, .now = vbox_now, .random = vbox_random, .unmap = vbox_unmap};
     b->vfs = vfs_new(&b->ram, &host, kmem);
     assert_non_null(b->vfs);
     cred_init(&b->cred, 0, 0);
+}
+
+static inline void vbox_open_empty(struct vbox *b, uint32_t frames, uint64_t kmem)
+{
+    vbox_open_on(b, frames, kmem, ram_memory());
 }
 
 static inline void vbox_mounted(struct vbox *b)
