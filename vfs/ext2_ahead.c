@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+    FIRST = 128 << 10,
     TABLES = 1 << 20,
     SMALL = 8, // blocks of a directory whose directories may be needed
     CHILDREN = 64,
@@ -16,12 +17,22 @@ enum {
     EXTENTS = 4 // that an inode has room for
 };
 
+// Behind the first inode tables (flex_bg: several, side by side) lie the root directory and what was made next.
+static void ahead_first(struct ext2 *e)
+{
+    blk64_t end = ext2fs_inode_table_loc(e->fs, 0) + e->fs->inode_blocks_per_group;
+    for (dgrp_t g = 1; g < e->fs->group_desc_count && ext2fs_inode_table_loc(e->fs, g) == end; g++)
+        end += e->fs->inode_blocks_per_group;
+    if (end < e->blocks) blockdev_ahead(e->dev, end * e->block_size, FIRST);
+}
+
 // The used parts of the inode tables, from the first on.
 void ext2_ahead_open(struct ext2 *e)
 {
     uint32_t per = EXT2_INODES_PER_GROUP(e->fs->super);
     uint64_t left = TABLES;
     if (!e->dev->ops->hint) return;
+    ahead_first(e);
     for (dgrp_t g = 0; g < e->fs->group_desc_count && left; g++) {
         uint32_t unused = ext2fs_bg_free_inodes_count(e->fs, g);
         uint64_t n = unused < per ? (uint64_t)(per - unused) * e->inode_size : 0;
@@ -97,17 +108,28 @@ bool ext2_inode_is_here(const struct ext2 *e, uint64_t ino)
     return !e->dev->ops->ready(e->dev, at, e->inode_size, NULL);
 }
 
-static void hint_child(struct ext2 *e, uint64_t ino)
+// These come before guesses, but cost a request each: what is below a directory that was looked through is often next.
+static void ahead_child(struct ext2 *e, uint64_t ino)
 {
     struct ext2_node n;
-    const struct ext2_inode_large *in = ext2_inode_is_here(e, ino) ? ext2_read_inode(e, ino) : NULL;
+    const struct ext2_inode_large *in = ext2_read_inode(e, ino);
     if (!in) return;
     ext2_fill_node(e, ino, in, &n);
     bool deep = n.flags & EXT4_EXTENTS_FL && ext2_le16(n.map + 6); // its extents lie in blocks of their own
     uint64_t blocks = (n.size < CHILD_BYTES ? n.size : CHILD_BYTES) / e->block_size;
     if (n.flags & EXT4_INLINE_DATA_FL || deep) return;
     for (uint64_t k = 0; k < blocks && ext2_can_find(e, &n, k) && !ext2_find(e, &n, k) && n.run.physical; k++)
-        blockdev_hint(e->dev, (n.run.physical + k - n.run.logical) * e->block_size, e->block_size);
+        blockdev_ahead(e->dev, (n.run.physical + k - n.run.logical) * e->block_size, e->block_size);
+}
+
+void ext2_ahead_below(struct ext2 *e)
+{
+    for (unsigned i = 0; i < EXT2_BELOW; i++) {
+        ext2_ino_t ino = e->below[i];
+        if (!ino || !ext2_inode_is_here(e, ino)) continue;
+        e->below[i] = 0;
+        ahead_child(e, ino);
+    }
 }
 
 void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
@@ -116,7 +138,8 @@ void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
     if (!e->dev->ops->hint || n->ahead || n->size > SMALL * e->block_size) return;
     n->ahead = true;
     if (ext2_entries(&e->lower, n, note_child, &c)) return; // too many, too
-    for (unsigned i = 0; i < c.n; i++) hint_child(e, c.ino[i]);
+    for (unsigned i = 0; i < c.n; i++) e->below[e->nbelow++ % EXT2_BELOW] = (ext2_ino_t)c.ino[i];
+    ext2_ahead_below(e);
 }
 
 // ---------------------------------------------------------------- files

@@ -23,6 +23,7 @@ enum {
 struct needed {
     char name[NEEDED][NAME];
     uint64_t ino[NEEDED];
+    struct ext2_node file[NEEDED]; // as far as they were found; ino 0
     unsigned n;
 };
 
@@ -81,7 +82,9 @@ static void ahead_library(struct ext2 *e, struct needed *w, unsigned i)
         w->name[i][n.size] = 0;
     }
     bool plain = LINUX_S_ISREG(n.mode) && !(n.flags & EXT4_INLINE_DATA_FL) && ext2_can_find(e, &n, 0);
-    if (plain && !ext2_find(e, &n, 0) && n.run.physical) ext2_ahead_file(e, &n, n.run.physical * e->block_size);
+    if (!plain || ext2_find(e, &n, 0) || !n.run.physical) return;
+    w->file[i] = n;
+    blockdev_ahead(e->dev, n.run.physical * e->block_size, e->block_size);
 }
 
 static void ahead_libraries(struct ext2 *e, struct needed *w)
@@ -90,6 +93,8 @@ static void ahead_libraries(struct ext2 *e, struct needed *w)
         if (ext2_entries(&e->lower, &e->libraries, note_library, w)) return;
         for (unsigned i = 0; i < w->n; i++) ahead_library(e, w, i);
     }
+    for (unsigned i = 0; i < w->n; i++)
+        if (w->file[i].ino) ext2_ahead_file(e, &w->file[i], w->file[i].run.physical * e->block_size);
 }
 
 // Their names are strings in the first segment.

@@ -6,7 +6,7 @@
 #include "vfs/internal.h"
 #include "vfs/memfs.h"
 
-enum { EXT2_KEPT = 16, EXT2_LATER = 4, EXT2_MAP_BYTES = 60 };
+enum { EXT2_KEPT = 16, EXT2_LATER = 4, EXT2_BELOW = 128, EXT2_MAP_BYTES = 60 };
 
 // Blocks of metadata, as they are read; what is kept is proven: its checksum was right for what it is used as.
 enum ext2_kind { EXT2_POINTERS, EXT2_EXTENTS, EXT2_DIRECTORY, EXT2_XATTRS };
@@ -51,6 +51,8 @@ struct ext2 {
     bool told;      // of damage
     uint8_t *inode; // ext2_inode_room bytes: what ext2_read_inode gives
     struct ext2_kept kept[EXT2_KEPT];
+    ext2_ino_t below[EXT2_BELOW]; // directories in directories, to be looked at once their inodes are here; 0: none
+    unsigned nbelow;              // how many there have been: the oldest is overwritten
     struct ext2_later later[EXT2_LATER];
     unsigned nlater;                     // how many there have been: the oldest is overwritten
     bool waiting;                        // some are left
@@ -115,6 +117,7 @@ uint32_t ext2_alike(struct lower *, void *node, uint32_t index);
 // -- ext2_ahead.c
 void ext2_ahead_open(struct ext2 *);
 void ext2_ahead_directory(struct ext2 *, struct ext2_node *);
+void ext2_ahead_below(struct ext2 *); // those of e->below whose inodes have come
 void ext2_ahead_file(struct ext2 *, const struct ext2_node *, uint64_t at);
 bool ext2_inode_is_here(const struct ext2 *, uint64_t ino);
 bool ext2_can_find(struct ext2 *, const struct ext2_node *, uint64_t logical); // ext2_find would not wait

@@ -115,6 +115,7 @@ int ext2_page(struct lower *l, void *node, uint32_t index, uint32_t *frame)
     int err = find_blocks(e, n, index, &b);
     if (err || !b.any) return err;
     if (e->waiting) ext2_ahead_again(e);
+    if (e->nbelow) ext2_ahead_below(e);
     if (index == 0 && b.at[0] && !e->lower.vfs->probing) ext2_ahead_file(e, n, b.at[0]);
     err = blocks_ready(e, &b);
     if (err) return err;
