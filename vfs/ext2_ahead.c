@@ -124,12 +124,13 @@ static void ahead_child(struct ext2 *e, uint64_t ino)
 
 void ext2_ahead_below(struct ext2 *e)
 {
-    for (unsigned i = 0; i < EXT2_BELOW; i++) {
-        ext2_ino_t ino = e->below[i];
-        if (!ino || !ext2_inode_is_here(e, ino)) continue;
-        e->below[i] = 0;
-        ahead_child(e, ino);
-    }
+    unsigned left = 0;
+    for (unsigned i = 0; i < e->nbelow; i++)
+        if (ext2_inode_is_here(e, e->below[i]))
+            ahead_child(e, e->below[i]);
+        else
+            e->below[left++] = e->below[i];
+    e->nbelow = left;
 }
 
 void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
@@ -138,7 +139,7 @@ void ext2_ahead_directory(struct ext2 *e, struct ext2_node *n)
     if (!e->dev->ops->hint || n->ahead || n->size > SMALL * e->block_size) return;
     n->ahead = true;
     if (ext2_entries(&e->lower, n, note_child, &c)) return; // too many, too
-    for (unsigned i = 0; i < c.n; i++) e->below[e->nbelow++ % EXT2_BELOW] = (ext2_ino_t)c.ino[i];
+    for (unsigned i = 0; i < c.n && e->nbelow < EXT2_BELOW; i++) e->below[e->nbelow++] = (ext2_ino_t)c.ino[i];
     ext2_ahead_below(e);
 }
 

@@ -51,8 +51,8 @@ struct ext2 {
     bool told;      // of damage
     uint8_t *inode; // ext2_inode_room bytes: what ext2_read_inode gives
     struct ext2_kept kept[EXT2_KEPT];
-    ext2_ino_t below[EXT2_BELOW]; // directories in directories, to be looked at once their inodes are here; 0: none
-    unsigned nbelow;              // how many there have been: the oldest is overwritten
+    ext2_ino_t below[EXT2_BELOW]; // directories in directories, to be looked at once their inodes are here
+    unsigned nbelow;
     struct ext2_later later[EXT2_LATER];
     unsigned nlater;                     // how many there have been: the oldest is overwritten
     bool waiting;                        // some are left

@@ -300,26 +300,29 @@ static uint32_t new_pages(struct mnode *n, uint32_t index, const struct iob *io)
 {
     uint32_t most = io->left >> 12 < MANY ? (uint32_t)(io->left >> 12) : MANY, k = 0;
     bool own;
-    if (!io->pieces || n->i.seals || most > UINT32_MAX - index || (n->lower && index < n->lower_pages)) return 0;
+    if (!io->pieces || n->i.seals & LX_F_SEAL_GROW || most > UINT32_MAX - index || (n->lower && index < n->lower_pages))
+        return 0;
     while (k < most && !pagemap_get(&n->pages, index + k, &own)) k++;
     return k < MANY_LEAST ? 0 : k;
 }
 
-// Frames with the next bytes, 0: page by page, which says why not.
-static uint32_t frames_of(struct mnode *n, struct iob *io, uint32_t pages)
+// Frames with the next bytes, 0: page by page, which says why not. Memory that shows this file's own holes makes pages
+// of them as it is looked at.
+static uint32_t frames_of(struct mnode *n, struct iob *io, uint32_t index, uint32_t pages)
 {
     struct host_piece p[HOST_PIECES];
     size_t bytes = 0;
     if (memfs_room(memfs_of(&n->i), pages)) return 0;
     unsigned count = io->pieces(io, p, HOST_PIECES, (size_t)pages << 12, 0);
     for (unsigned k = 0; k < count; k++) bytes += p[k].n;
+    if (new_pages(n, index, io) < pages) return 0;
     return bytes == (size_t)pages << 12 ? ram_alloc_from(n->i.fs->vfs->ram, p, count, pages) : 0;
 }
 
 // How many bytes it was; 0: it could not be done so.
 static size_t write_pages(struct mnode *n, struct iob *io, uint32_t index, uint32_t pages)
 {
-    uint32_t frame = frames_of(n, io, pages), done = 0;
+    uint32_t frame = frames_of(n, io, index, pages), done = 0;
     if (!frame) return 0;
     content_changes(n);
     while (done < pages && own_page(n, index + done, frame + done) == 0) done++;

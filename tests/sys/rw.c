@@ -125,6 +125,13 @@ static void test_many_pages(void)
     CHECK(write(other, p, 9 << 12) == 9 << 12);
     CHECK(pwrite(fd, shown, 16 << 12, 200 << 12) == 9 << 12 && has_pages(fd, p, 9 << 12, 200 << 12)); // its file ends
     CHECK(pwrite(other, shown, 9 << 12, 9 << 12) == 9 << 12 && has_pages(other, p, 9 << 12, 9 << 12));
+    CHECK(ftruncate(other, 60 << 12) == 0); // holes are written from a mapping of themselves, which shows them on
+    char *holes = mmap(NULL, 16 << 12, PROT_READ | PROT_WRITE, MAP_SHARED, other, 40 << 12);
+    CHECK(pwrite(other, holes, 16 << 12, 40 << 12) == 16 << 12);
+    holes[5 << 12] = 'x';
+    CHECK(pread(other, p, 1, 45 << 12) == 1 && p[0] == 'x');
+    CHECK(pwrite(other, "y", 1, 46 << 12) == 1 && holes[6 << 12] == 'y');
+    munmap(holes, 16 << 12);
     munmap(p + (30 << 12), 10 << 12);
     CHECK(pwrite(fd, p, BYTES, 300 << 12) == 30 << 12 && has_pages(fd, p, 30 << 12, 300 << 12));
     CHECK(fstat(fd, &st) == 0 && st.st_size == 330 << 12);
