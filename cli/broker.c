@@ -9,6 +9,7 @@
 #include "cli/cachefill.h"
 #include "cli/channel.h"
 #include "cli/imageserver.h"
+#include "cli/memory.h"
 #include "cli/shares.h"
 #include "cli/value.h"
 #include "cli/worker.h"
@@ -40,6 +41,7 @@ static const uint64_t patience = 60000000000;        // for an answer when no gu
 struct broker {
     const struct command_line *line;
     int channel, image; // image: -1 when it is the server's
+    int memory;         // the box's
     struct imageserver disk;
     struct cachefill cache;
     struct shares shares;
@@ -424,6 +426,8 @@ static void serve_all(struct broker *b)
     no_progress(b);
     // A sanitizer looks for leaks when the worker ends.
     if (!BELLJAR_SANITIZED || !all_said(b)) kill(b->worker, SIGKILL);
+    // It takes a moment, for its memory to be given back.
+    if (b->phase == GETTING) cachefill_look(&b->cache, b->line, b->image, &b->disk);
     while (waitpid(b->worker, &status, 0) < 0 && errno == EINTR) {
     }
     if (gone && !all_said(b)) tell_death(b, status);
@@ -456,6 +460,15 @@ static bool open_image(struct broker *b)
     off_t bytes = lseek(b->image, 0, SEEK_END);
     b->limit = b->line->box.memory + (bytes > 0 ? (uint64_t)bytes : 0);
     return true;
+}
+
+static bool make_memory(struct broker *b)
+{
+    b->memory = memory_new();
+    if (b->memory >= 0) return true;
+    b->status = fail(STATUS_FAILED, "cannot make the box's memory: %s%s", strerror(-b->memory),
+                     b->memory == -EFBIG ? " (ulimit -f: it needs 16 GiB, of holes)" : "");
+    return false;
 }
 
 static void keep_terminal(struct broker *b)
@@ -507,13 +520,15 @@ static bool fork_worker(struct broker *b, struct command_line *l)
                                                         .cache = &b->cache,
                                                         .server = &b->disk,
                                                         .shares = &b->shares,
-                                                        .delta = &b->delta});
+                                                        .delta = &b->delta,
+                                                        .memory = b->memory});
         if (BELLJAR_SANITIZED) exit(status);
         _exit(status);
     }
     l->box.start_cpu_ns = none;
     b->channel = pair[0];
     close(pair[1]);
+    close(b->memory);
     server_lent(&b->disk.server);
     deltakeep_lent(&b->delta);
     return b->worker > 0;
@@ -530,7 +545,8 @@ int broker_run(struct command_line *l)
     catch_signals(&b);
     if ((err = cachefill_open(&b.cache, l, b.image))) return err;
     if ((err = shares_start(&b.shares, l))) return err;
-    if ((err = deltakeep_start(&b.delta, l, b.image, &b.disk))) return err;
+    if (!make_memory(&b)) return b.status;
+    if ((err = deltakeep_start(&b.delta, l, b.image, &b.disk, b.memory))) return err;
     if (!fork_worker(&b, l)) return fail(STATUS_FAILED, "cannot start the worker: %s", strerror(errno));
     server_lent(&b.shares.server);
     belljar_trace_phase(&l->box, "worker forked");

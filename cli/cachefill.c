@@ -1,6 +1,7 @@
 // See cachefill.h.
 #include "cli/cachefill.h"
 #include "cli/cachefill_profile.h"
+#include "cli/memory.h"
 #include "disk/directory.h"
 #include "disk/sha256.h"
 #include "host/fault.h"
@@ -217,8 +218,6 @@ struct work {
     int image; // -1: the server's
     const struct imageserver *server;
     struct codecache_writer *writer;
-    const uint8_t *profile; // as the worker wrote it: anybody's bytes
-    size_t bytes;
     int wanted, records; // memfds: the profile to translate, and what came of it
     size_t wanted_bytes;
     struct profile_mapping *asked; // for these shards, by their slots
@@ -299,10 +298,10 @@ static void look_at_all(struct work *w)
 {
     struct profile_mapping m;
     const struct profile_code *codes;
-    const uint8_t *at = w->profile;
+    const uint8_t *at = w->c->ran;
     w->asked = calloc(STORE_MAX_SHARDS, sizeof *w->asked);
     if (!w->asked) return;
-    for (size_t left = w->bytes; profile_next(&at, &left, &m, &codes);) look_at(w, &m, codes);
+    for (size_t left = w->c->nran; profile_next(&at, &left, &m, &codes);) look_at(w, &m, codes);
 }
 
 // ---------------------------------------------------------------- the translator, in its jail
@@ -315,7 +314,7 @@ static void digest(const void *from, size_t n, uint8_t to[32])
     sha256_end(hasher, to);
 }
 
-enum { WANTED = JAIL_OWN, RECORDS, IMAGE }; // descriptors in its jail
+enum { WANTED = JAIL_OWN, RECORDS, MEMORY, IMAGE }; // descriptors in its jail
 
 // It reads a hostile image, and what of this process's memory is not needed is not there.
 static void forget_environment(void)
@@ -334,15 +333,16 @@ static int open_image(const struct work *w, struct belljar_image **image)
 static int translate(const struct work *w, struct sha256 *hash, int parent)
 {
     struct belljar_ahead ahead = {.slots = w->slots, .nslots = w->nslots, .digest = digest};
-    int own[2 + IMAGESERVER_OWN] = {w->wanted, w->records, w->image};
-    if (w->image < 0) imageserver_own(w->server, own + 2);
+    int own[3 + IMAGESERVER_OWN] = {w->wanted, w->records, memory_new(), w->image};
+    if (w->image < 0) imageserver_own(w->server, own + 3);
     struct host_jail jail = {.outside = (const int[]){w->wanted},
                              .noutside = 1,
                              .own = own,
-                             .nown = w->image < 0 ? 2 + IMAGESERVER_OWN : 3,
+                             .nown = w->image < 0 ? 3 + IMAGESERVER_OWN : 4,
                              .cpu_seconds = TRANSLATOR_SECONDS,
                              .parent = parent};
     struct belljar_options o = w->line->box;
+    o.memory_file = MEMORY;
     struct belljar_image *image;
     uint8_t name[DISK_DIGEST];
     char why[256];
@@ -351,7 +351,8 @@ static int translate(const struct work *w, struct sha256 *hash, int parent)
     if (w->image < 0) memcpy(name, w->server->head->digest, sizeof name);
     forget_environment();
     if (!BELLJAR_SANITIZED) setrlimit(RLIMIT_DATA, &data); // a sanitizer's shadow counts
-    if (host_jail_descriptors(&jail) || (w->line->jail && host_jail_close(&jail, why, sizeof why))) return 1;
+    if (own[2] < 0 || host_jail_descriptors(&jail) || (w->line->jail && host_jail_close(&jail, why, sizeof why)))
+        return 1;
     ahead.bytes = w->wanted_bytes;
     if (w->image < 0) ahead.image = name;
     ahead.profile = mmap(NULL, ahead.bytes, PROT_READ, MAP_SHARED, WANTED, 0);
@@ -441,6 +442,17 @@ static void *map_file(int fd, size_t most, size_t *n)
     *n = (size_t)st.st_size;
     void *at = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
     return at == MAP_FAILED ? NULL : at;
+}
+
+static uint8_t *copy_file(int fd, size_t most, size_t *n)
+{
+    struct stat st;
+    if (fstat(fd, &st) || st.st_size <= 0 || (uint64_t)st.st_size > most) return NULL;
+    uint8_t *copy = malloc((size_t)st.st_size);
+    ssize_t got = 1;
+    for (*n = 0; copy && got > 0 && *n<(size_t)st.st_size; *n += got> 0 ? (size_t)got : 0)
+        got = pread(fd, copy + *n, (size_t)st.st_size - *n, (off_t)*n);
+    return copy;
 }
 
 // What the translator has made of what was asked for; nothing is no mistake.
@@ -625,9 +637,9 @@ static bool look_over(const struct work *w)
     uint64_t used[CODECACHE_SLOT_WORDS] = {0};
     struct profile_mapping m;
     const struct profile_code *codes;
-    const uint8_t *at = w->profile;
+    const uint8_t *at = w->c->ran;
     bool wants = false;
-    for (size_t left = w->bytes; profile_next(&at, &left, &m, &codes);) {
+    for (size_t left = w->c->nran; profile_next(&at, &left, &m, &codes);) {
         struct profile_list fresh = {codes, m.ncodes};
         if (m.slot && m.slot <= STORE_MAX_SHARDS) used[m.slot / 64] |= 1ull << (m.slot % 64);
         wants = wants || is_due(w->c, &m, fresh, heads_of(shard_lent(w->c, m.slot)));
@@ -651,22 +663,28 @@ static bool wants_more(const struct work *w)
     return false;
 }
 
-void cachefill_end(struct cachefill *c, const struct command_line *line, int image, const struct imageserver *server)
+void cachefill_look(struct cachefill *c, const struct command_line *line, int image, const struct imageserver *server)
 {
     struct work w = {.c = c, .line = line, .image = image, .server = server};
     if (c->dir < 0 || c->profile < 0) return;
     if (image < 0) cachefill_name(c, server->head->digest);
-    w.profile = map_file(c->profile, MAX_PROFILE, &w.bytes);
-    if (!w.profile) return;
-    bool wants = wants_more(&w);
+    c->ran = copy_file(c->profile, MAX_PROFILE, &c->nran);
+    if (!c->ran) return;
+    c->wants = wants_more(&w);
     if (!c->shards && !*c->lacks) snprintf(c->lacks, sizeof c->lacks, "nothing of what ran is in it");
     if (line->box.trace & BELLJAR_TRACE_STARTUP) tell(&line->box, "%u shards used", c->shards);
-    if (!wants) return;
-    int busy = codecache_begin(c->dir);
-    if (fork() == 0) {
+}
+
+void cachefill_end(struct cachefill *c, const struct command_line *line, int image, const struct imageserver *server)
+{
+    struct work w = {.c = c, .line = line, .image = image, .server = server};
+    int busy = c->wants ? codecache_begin(c->dir) : -1;
+    if (c->wants && fork() == 0) {
         go_alone(&w, busy);
         work(&w);
         _exit(0);
     }
     if (busy >= 0) close(busy);
+    free(c->ran);
+    c->ran = NULL;
 }

@@ -3,7 +3,8 @@
 //
 //     if (cachefill_open(&c, line, image)) ... // before the worker is forked
 //     cachefill_lend(&c, &line->box);        // in the worker, before its jail closes
-//     cachefill_end(&c, line, image, server); // when it has ended: forks what goes on alone
+//     cachefill_look(&c, line, image, server); // when the box has ended
+//     cachefill_end(&c, line, image, server);  // and its process, too: forks what goes on alone
 //
 // The image is a descriptor; -1: the server's, whose name is known when it has opened it (cachefill_name, in the
 // worker).
@@ -23,13 +24,18 @@ struct cachefill {
     struct belljar_code_cache cache;
     int profile;               // where the worker writes what ran
     char lacks[CODECACHE_WHY]; // why nothing of it is used, empty: it is there to be used
-    unsigned shards;           // that the box has used, after cachefill_end
+    unsigned shards;           // that the box has used,
+    uint8_t *ran;              // and what it has written down,
+    size_t nran;               //
+    bool wants;                // some of which is to be added: after cachefill_look
 };
 
 // 0; else the command's status, when it has said why the directory that somebody named cannot be used.
 int cachefill_open(struct cachefill *, const struct command_line *, int image);
 void cachefill_lend(struct cachefill *, struct belljar_options *);
 void cachefill_name(struct cachefill *, const uint8_t digest[DISK_DIGEST]);
+// Copies what the worker has written, who may still be at it.
+void cachefill_look(struct cachefill *, const struct command_line *, int image, const struct imageserver *);
 void cachefill_end(struct cachefill *, const struct command_line *, int image, const struct imageserver *);
 
 // Has this machine what filling a cache takes, beside a directory? False: `why`.

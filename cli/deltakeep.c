@@ -71,14 +71,9 @@ static int base(void *ctx, uint64_t *bytes, uint8_t digest[32], char why[DELTASE
 
 static int start(struct deltakeep *k)
 {
-    int keep[] = {0, 0, k->image}, pipe[2], memory = belljar_memory_file();
-    if (memory < 0) {
-        errno = -memory;
-        return -1;
-    }
+    int keep[] = {0, k->options.memory, k->image}, pipe[2];
     if (pipe2(pipe, O_CLOEXEC)) return -1;
     keep[0] = k->options.end = pipe[1];
-    keep[1] = k->options.memory = memory;
     int err = server_start(&k->server, deltaserver_run, &k->options, keep, k->image >= 0 ? 3 : 2);
     close(pipe[1]);
     k->pipe = pipe[0];
@@ -87,17 +82,19 @@ static int start(struct deltakeep *k)
 
 void deltakeep_lent(struct deltakeep *k)
 {
-    if (!k->server.pid) return;
-    server_lent(&k->server);
-    close(k->options.memory);
+    if (k->server.pid) server_lent(&k->server);
 }
 
-int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk)
+int deltakeep_start(struct deltakeep *k, const struct command_line *l, int image, const struct imageserver *disk,
+                    int memory)
 {
     if (!l->delta) return 0;
     *k = (struct deltakeep){.line = l, .image = image, .head = disk->head};
-    k->options = (struct deltaserver){
-        .path = l->delta, .limit = l->delta_size ? l->delta_size : DELTA_LIMIT, .base = base, .ctx = k};
+    k->options = (struct deltaserver){.path = l->delta,
+                                      .limit = l->delta_size ? l->delta_size : DELTA_LIMIT,
+                                      .base = base,
+                                      .ctx = k,
+                                      .memory = memory};
     if (!start(k)) return 0;
     return fail(STATUS_FAILED, "--delta: cannot start the process that keeps it: %s", strerror(errno));
 }

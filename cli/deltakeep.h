@@ -18,8 +18,9 @@ struct deltakeep {
     struct deltaserver_end end;
 };
 
-// 0, or an exit status when the message is out. The image is a descriptor, or -1 and the disk server's.
-int deltakeep_start(struct deltakeep *, const struct command_line *, int image, const struct imageserver *);
+// 0, or an exit status when the message is out. The image is a descriptor, or -1 and the disk server's; the memory is
+// the box's (belljar_memory_file) and stays the caller's.
+int deltakeep_start(struct deltakeep *, const struct command_line *, int image, const struct imageserver *, int memory);
 void deltakeep_lent(struct deltakeep *); // the worker has been forked: what only it needs is closed
 void deltakeep_end(
     struct deltakeep *); // the worker is gone: waits until the file is closed, says what could not be read

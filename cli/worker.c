@@ -5,6 +5,7 @@
 #include "host/jail.h"
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef BELLJAR_SANITIZED
@@ -27,6 +28,7 @@ struct worker {
     const struct disk_head *head;
     struct shares *shares;
     const struct deltakeep *delta;
+    int memory;
     struct belljar_box *box;
 };
 
@@ -86,6 +88,15 @@ static void accept_signals(struct belljar_box *b)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// The files that it makes are memory; its limit on their size comes with the jail.
+static void allow_large_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
 // The jail allows no executable memory, so it is made before. Without, the box is interpreted.
 static void make_code(struct worker *w)
 {
@@ -130,11 +141,9 @@ static int move_descriptors(struct worker *w, const struct imageserver *server, 
     w->channel = pass(&outside, w->channel);
     if (o->trace_fd > 2) o->trace_fd = pass(&outside, o->trace_fd);
     pass_image(w, &outside, &own, server);
-    if (w->delta->server.pid) {
-        o->delta = pass(&outside, w->delta->server.link);
-        o->memory_file = pass(&own, w->delta->options.memory);
-    }
+    if (w->delta->server.pid) o->delta = pass(&outside, w->delta->server.link);
     if (w->shares->server.pid) shares = pass(&outside, w->shares->server.link);
+    o->memory_file = pass(&own, w->memory);
     w->cache->profile = pass(&own, w->cache->profile);
     w->cache->store.fd = pass(&own, o->cache ? w->cache->store.fd : -1);
     jail->outside = outside.fd;
@@ -149,6 +158,7 @@ static int move_descriptors(struct worker *w, const struct imageserver *server, 
 static int enter_jail(struct worker *w, const struct imageserver *server, int broker)
 {
     struct command_line *l = w->line;
+    allow_large_files();
     make_code(w);
     struct host_jail jail = {.cpu_seconds = l->box.cpu_time_ns ? l->box.cpu_time_ns / 1000000000 + 10 : 0,
                              .parent = broker};
@@ -250,6 +260,7 @@ int worker_main(struct command_line *l, const struct inherited *from)
                        .cache = from->cache,
                        .shares = from->shares,
                        .delta = from->delta,
+                       .memory = from->memory,
                        .image = from->image,
                        .head = from->server->head};
     struct belljar_image *opened;

@@ -14,6 +14,7 @@ struct inherited {
     const struct imageserver *server;
     struct shares *shares;
     const struct deltakeep *delta;
+    int memory; // belljar_memory_file
 };
 
 // In the child of the fork. Never returns to the caller's work: the result is the process's exit status, of no interest

@@ -21,7 +21,6 @@ struct shapes *shapes_new(enum cpu_level level, bool checked)
     if (!s) return NULL;
     s->level = level;
     s->checked = checked;
-    pages_ready(s, sizeof *s); // a few hundred shapes lie in all of it, and a fault a page costs five times as much
     return s;
 }
 
@@ -217,25 +216,27 @@ static bool describe(const struct shapes *all, struct shape *s, const uint8_t *b
 }
 
 // Apart, since it is rare: the new shape comes first, what was there second.
-static __attribute__((noinline)) struct shape *keep(struct shapes *all, struct shape *first, struct shape *second,
+static __attribute__((noinline)) struct shape *keep(struct shapes *all, uint16_t *first, uint16_t *second,
                                                     const uint8_t *bytes, const struct shape_parts *p)
 {
     struct shape made;
     if (!describe(all, &made, bytes, p)) return NULL;
+    uint16_t place = *second ? *second : ++all->n;
     *second = *first;
-    *first = made;
-    return first;
+    *first = place;
+    all->at[place] = made;
+    return &all->at[place];
 }
 
 // Two places for each key.
 static inline struct shape *find(struct shapes *all, const uint8_t *bytes, const struct shape_parts *p)
 {
-    uint64_t at = p->key * 0x9e3779b97f4a7c15ull >> (64 - SHAPE_BITS);
-    struct shape *s = &all->at[at], *other = &all->at[at ^ 1];
-    if (s->key == p->key) return s;
-    if (other->key == p->key) return other;
+    uint64_t hash = p->key * 0x9e3779b97f4a7c15ull >> (64 - SHAPE_BITS);
+    uint16_t *first = &all->of_hash[hash], *second = &all->of_hash[hash ^ 1];
+    if (all->at[*first].key == p->key) return &all->at[*first];
+    if (all->at[*second].key == p->key) return &all->at[*second];
     struct shape_parts copy = *p;
-    return keep(all, s, other, bytes, &copy);
+    return keep(all, first, second, bytes, &copy);
 }
 
 #define AT(field, place)                                                                                               \

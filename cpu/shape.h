@@ -34,10 +34,13 @@ struct shape {
 };
 _Static_assert(sizeof(struct shape) == 64, "a line of the host's cache");
 
+// Shapes lie one behind the other, as they come, so that a short program's take few pages of the host's.
 struct shapes {
     enum cpu_level level;
     bool checked;
-    struct shape at[1 << SHAPE_BITS];
+    uint16_t n;                        // that there are, not counting the first, whose key no instruction has
+    uint16_t of_hash[1 << SHAPE_BITS]; // places in `at`; 0: none
+    struct shape at[(1 << SHAPE_BITS) + 1];
 };
 
 // What ModRM and SIB name.

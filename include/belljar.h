@@ -114,8 +114,9 @@ enum belljar_engine {
     BELLJAR_LOCKSTEP,
 };
 
-// A file for the box's memory, made before the box so that another process (a delta server) can read what lies there: a
-// descriptor, or -errno. It is the box's from belljar_box_new on, unless that says BELLJAR_BAD_OPTION.
+// A file for the box's memory, made before the box so that another process can read what lies there (a delta server),
+// or because the box's process may make none: a descriptor, or -errno. It is the box's from belljar_box_new on, unless
+// that says BELLJAR_BAD_OPTION. EFBIG: RLIMIT_FSIZE is less than 16 GiB (and then it comes with SIGXFSZ).
 BELLJAR_API int belljar_memory_file(void);
 
 // Memory for translated code. A box makes its own, unless it is given one that was made before: by a process that
@@ -153,7 +154,7 @@ struct belljar_options {
     const char *cwd;         // "/"
     int delta;       // what the box writes is kept: the link to a delta server (vfs/delta_protocol.h), which stays the
                      // caller's. Only the command has one so far (disk/deltaserver.h). 0: none
-    int memory_file; // of belljar_memory_file; 0: the box makes its own
+    int memory_file; // of belljar_memory_file; 0: the box makes its own (and so for belljar_ahead)
     const struct belljar_mount *mounts; // in this order, before any file is put
     unsigned nmounts;
     const char *hostname; // "belljar"

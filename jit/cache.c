@@ -41,21 +41,28 @@ static void empty(struct jit *j)
     j->ready_code = j->start & ~(size_t)(PAGE_BYTES - 1);
 }
 
-enum { PIECE = 32 << 10 };
-
-static void ready(void *pool, size_t size, size_t used, size_t *there)
+static void ready(void *pool, size_t size, size_t used, size_t *there, size_t piece)
 {
-    if (used + PIECE / 8 <= *there || *there + PIECE > size) return;
-    pages_ready((char *)pool + *there, PIECE);
-    *there += PIECE;
+    if (used + piece / 8 <= *there || *there + piece > size) return;
+    pages_ready((char *)pool + *there, piece);
+    *there += piece;
 }
 
+// With a code cache there are only the few blocks that it lacks. What is spread by hashing comes at once: a fault a
+// page costs five times as much.
 void cache_ready(struct jit *j)
 {
-    ready(j->blocks, sizeof *j->blocks * MAX_BLOCKS, j->nblocks * sizeof *j->blocks, &j->ready_blocks);
-    ready(j->exits, sizeof *j->exits * MAX_EXITS, j->nexits * sizeof *j->exits, &j->ready_exits);
-    ready(j->map, sizeof *j->map * MAX_MAP, j->nmap * sizeof *j->map, &j->ready_map);
-    ready(j->memory.rw, j->memory.bytes, j->used, &j->ready_code);
+    enum { FEW = 64 };
+    size_t piece = j->nblocks < FEW ? 8 << 10 : 32 << 10;
+    if (j->nblocks >= FEW / 4 && !j->ready_spread) {
+        j->ready_spread = true;
+        pages_ready(j->heat, (size_t)1 << HEAT_BITS);
+        pages_ready(j->names, sizeof *j->names << j->names_bits);
+    }
+    ready(j->blocks, sizeof *j->blocks * MAX_BLOCKS, j->nblocks * sizeof *j->blocks, &j->ready_blocks, piece);
+    ready(j->exits, sizeof *j->exits * MAX_EXITS, j->nexits * sizeof *j->exits, &j->ready_exits, piece);
+    ready(j->map, sizeof *j->map * MAX_MAP, j->nmap * sizeof *j->map, &j->ready_map, piece);
+    ready(j->memory.rw, j->memory.bytes, j->used, &j->ready_code, piece);
 }
 
 void cache_begin_at(struct jit *j, uint32_t start, uint32_t stubs)
@@ -72,9 +79,6 @@ bool cache_open(struct jit *j)
     j->names_bits = NAMES_BITS;
     j->names = pages_new(sizeof *j->names << NAMES_BITS);
     j->shapes = shapes_new(j->options.level, false);
-    // What is spread by hashing, at once: a fault a page costs five times as much.
-    if (j->heat) pages_ready(j->heat, (size_t)1 << HEAT_BITS);
-    if (j->names) pages_ready(j->names, sizeof *j->names << NAMES_BITS);
     empty(j);
     return j->names && j->shapes;
 }

@@ -159,6 +159,7 @@ struct jit {
     unsigned nloaded;
     struct shard_ops *shard_ops;
     size_t ready_blocks, ready_exits, ready_map, ready_code; // bytes that are there already
+    bool ready_spread;                                       // and all of heat and names
     struct named *names;                                     // 1 << names_bits
     unsigned names_bits;
     uint32_t nnames;

@@ -75,6 +75,11 @@ run 126 '/etc/passwd: not a program' /etc/passwd
 run 125 'no program' ''
 # More than the box takes (a quarter of its 8 MiB of stack); this host takes it when its own stack limit is higher.
 mapfile -t many < <(yes "$(head -c 100000 /dev/zero | tr '\0' x)" | head -n 30)
+# The size of files: the box's memory and code are files, of holes, which a limit that can be raised does not mean.
+# shellcheck disable=SC2016
+limited=('ulimit "$1" 100 && exec "$2" --image "$3" true' -)
+bash -c "${limited[@]}" -Sf "$BELLJAR" "$BELLJAR_IMAGE" || { echo "FAILED: with ulimit -Sf 100" && failed=1; }
+expect 125 "cannot make the box's memory: .*ulimit -f" bash -c "${limited[@]}" -f "$BELLJAR" "$BELLJAR_IMAGE"
 old_limit=$(ulimit -s)
 if ulimit -S -s 65536 2>/dev/null; then
     run 126 'too long' -- true "${many[@]}"

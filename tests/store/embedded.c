@@ -141,7 +141,8 @@ static void drop(struct part *p, bool fill)
     belljar_box_free(p->box);
     belljar_image_close(p->image);
     belljar_code_memory_free(p->line.box.code);
-    if (fill) cachefill_end(&p->c, &p->line, image, NULL);
+    if (fill) cachefill_look(&p->c, &p->line, image, NULL);
+    cachefill_end(&p->c, &p->line, image, NULL);
     codecache_close(&p->c.store);
     if (p->c.profile >= 0) close(p->c.profile);
     if (p->c.dir >= 0) close(p->c.dir);
