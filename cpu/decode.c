@@ -29,6 +29,45 @@ struct fusion {
 
 #include "cpu/insn_tables.inc"
 
+// The functions, those of the direct back end first. Where the assembler can say it an entry is the distance from
+// itself to the function: pointers would have to be written when the program is loaded, 18 pages at each start.
+#if defined(__ELF__) && (defined(__x86_64__) || defined(__aarch64__))
+typedef int32_t op_entry;
+#define OP(name) ".long " #name " - .\n"
+#define OP_NONE  ".long 0\n"
+__asm__(".pushsection .rodata\n"
+        ".balign 4\n"
+        "op_functions:\n"
+#include "cpu/insn_functions.inc"
+        "fused_functions:\n"
+#include "cpu/insn_fused.inc"
+        ".popsection\n");
+extern const op_entry op_functions[2 * OP_FUNCTIONS] __attribute__((visibility("hidden")));
+extern const op_entry fused_functions[2 * FUSED_FUNCTIONS] __attribute__((visibility("hidden")));
+
+static op_fn *function_at(const op_entry *e)
+{
+    return *e ? (op_fn *)((uintptr_t)e + (uintptr_t)*e) : NULL;
+}
+#else
+typedef op_fn *op_entry;
+#define OP(name) name,
+#define OP_NONE  0,
+static const op_entry op_functions[2 * OP_FUNCTIONS] = {
+#include "cpu/insn_functions.inc"
+};
+static const op_entry fused_functions[2 * FUSED_FUNCTIONS] = {
+#include "cpu/insn_fused.inc"
+};
+
+static op_fn *function_at(const op_entry *e)
+{
+    return *e;
+}
+#endif
+#undef OP
+#undef OP_NONE
+
 enum { MAX_INSN = 15, REX_B = 1, REX_X = 2, REX_R = 4, REX_W = 8 };
 
 struct bytes {
@@ -326,13 +365,13 @@ int insn_decode(struct insn *out, const uint8_t *bytes, unsigned avail, uint32_t
     if (out->pfx & PFX_RIP) out->disp = (int32_t)((uint32_t)out->disp + pc + b.pos);
     if (row->flags & DECODE_NOSEG) out->seg = SEG_NONE;
     if (b.rex) out->pfx |= (uint8_t)(PFX_REX | (b.rex & REX_W ? PFX_REXW : 0));
-    out->fn = op_functions[checked][function_place(out)];
+    out->fn = function_at(&op_functions[checked * OP_FUNCTIONS + function_place(out)]);
     return out->fn ? (int)b.pos : 0;
 }
 
 void insn_check(struct insn *in)
 {
-    in->fn = op_functions[true][function_place(in)];
+    in->fn = function_at(&op_functions[OP_FUNCTIONS + function_place(in)]);
 }
 
 // ---- pairs with one function ----
@@ -343,7 +382,7 @@ static op_fn *fused(unsigned first, unsigned second, bool checked)
     unsigned at = (first * 0x9e3779b1u ^ second * 0x85ebca6bu) >> (32 - FUSION_BITS);
     for (; fusions[at].fused; at = (at + 1) & ((1 << FUSION_BITS) - 1))
         if (fusions[at].first == first && fusions[at].second == second)
-            return fused_functions[checked][fusions[at].fused - 1];
+            return function_at(&fused_functions[checked * FUSED_FUNCTIONS + fusions[at].fused - 1u]);
     return NULL;
 }
 

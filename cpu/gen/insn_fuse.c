@@ -119,11 +119,16 @@ void write_fusions(FILE *out)
     fprintf(out, "enum { FUSION_BITS = %d };\nstatic const struct fusion fusions[1 << FUSION_BITS] = {\n", HASH_BITS);
     for (int i = 0; i < 1 << HASH_BITS; i++)
         if (used[i]) fprintf(out, "[%d] = {%d, %d, %d},\n", i, slots[i].first, slots[i].second, slots[i].fused + 1);
-    fprintf(out, "};\nstatic op_fn *const fused_functions[2][%d] = {\n", fused.count + 1);
-    for (int checked = 0; checked < 2; checked++) {
-        fprintf(out, "{\n");
-        for (int i = 0; i < fused.count; i++) fprintf(out, "op_%s%s,\n", fused.names[i].text, checked ? "_c" : "");
-        fprintf(out, "},\n");
-    }
     fprintf(out, "};\n");
+}
+
+int fused_count(void)
+{
+    return fused.count;
+}
+
+void write_fused_functions(FILE *out)
+{
+    for (int checked = 0; checked < 2; checked++)
+        for (int i = 0; i < fused.count; i++) fprintf(out, "OP(op_%s%s)\n", fused.names[i].text, checked ? "_c" : "");
 }

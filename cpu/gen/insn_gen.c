@@ -2,9 +2,9 @@
 //
 //   OUTDIR/insn_ids.h       enum insn_id, INSN_COUNT
 //   OUTDIR/insn_ops.h       prototypes of all op_ functions, for both memory back ends
-//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the op_ functions by row and form, the fused pairs,
-//   insn_rows[], insn_features[] (for
-//                           cpu/decode.c)
+//   OUTDIR/insn_tables.inc  the decoder's rows and trees, the fused pairs, insn_rows[], insn_features[],
+//   OUTDIR/insn_functions.inc, OUTDIR/insn_fused.inc  the op_ functions by row and form, those of the pairs: OP(name)
+//                           or OP_NONE for each, for both memory back ends (for cpu/decode.c)
 //   OUTDIR/insn_encodings.inc  how each row is encoded (for cpu/insn_encoding.c)
 //
 // The tables' format is described at the head of cpu/insn.def. A malformed row or two rows for the same bytes end it
@@ -119,26 +119,28 @@ static void write_ops(const char *dir)
     finish(out);
 }
 
-static void write_functions(FILE *out)
+static void write_functions(const char *dir)
 {
     static const char *const back_end[] = {"", "_c"};
-    fprintf(out, "static op_fn *const op_functions[2][%d] = {\n",
-            rows[row_count - 1].fn + form_count(&rows[row_count - 1]));
+    FILE *out = create(dir, "insn_functions.inc");
     for (int checked = 0; checked < 2; checked++) {
-        fprintf(out, "{\n");
         for (int i = 0; i < row_count; i++) {
             for (int form = 0; form < form_count(&rows[i]); form++) {
                 const char *s = form_suffix(&rows[i], form);
                 if (s)
-                    fprintf(out, "op_%s%s%s,", rows[i].id, s, back_end[checked]);
+                    fprintf(out, "OP(op_%s%s%s)\n", rows[i].id, s, back_end[checked]);
                 else
-                    fprintf(out, "0,");
+                    fprintf(out, "OP_NONE\n");
             }
-            fprintf(out, "\n");
         }
-        fprintf(out, "},\n");
     }
-    fprintf(out, "};\n");
+    finish(out);
+}
+
+static void write_counts(FILE *out)
+{
+    fprintf(out, "enum { OP_FUNCTIONS = %d, FUSED_FUNCTIONS = %d };\n",
+            rows[row_count - 1].fn + form_count(&rows[row_count - 1]), fused_count());
 }
 
 static void place_functions(void)
@@ -205,7 +207,7 @@ static void write_tables(const char *dir)
 {
     FILE *out = create(dir, "insn_tables.inc");
     write_decode_rows(out);
-    write_functions(out);
+    write_counts(out);
     write_fusions(out);
     write_trees(out);
     write_rows(out);
@@ -213,6 +215,10 @@ static void write_tables(const char *dir)
     finish(out);
     out = create(dir, "insn_encodings.inc");
     write_encodings(out);
+    finish(out);
+    write_functions(dir);
+    out = create(dir, "insn_fused.inc");
+    write_fused_functions(out);
     finish(out);
 }
 

@@ -71,7 +71,9 @@ void read_fusions(void);           // insn_read.c: the !fuse lines it has met, w
 void read_fusion(const struct row *at, const char *first, const char *second); // insn_fuse.c
 void write_fused_prototypes(FILE *);
 void write_fusions(FILE *);
-void write_encodings(FILE *); // insn_encode.c
+void write_fused_functions(FILE *);
+int fused_count(void);
+void write_encodings(FILE *);                          // insn_encode.c
 int form_count(const struct row *);                    // insn_gen.c: functions of a row
 const char *form_suffix(const struct row *, int form); // NULL: a form that does not exist
 static inline unsigned fusion_hash(unsigned first, unsigned second, unsigned bits)
