@@ -631,6 +631,20 @@ static const struct store_shard *shard_lent(const struct cachefill *c, uint32_t 
     return NULL;
 }
 
+// Is what has run outside of the cache worth it? Each run of a program may have the same, of which nothing new comes: code
+// that is there, but was not found.
+static bool lacks_much(const struct work *w, const struct profile_mapping *m, const struct profile_code *codes)
+{
+    const struct store_shard *s = shard_lent(w->c, m->slot);
+    const struct profile_code *heads = s ? store_section(&w->c->store, s, STORE_HEADS) : NULL;
+    struct profile_list known = {heads, heads ? heads_of(s) : 0}, more = {codes, m->ncodes};
+    struct profile_codes c;
+    if (!profile_is_worth_it(more, known.n)) return false;
+    bool good = profile_unknown(m, known, more, &c) && is_due(w->c, m, (struct profile_list){c.at, c.n}, known.n);
+    free(c.at);
+    return good;
+}
+
 // What a box has used of the cache, and whether it has run a good deal that is not there.
 static bool look_over(const struct work *w)
 {
@@ -640,9 +654,8 @@ static bool look_over(const struct work *w)
     const uint8_t *at = w->c->ran;
     bool wants = false;
     for (size_t left = w->c->nran; profile_next(&at, &left, &m, &codes);) {
-        struct profile_list fresh = {codes, m.ncodes};
         if (m.slot && m.slot <= STORE_MAX_SHARDS) used[m.slot / 64] |= 1ull << (m.slot % 64);
-        wants = wants || is_due(w->c, &m, fresh, heads_of(shard_lent(w->c, m.slot)));
+        wants = wants || lacks_much(w, &m, codes);
     }
     for (unsigned i = 0; i < CODECACHE_SLOT_WORDS; i++) w->c->shards += (unsigned)__builtin_popcountll(used[i]);
     codecache_touch(w->c->dir, w->c->key, used);
@@ -671,6 +684,7 @@ void cachefill_look(struct cachefill *c, const struct command_line *line, int im
     c->ran = copy_file(c->profile, MAX_PROFILE, &c->nran);
     if (!c->ran) return;
     c->wants = wants_more(&w);
+    if (c->wants) tell(&line->box, "what ran outside of it is to be added");
     if (!c->shards && !*c->lacks) snprintf(c->lacks, sizeof c->lacks, "nothing of what ran is in it");
     if (line->box.trace & BELLJAR_TRACE_STARTUP) tell(&line->box, "%u shards used", c->shards);
 }

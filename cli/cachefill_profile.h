@@ -20,6 +20,11 @@ struct profile_list {
 bool profile_join(const struct profile_mapping *, struct profile_list known, struct profile_list more,
                   struct profile_codes *);
 
+// Those of `more` that are not known, each once, in their order: what profile_join would add, without sorting what is
+// known. `at` is to be freed. False: no memory.
+bool profile_unknown(const struct profile_mapping *, struct profile_list known, struct profile_list more,
+                     struct profile_codes *);
+
 // Interpreting and translating a piece of code costs a few microseconds, and each run finds a little that is new. Is it
 // so much that the mapping is to be translated again, of which `known` codes are?
 bool profile_is_worth_it(struct profile_list fresh, uint32_t known);

@@ -32,6 +32,15 @@ first=$(blocks "$work/trace.1") last=$(blocks "$work/trace.4")
 [ "$((last * 20))" -lt "$first" ] || bad "the first run translated $first blocks, the fourth $last"
 [ "$(shards)" -ge 3 ] || bad "only $(shards) shards"
 
+# And then it rests: a run of what is there leaves nobody at work.
+for run in 5 6 7 8; do
+    box --trace jit --trace-file "$work/trace" -- python3 -c "$program" >/dev/null
+    settle
+    grep -q 'is to be added' "$work/trace" || break
+done
+grep -q 'is to be added' "$work/trace" && bad 'each run adds something'
+grep -q 'is to be added' "$work/trace.1" || bad 'the first run adds nothing'
+
 # Nothing of it shows inside.
 box -- cat /proc/self/maps >"$work/maps.1"
 none -- cat /proc/self/maps >"$work/maps.2"

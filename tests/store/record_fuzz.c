@@ -111,6 +111,10 @@ static void join_and_look(const struct profile_mapping *m, struct profile_list k
     must(to.fresh <= to.n && to.n <= known.n + more.n, "join");
     for (uint32_t i = 0; i < to.n; i++)
         must((to.at[i].pc >> PAGE_SHIFT) - m->first < m->npages && to.at[i].flags <= PROFILE_ALL, "a code elsewhere");
+    struct profile_codes new;
+    if (!profile_unknown(m, known, more, &new)) abort();
+    must(new.n == to.fresh && !memcmp(new.at, to.at + (to.n - to.fresh), new.n * sizeof *new.at), "what is unknown");
+    free(new.at);
     (void)profile_is_worth_it(known, more.n);
     free(to.at);
 }
