@@ -631,8 +631,8 @@ static const struct store_shard *shard_lent(const struct cachefill *c, uint32_t 
     return NULL;
 }
 
-// Is what has run outside of the cache worth it? Each run of a program may have the same, of which nothing new comes: code
-// that is there, but was not found.
+// Is what has run outside of the cache worth it? Each run of a program may have the same, of which nothing new comes:
+// code that is there, but was not found.
 static bool lacks_much(const struct work *w, const struct profile_mapping *m, const struct profile_code *codes)
 {
     const struct store_shard *s = shard_lent(w->c, m->slot);
