@@ -137,6 +137,7 @@ void cache_flush(struct jit *j)
         if (!pools[i].kept) pages_zero(*pool_at(j, i), pools[i].bytes);
     pages_zero(j->names, sizeof *j->names << j->names_bits);
     j->nnames = 0;
+    memset(j->near, 0, sizeof j->near);
     j->epoch++;
     for (struct jit_space *s = j->spaces; s; s = s->next) space_forget(s);
     view_forget(j);
@@ -183,7 +184,8 @@ static uint32_t choose(const struct named *n, unsigned r11)
 // The box's own blocks come first: they may have taken the place of a shard's.
 uint32_t cache_find(const struct jit *j, uint32_t view, uint32_t pc, unsigned r11)
 {
-    uint32_t own = *cache_heat(j, view, pc) & HEAT_BLOCK ? choose(place_of(j, view, pc), r11) : 0;
+    bool may = cache_is_near(j, view, pc) && *cache_heat(j, view, pc) & HEAT_BLOCK;
+    uint32_t own = may ? choose(place_of(j, view, pc), r11) : 0;
     return own || !(view & SHARD_VIEW) ? own : shard_find(&j->shards[view & ~SHARD_VIEW], pc, r11);
 }
 
@@ -194,6 +196,8 @@ static void name(struct jit *j, uint32_t block)
     j->epoch++;
     if (!n->view) j->nnames++;
     *cache_heat(j, b->view, b->pc) |= HEAT_BLOCK;
+    uint32_t line = cache_hash(b->view, b->pc) >> (32 - 12);
+    j->near[line / 64] |= 1ull << (line % 64);
     n->view = b->view;
     n->pc = b->pc;
     *(b->r11 == R11_REG ? &n->reg : &n->slot) = block;

@@ -23,6 +23,7 @@ enum {
     MAX_RAN = 1 << 19,
     NAMES_BITS = 11, // at first
     HEAT_BITS = 17,
+    NEAR_WORDS = 64,
     DEAD_BITS = 12,
     TRACE_INSNS = 128,               // and the map entries of probes and of checks (insn_string.c),
     TRACE_ENTRIES = TRACE_INSNS + 3, // which come before the last instruction and behind it, too
@@ -163,6 +164,7 @@ struct jit {
     struct named *names;                                     // 1 << names_bits
     unsigned names_bits;
     uint32_t nnames;
+    uint64_t near[NEAR_WORDS]; // a bit for 64 bytes of code, hashed, where there may be a block
     uint32_t free_listed;
     uint32_t *dead; // 1 << DEAD_BITS chains
     uint8_t *heat;
@@ -311,6 +313,14 @@ static inline void cache_ran(struct jit *j, const struct jit_space *s, uint32_t 
 // How often pc was the interpreter's next block, up to the number that makes it hot; with HEAT_BLOCK when there may be
 // a block, so that whoever looks for one that is not there has touched one byte.
 enum { HEAT_BLOCK = 0x80, HEAT_MAX = 0x7f };
+// May there be a block of the box's own nearby? With a code cache there are few, and asking is not to touch all of
+// heat.
+static inline bool cache_is_near(const struct jit *j, uint32_t view, uint32_t pc)
+{
+    uint32_t line = cache_hash(view, pc) >> (32 - 12);
+    return j->near[line / 64] >> (line % 64) & 1;
+}
+
 static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t pc)
 {
     uint32_t line = cache_hash(view, pc) >> (32 - (HEAT_BITS - 6));
