@@ -32,6 +32,7 @@ enum {
     TRANSLATOR_SECONDS = 60, // of computing
     PROOF_SECONDS = 300,
     HANGS_SECONDS = 1800, // by the clock: an image's file system may never answer
+    LONG = 1 << 16,       // codes, which are not compared while the user waits
     SETTLED_SECONDS = 2,  // an image that was changed later than this before it is looked at may still be changing
 };
 
@@ -448,10 +449,14 @@ static uint8_t *copy_file(int fd, size_t most, size_t *n)
 {
     struct stat st;
     if (fstat(fd, &st) || st.st_size <= 0 || (uint64_t)st.st_size > most) return NULL;
-    uint8_t *copy = malloc((size_t)st.st_size);
+    size_t bytes = (size_t)st.st_size;
+    uint8_t *copy = malloc(bytes);
     ssize_t got = 1;
-    for (*n = 0; copy && got > 0 && *n<(size_t)st.st_size; *n += got> 0 ? (size_t)got : 0)
-        got = pread(fd, copy + *n, (size_t)st.st_size - *n, (off_t)*n);
+    *n = 0;
+    while (copy && got > 0 && *n < bytes) {
+        got = pread(fd, copy + *n, bytes - *n, (off_t)*n);
+        if (got > 0) *n += (size_t)got;
+    }
     return copy;
 }
 
@@ -640,6 +645,7 @@ static bool lacks_much(const struct work *w, const struct profile_mapping *m, co
     struct profile_list known = {heads, heads ? heads_of(s) : 0}, more = {codes, m->ncodes};
     struct profile_codes c;
     if (!profile_is_worth_it(more, known.n)) return false;
+    if (more.n > LONG) return is_due(w->c, m, more, known.n);
     bool good = profile_unknown(m, known, more, &c) && is_due(w->c, m, (struct profile_list){c.at, c.n}, known.n);
     free(c.at);
     return good;

@@ -196,8 +196,8 @@ static void name(struct jit *j, uint32_t block)
     j->epoch++;
     if (!n->view) j->nnames++;
     *cache_heat(j, b->view, b->pc) |= HEAT_BLOCK;
-    uint32_t line = cache_hash(b->view, b->pc) >> (32 - 12);
-    j->near[line / 64] |= 1ull << (line % 64);
+    uint32_t bit = cache_near_bit(b->view, b->pc);
+    j->near[bit / 64] |= 1ull << (bit % 64);
     n->view = b->view;
     n->pc = b->pc;
     *(b->r11 == R11_REG ? &n->reg : &n->slot) = block;

@@ -315,10 +315,14 @@ static inline void cache_ran(struct jit *j, const struct jit_space *s, uint32_t 
 enum { HEAT_BLOCK = 0x80, HEAT_MAX = 0x7f };
 // May there be a block of the box's own nearby? With a code cache there are few, and asking is not to touch all of
 // heat.
+static inline uint32_t cache_near_bit(uint32_t view, uint32_t pc)
+{
+    return cache_hash(view, pc) >> 16 & (64 * NEAR_WORDS - 1);
+}
 static inline bool cache_is_near(const struct jit *j, uint32_t view, uint32_t pc)
 {
-    uint32_t line = cache_hash(view, pc) >> (32 - 12);
-    return j->near[line / 64] >> (line % 64) & 1;
+    uint32_t bit = cache_near_bit(view, pc);
+    return j->near[bit / 64] >> (bit % 64) & 1;
 }
 
 static inline uint8_t *cache_heat(const struct jit *j, uint32_t view, uint32_t pc)

@@ -16,7 +16,7 @@ expect() {
 field() { dumpe2fs -h "$1" 2>/dev/null | sed -n "s/^$2: *//p"; }
 info() { debugfs -R "stat $2" "$1" 2>/dev/null; }
 # IMAGE PATH TYPE MODE USER
-is() { info "$1" "$2" | tr -s ' ' | grep -qE "Type: $3 Mode: $4" && info "$1" "$2" | grep -qE "User: +$5 +"; }
+is() { info "$1" "$2" | tr -s ' ' | grep -E "Type: $3 Mode: $4" >/dev/null && info "$1" "$2" | grep -E "User: +$5 +" >/dev/null; }
 
 for name in python3 python3-test; do
     image=$BELLJAR_IMAGES/$name.ext2
