@@ -46,9 +46,7 @@ static int open_image(struct ahead *a, const struct belljar_image *image, struct
     struct vfs_host host = {.now = no_time, .random = no_random, .unmap = no_unmap, .file_release = no_file};
     struct blockdev *dev;
     char text[256] = "";
-    uint32_t frames = (uint32_t)(a->options->memory / PAGE_BYTES);
-    if (a->options->memory_file ? ram_open_on(&a->ram, frames, a->options->memory_file) : ram_open(&a->ram, frames))
-        return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
+    if (box_memory(&a->ram, a->options)) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     a->vfs = vfs_new(&a->ram, &host, a->options->memory);
     if (!a->vfs) return belljar_fail(why, BELLJAR_NO_RESOURCES, "out of memory");
     if (image_device(image, &a->ram, &dev, text, sizeof text))

@@ -53,6 +53,8 @@ int belljar_fail(struct belljar_error *, enum belljar_code, const char *format, 
     __attribute__((format(printf, 3, 4)));
 
 // new.c
+// Opens it, in the options' file if they have one. 0 or -errno.
+int box_memory(struct ram *, const struct belljar_options *);
 int box_load(struct belljar_box *, struct belljar_error *); // the program of the options, into the first process
 
 // stdio.c

@@ -292,11 +292,16 @@ int belljar_memory_file(void)
     return ram_memory();
 }
 
+int box_memory(struct ram *r, const struct belljar_options *o)
+{
+    uint32_t frames = (uint32_t)(o->memory / PAGE_BYTES);
+    return o->memory_file ? ram_open_on(r, frames, o->memory_file) : ram_open(r, frames);
+}
+
 static int build(struct belljar_box *b, const struct belljar_image *image, struct belljar_error *why)
 {
     const struct belljar_options *o = b->options;
-    uint32_t frames = (uint32_t)(o->memory / PAGE_BYTES);
-    if (o->memory_file ? ram_open_on(&b->box.ram, frames, o->memory_file) : ram_open(&b->box.ram, frames))
+    if (box_memory(&b->box.ram, o))
         return belljar_fail(why, BELLJAR_NO_RESOURCES,
                             "cannot reserve memory for the box (limits on address space or descriptors?)");
     if (host_fault_install() || host_wake_open(&b->host.wake))

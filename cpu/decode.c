@@ -30,7 +30,7 @@ struct fusion {
 #include "cpu/insn_tables.inc"
 
 // The functions, those of the direct back end first. Where the assembler can say it an entry is the distance from
-// itself to the function: pointers would have to be written when the program is loaded, 18 pages at each start.
+// itself to the function: pointers would have to be written when the program is loaded, 17 pages at each start.
 #if defined(__ELF__) && (defined(__x86_64__) || defined(__aarch64__))
 typedef int32_t op_entry;
 #define OP(name) ".long " #name " - .\n"

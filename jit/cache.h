@@ -313,12 +313,13 @@ static inline void cache_ran(struct jit *j, const struct jit_space *s, uint32_t 
 // How often pc was the interpreter's next block, up to the number that makes it hot; with HEAT_BLOCK when there may be
 // a block, so that whoever looks for one that is not there has touched one byte.
 enum { HEAT_BLOCK = 0x80, HEAT_MAX = 0x7f };
-// May there be a block of the box's own nearby? With a code cache there are few, and asking is not to touch all of
-// heat.
+
 static inline uint32_t cache_near_bit(uint32_t view, uint32_t pc)
 {
     return cache_hash(view, pc) >> 16 & (64 * NEAR_WORDS - 1);
 }
+// May there be a block of the box's own nearby? With a code cache there are few, and asking is not to touch all of
+// heat.
 static inline bool cache_is_near(const struct jit *j, uint32_t view, uint32_t pc)
 {
     uint32_t bit = cache_near_bit(view, pc);
